@@ -1,0 +1,5 @@
+"""What people say: dialogues from several sources, and who learns from which of them."""
+
+from empathic.dialogues.dialogue import Dialogue, Reply
+
+__all__ = ["Dialogue", "Reply"]

@@ -1,0 +1,38 @@
+"""A dialogue and the replies known to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to a dialogue, with what people thought of it: 1 (bad), 2 (okay), 3 (good), or unrated."""
+
+    text: str
+    rating: int | None = None
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """What a person says, and the replies that are already known to it, by origin (`human`, `chatgpt`, ...).
+
+    `split` is "train" or "test" once a split was made, or where the source brings its own, else "".
+    """
+
+    id: str
+    utterance: str
+    situation: str = ""
+    emotion: str = ""
+    replies: dict[str, Reply] = field(default_factory=dict)
+    split: str = ""
+
+    def to_row(self) -> dict[str, Any]:
+        """The dialogue as a plain row, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Dialogue:
+        """The inverse of `to_row`."""
+        return cls(**{**row, "replies": {origin: Reply(**reply) for origin, reply in row["replies"].items()}})

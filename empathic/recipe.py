@@ -1,0 +1,204 @@
+"""The recipe: the one YAML that says everything about a run. `empathic recipes` lists the ready ones."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from empathic.errors import UserError
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are mistakes, values don't change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dialogues(Section):
+    """Where the dialogues come from and how they are split."""
+
+    source: str = "everyday"
+    split: str = Field("own", description="own (the source's) | paper | random | a file of test ids")
+    test_share: float = Field(0.125, gt=0, lt=1, description="share of test dialogues in a random split")
+    columns: dict[str, str] = Field({}, description="field: column, where a file names them otherwise")
+
+
+class Method(Section):
+    """How replies become a corpus."""
+
+    name: Literal["direct"] = "direct"
+    teachers: list[str] = Field(["targeted"], min_length=1, description="origins of the replies to learn from")
+    rejected: list[str] = Field(
+        ["human"], min_length=1, description="origins to prefer the teacher to, dialogue by dialogue in turn"
+    )
+
+
+class Student(Section):
+    """The small model, what it is told, and how it answers."""
+
+    model: str = "smollm2-135m"
+    prompt: str = Field("brief", description="brief | full | a file")
+    template: str | None = Field(None, description="a Jinja chat template's file, for models without one")
+    max_tokens: int = Field(128, ge=1)
+    temperature: float = Field(0.0, ge=0)
+
+
+class Training(Section):
+    """What both steps of training share. Rates and ranks suit a 135M student; recipes say otherwise."""
+
+    epochs: int = Field(2, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    batch_size: int = Field(8, ge=1)
+    save_steps: int = Field(10, ge=1, description="steps between checkpoints, from which a killed run goes on")
+
+
+class Sft(Training):
+    """Supervised fine-tuning."""
+
+    lora_rank: int = Field(8, ge=1)
+
+
+class Dpo(Training):
+    """Direct preference optimisation on top of the SFT adapter."""
+
+    learning_rate: float = Field(5e-5, gt=0)
+    epochs: int = Field(1, ge=1)
+    beta: float = Field(0.1, gt=0)
+    loss: str = "sigmoid"
+
+
+class Judge(Section):
+    """An endpoint that answers questions about replies."""
+
+    name: str = "qwen"
+    endpoint: str = "local:qwen2.5-coder-1.5b"
+    model: str | None = None
+    key_env: str | None = None
+
+
+class Phone(Section):
+    """The files that ship; the first quant is the one that is judged."""
+
+    quants: list[Literal["q8_0", "f16", "f32"]] = Field(["q8_0"], min_length=1)
+
+
+class Sample(Section):
+    """On how many test dialogues each system is judged; null is all of them."""
+
+    base: int | None = None
+    sft: int | None = 32
+    dpo: int | None = None
+    known: dict[str, int | None] = Field({}, description="known replies to judge the students against, by origin")
+    controls: int = 16
+
+
+class Recipe(Section):
+    """Everything about a run."""
+
+    name: str
+    dialogues: Dialogues = Dialogues()
+    method: Method = Method()
+    student: Student = Student()
+    sft: Sft = Sft()
+    dpo: Dpo = Dpo()
+    judge: list[Judge] = Field([Judge()], max_length=1)
+    phone: Phone = Phone()
+    sample: Sample = Sample()
+    ledger: str | None = None
+    seed: int = 42
+
+    def to_yaml(self) -> str:
+        """The resolved recipe, defaults filled in."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+def ready() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    folder = Path(str(resources.files("empathic") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load(name_or_path: str, overrides: list[str] | None = None) -> Recipe:
+    """Load a ready recipe by name, or one from a file, with `key.key=value` overrides.
+
+    Files that a recipe names (dialogues, split, prompt, template) are relative to the recipe.
+
+    Raises:
+        UserError: no such recipe, not YAML, an unknown key (the nearest is suggested), or a bad value.
+    """
+    path = ready().get(name_or_path, Path(name_or_path))
+    if not path.is_file():
+        close = difflib.get_close_matches(name_or_path, list(ready()), 1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; ready recipes: {', '.join(ready())}"
+        raise UserError(f"{name_or_path}: no such recipe or file{hint}")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: want keys and values, such as 'name: my-run'")
+    for override in overrides or []:
+        _set(raw, override)
+    if isinstance(raw.get("method"), dict) and isinstance(raw["method"].get("rejected"), str):
+        raw["method"]["rejected"] = [raw["method"]["rejected"]]
+    try:
+        recipe = Recipe.model_validate({"name": path.stem, **raw})
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first(error)}") from error
+    return _resolve(recipe, path.resolve().parent)
+
+
+def _set(raw: dict[str, Any], override: str) -> None:
+    """Apply one `key.key=value`; the value is read as YAML."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {override}: want key=value, such as sft.epochs=1")
+    *parents, leaf = key.split(".")
+    place = raw
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise UserError(f"--set {override}: {parent} has no keys of its own")
+    try:
+        place[leaf] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override}: the value isn't YAML") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first fault of a recipe in one line, with the nearest known key where one is unknown."""
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]} (got {fault['input']!r})"
+    section: Any = Recipe
+    for part in fault["loc"][:-1]:
+        if isinstance(part, str):
+            section = section.model_fields[part].annotation
+            section = getattr(section, "__args__", (section,))[0]
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
+    return f"{where}: unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}")
+
+
+def _resolve(recipe: Recipe, folder: Path) -> Recipe:
+    """Make paths that exist beside the recipe absolute, so that a run can be resumed from anywhere."""
+
+    def beside(value: str | None) -> str | None:
+        return str(folder / value) if value and (folder / value).exists() else value
+
+    return recipe.model_copy(
+        update={
+            "dialogues": recipe.dialogues.model_copy(
+                update={"source": beside(recipe.dialogues.source), "split": beside(recipe.dialogues.split)}
+            ),
+            "student": recipe.student.model_copy(
+                update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}
+            ),
+        }
+    )
