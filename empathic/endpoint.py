@@ -1,0 +1,206 @@
+"""Everything that generates text is an endpoint: one client for teachers, judges and students.
+
+`local:NAME` serves a GGUF file with llama.cpp on loopback for as long as it is needed; any other endpoint
+is the base URL of a server that speaks the OpenAI chat API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from empathic import files, models
+from empathic.errors import UserError
+from empathic.ledger import Ledger
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One chat request, with everything that determines its answer.
+
+    `top_logprobs` above 0 asks for that many log-probabilities of the first token.
+    """
+
+    messages: list[Message]
+    max_tokens: int
+    temperature: float = 0.0
+    top_logprobs: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The text of an answer, why it ended ("stop" or "length"), and the first token's log-probabilities."""
+
+    text: str
+    finish: str
+    logprobs: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server that is up, and the name that its answers are kept under in the ledger."""
+
+    url: str
+    model: str
+    identity: str
+    key: str = "none"
+    in_flight: int = 8
+
+
+@contextmanager
+def open_endpoint(
+    where: str,
+    model: str | None = None,
+    key_env: str | None = None,
+    parallel: int = 1,
+    say: Callable[[str], None] = print,
+) -> Iterator[Endpoint]:
+    """Reach an endpoint; a `local:` one runs inside this block.
+
+    Args:
+        where: `local:NAME`, `local:PATH.gguf`, or a base URL such as https://api.openai.com/v1.
+        model: the model to ask for; needed by most remote servers.
+        key_env: the environment variable that holds the key.
+        parallel: requests in flight (for `local:`, its slots).
+        say: told of a model being fetched.
+
+    Raises:
+        UserError: an endpoint of neither form, a missing key, or a model that can't be loaded.
+    """
+    if where.startswith("local:"):
+        with _serve(where.removeprefix("local:"), parallel, say) as endpoint:
+            yield endpoint
+        return
+    if not where.startswith(("http://", "https://")):
+        raise UserError(f"{where}: not an endpoint; want local:NAME, local:PATH.gguf, or an http(s) URL")
+    key = os.environ.get(key_env, "") if key_env else "none"
+    if not key:
+        raise UserError(f"{where}: the key is missing; set the environment variable {key_env}")
+    yield Endpoint(where, model or "default", f"{where} {model or 'default'}", key, max(parallel, 8))
+
+
+@contextmanager
+def _serve(name: str, parallel: int, say: Callable[[str], None]) -> Iterator[Endpoint]:
+    """Serve a GGUF file with llama.cpp on a free loopback port."""
+    path = models.gguf(name, say)
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_parallel = parallel
+    params.n_ctx = 4096 * parallel
+    params.verbosity = -1
+    params.warmup = False
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = len(os.sched_getaffinity(0))
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise UserError(f"{path}: llama.cpp can't load it ({error}); is the file whole?") from error
+    try:
+        identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
+        yield Endpoint(f"{server.listening_address}/v1", "local", f"gguf:{identity}", in_flight=parallel)
+    finally:
+        del server
+
+
+def ask(
+    endpoint: Endpoint,
+    requests: Sequence[Request],
+    ledger: Ledger,
+    purpose: str,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Answer]:
+    """Ask all requests, those first that the ledger doesn't know; answers come in the order of the requests.
+
+    Args:
+        endpoint: a server that is up.
+        requests: what to ask.
+        ledger: where answers are kept before they are used.
+        purpose: what the ledger files them under, such as "replies".
+        advance: called once for every answer.
+
+    Raises:
+        UserError: the server can't be reached or refuses; names it and says why.
+    """
+    return asyncio.run(_ask(endpoint, requests, ledger, purpose, advance))
+
+
+async def _ask(
+    endpoint: Endpoint, requests: Sequence[Request], ledger: Ledger, purpose: str, advance: Callable[[], None]
+) -> list[Answer]:
+    import openai
+
+    gate = asyncio.Semaphore(endpoint.in_flight)
+
+    async def one(client: openai.AsyncOpenAI, request: Request) -> Answer:
+        key = {"model": endpoint.identity, **asdict(request)}
+        async with gate:
+            kept = ledger.get(key)
+            if kept is None:
+                started = time.monotonic()
+                kept, tokens = await _chat(client, endpoint.model, request)
+                ledger.put(
+                    key,
+                    kept,
+                    model=endpoint.identity,
+                    purpose=purpose,
+                    tokens=tokens,
+                    seconds=time.monotonic() - started,
+                )
+        advance()
+        return Answer(**kept)
+
+    async with openai.AsyncOpenAI(
+        base_url=endpoint.url, api_key=endpoint.key, max_retries=5, timeout=300
+    ) as client:
+        try:
+            async with asyncio.TaskGroup() as asking:
+                tasks = [asking.create_task(one(client, request)) for request in requests]
+        except ExceptionGroup as group:
+            error = group.exceptions[0]
+            if isinstance(error, openai.OpenAIError):
+                raise UserError(f"{endpoint.url}: {_plain(error)}") from error
+            raise error from None
+    return [task.result() for task in tasks]
+
+
+async def _chat(client: Any, model: str, request: Request) -> tuple[dict[str, Any], tuple[int, int]]:
+    """One request over the wire: the answer as the ledger keeps it, and prompt and completion tokens."""
+    extra: dict[str, Any] = {}
+    if request.top_logprobs:
+        extra = {"logprobs": True, "top_logprobs": request.top_logprobs}
+    reply = await client.chat.completions.create(
+        model=model,
+        messages=request.messages,
+        max_tokens=request.max_tokens,
+        temperature=request.temperature,
+        seed=request.seed,
+        **extra,
+    )
+    choice = reply.choices[0]
+    first = choice.logprobs.content[0].top_logprobs if request.top_logprobs and choice.logprobs else []
+    answer = Answer(
+        text=(choice.message.content or "").strip(),
+        finish=choice.finish_reason or "stop",
+        logprobs={token.token: token.logprob for token in first},
+    )
+    usage = reply.usage
+    return asdict(answer), (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+
+
+def _plain(error: BaseException) -> str:
+    """An API error in one line, without what a request held."""
+    status = getattr(error, "status_code", None)
+    if status in (401, 403):
+        return f"the server refused the key ({status}); check the variable that key_env names"
+    if status:
+        return f"the server answered {status} ({' '.join(str(error).split())[:200]})"
+    return "the server can't be reached; is it up, and the address right?"

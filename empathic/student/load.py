@@ -1,0 +1,86 @@
+"""The student's weights and tokenizer, in float32, from whatever a recipe names."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from empathic import models
+from empathic.errors import UserError
+from empathic.student import prompt
+
+
+def load(name: str, template: str | None = None) -> tuple[Any, Any]:
+    """Load a student and its tokenizer.
+
+    Args:
+        name: a known model, a GGUF file (dequantised), a folder, or a Hugging Face id.
+        template: the chat template to give it, as `student.template` says.
+
+    Returns:
+        A `PreTrainedModel` in float32 and its tokenizer, with chat template and padding token.
+
+    Raises:
+        UserError: no such model, or one without a chat template where the recipe gives none.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where: dict[str, Any] = {"pretrained_model_name_or_path": name}
+    if name in models.KNOWN or name.endswith(".gguf"):
+        path = models.gguf(name)
+        where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    _quiet()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+        model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"student.model: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
+            "or give a .gguf file, a folder, or a Hugging Face id"
+        ) from error
+    # A dequantised model still calls itself quantised, and then refuses to be saved.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    if template:
+        tokenizer.chat_template = prompt.template(template)
+    if not tokenizer.chat_template:
+        raise UserError(f"student.template: {name} has no chat template; give one (plain, or a file)")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def _quiet() -> None:
+    """Keep the libraries' own bars and warnings out of our progress display."""
+    import transformers
+
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    import datasets
+
+    datasets.disable_progress_bars()
+
+
+def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> None:
+    """Write a student as a Hugging Face folder, its adapter (if any) merged into the weights.
+
+    Args:
+        model: the base, as `load` takes it.
+        template: the chat template to give it.
+        adapter: a PEFT adapter's folder, or None for the base itself.
+        out: the folder to write.
+    """
+    merged, tokenizer = load(model, template)
+    if adapter is not None:
+        from peft import PeftModel
+
+        merged = PeftModel.from_pretrained(merged, str(adapter)).merge_and_unload()
+    merged.save_pretrained(str(out))
+    tokenizer.save_pretrained(str(out))

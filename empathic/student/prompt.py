@@ -1,0 +1,54 @@
+"""What the student is told before it hears a person, the same in training, evaluation and the exported file."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from empathic.errors import UserError
+
+Message = dict[str, str]
+_HERE = resources.files("empathic.student")
+
+
+def instruction(prompt: str) -> str:
+    """The instruction that a recipe's `student.prompt` names: `brief`, `full`, or a file's text.
+
+    Raises:
+        UserError: neither one of ours nor a readable file.
+    """
+    if prompt in ("brief", "full"):
+        return (_HERE / "prompts" / f"{prompt}.txt").read_text(encoding="utf-8").strip()
+    return _text(prompt, "student.prompt", "brief, full")
+
+
+def template(name: str) -> str:
+    """The chat template that a recipe's `student.template` names: `plain`, or a file's text.
+
+    Raises:
+        UserError: neither ours nor a readable file.
+    """
+    if name == "plain":
+        return (_HERE / "templates" / "plain.jinja").read_text(encoding="utf-8").strip()
+    return _text(name, "student.template", "plain")
+
+
+def _text(path: str, key: str, ours: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{key}: {path} can't be read as UTF-8; want {ours}, or a text file") from error
+    if not text:
+        raise UserError(f"{key}: {path} is empty")
+    return text
+
+
+def messages(told: str, utterance: str) -> list[Message]:
+    """The messages that ask the student, once told `told`, for its reply to `utterance`."""
+    return [{"role": "system", "content": told}, {"role": "user", "content": utterance}]
+
+
+def tell(row: dict[str, Any], told: str) -> dict[str, Any]:
+    """A corpus row with the instruction in front of its prompt."""
+    return {**row, "prompt": [{"role": "system", "content": told}, *row["prompt"]]}
