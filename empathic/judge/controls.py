@@ -1,0 +1,35 @@
+"""Controls: replies that are worse by construction. A judge that can't tell is marked beside its win rates."""
+
+from __future__ import annotations
+
+import random
+
+from empathic.judge.winrate import WinRate
+
+STOCK = "I'm really sorry to hear that. It's okay to feel this way. I'm here for you."
+CONTROLS = {
+    "another": "its own reply over the reply to another dialogue",
+    "stock": "its own reply over a stock phrase",
+    "shuffled": "its own reply over the same words shuffled",
+}
+
+
+def worse(replies: list[str], seed: int) -> dict[str, list[str]]:
+    """For each control, the reply that should lose to each of `replies` (one a dialogue, in order)."""
+    return {
+        "another": replies[1:] + replies[:1],
+        "stock": [STOCK] * len(replies),
+        "shuffled": [shuffle(reply, seed + i) for i, reply in enumerate(replies)],
+    }
+
+
+def shuffle(reply: str, seed: int) -> str:
+    """The same words in another order."""
+    words = reply.split()
+    random.Random(seed).shuffle(words)
+    return " ".join(words)
+
+
+def passes(rate: WinRate) -> bool:
+    """Whether the judge prefers the better reply more often than a coin would, at 95%."""
+    return rate.low > 0.5

@@ -1,0 +1,67 @@
+"""Win rates that can be defended: ties count half, every rate has a 95% interval.
+
+The interval is Wilson's score interval (Wilson 1927, JASA 22, 209-212). Ties make outcomes less spread than
+wins and losses alone, so with ties it is wider than it need be, never narrower.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_Z = 1.959963984540054  # the normal's 97.5% point
+
+
+@dataclass(frozen=True)
+class WinRate:
+    """How often system `a` beat system `b`, by one judge, over `n` dialogues. Rates are in 0..1."""
+
+    a: str
+    b: str
+    judge: str
+    estimate: float
+    low: float
+    high: float
+    ties: int
+    n: int
+
+    def to_row(self) -> dict[str, Any]:
+        """The win rate as `summary.json` holds it."""
+        return {key: round(v, 4) if isinstance(v, float) else v for key, v in asdict(self).items()}
+
+
+def interval(rate: float, n: int) -> tuple[float, float]:
+    """Wilson's 95% score interval for a rate over `n` dialogues.
+
+    Raises:
+        ValueError: `n` is 0 or the rate is outside 0..1.
+    """
+    if n < 1 or not 0 <= rate <= 1:
+        raise ValueError(f"no interval for a rate of {rate} over {n}")
+    spread = _Z * _Z / n
+    centre = (rate + spread / 2) / (1 + spread)
+    half = _Z / (1 + spread) * math.sqrt(rate * (1 - rate) / n + spread / (4 * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def outcome(a: float, b: float) -> float:
+    """1 where score `a` is higher, 0 where `b` is, 0.5 where they are equal."""
+    return 0.5 if math.isclose(a, b, rel_tol=0, abs_tol=1e-9) else float(a > b)
+
+
+def agreed(outcomes: Sequence[float]) -> float:
+    """A win only where all measures say so, a loss likewise, else a tie."""
+    return outcomes[0] if len(set(outcomes)) == 1 else 0.5
+
+
+def win_rate(a: str, b: str, judge: str, outcomes: Sequence[float]) -> WinRate:
+    """The win rate over one outcome (1, 0.5 or 0 for `a`) a dialogue.
+
+    Raises:
+        ValueError: no outcomes.
+    """
+    rate = sum(outcomes) / len(outcomes) if outcomes else math.nan
+    low, high = interval(rate, len(outcomes))
+    return WinRate(a, b, judge, rate, low, high, sum(o == 0.5 for o in outcomes), len(outcomes))
