@@ -1,0 +1,155 @@
+"""The command line: parses and prints, nothing else."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from empathic import __version__
+from empathic.errors import UserError
+
+app = typer.Typer(
+    name="empathic",
+    help="Distil the empathy of a large language model into a small one that runs on a phone.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
+Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+Redo = Annotated[bool, typer.Option("--redo", help="Do finished stages over whose recipe changed.")]
+
+
+@app.command()
+def demo(out: Out = None, until: Until = None, set: Set = None, dry_run: DryRun = False, redo: Redo = False) -> None:
+    """Distil, judge and export a real small model from 192 everyday dialogues: no key, no GPU."""
+    _run("demo", out, until, set, dry_run, redo)
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A ready recipe's name, or a YAML file.")],
+    out: Out = None,
+    until: Until = None,
+    set: Set = None,
+    dry_run: DryRun = False,
+    redo: Redo = False,
+) -> None:
+    """Run a recipe, or go on with it where it was stopped."""
+    _run(recipe, out, until, set, dry_run, redo)
+
+
+def _run(name: str, out: Path | None, until: str | None, overrides: list[str] | None, dry: bool, redo: bool) -> None:
+    from empathic import plan as planning
+    from empathic import recipe as recipes
+    from empathic import terminal
+
+    recipe = recipes.load(name, overrides)
+    folder = out or Path("runs") / recipe.name
+    if dry:
+        terminal.plan(planning.plan(recipe, folder), until)
+        return
+    from empathic import run as pipeline
+
+    with terminal.Progress() as display:
+        pipeline.go(recipe, folder, display, until, redo)
+    terminal.closing(folder)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A reply file: JSONL with id, utterance, reply.")],
+    b: Annotated[Path, typer.Argument(help="Another, with the same ids.")],
+    judge: Annotated[
+        str, typer.Option(help="The judge's endpoint: local:NAME, or a URL of an OpenAI-compatible server.")
+    ] = "local:qwen2.5-coder-1.5b",
+    model: Annotated[str | None, typer.Option(help="The judge's model, where the server has several.")] = None,
+    key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the judge's key.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="Where answers are kept; default: the user's cache.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Judge two reply files against each other: win rates with intervals."""
+    from empathic import terminal
+    from empathic.judge import files as judging
+
+    with terminal.Progress(quiet=json) as display:
+        rates = judging.compare_files(a, b, judge, model, key_env, ledger, display.counting("judge"))
+    if json:
+        import json as encoder
+
+        print(encoder.dumps([rate.to_row() for rate in rates], indent=2))
+    else:
+        terminal.rates([rate.to_row() for rate in rates])
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
+    """Write a run's report.html anew from what the run holds."""
+    from empathic.report import page, summary
+
+    summary.write(folder)
+    print(page.write(folder))
+
+
+@app.command()
+def models(
+    action: Annotated[str | None, typer.Argument(help="pull, to fetch a model now.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Its name.")] = None,
+) -> None:
+    """List the models that can be had by name, or fetch one: models pull NAME."""
+    from empathic import models as known
+    from empathic import terminal
+
+    if action is None:
+        terminal.models()
+    elif action == "pull" and name:
+        print(known.gguf(name))
+    else:
+        raise UserError("models: want `empathic models`, or `empathic models pull NAME`")
+
+
+@app.command()
+def recipes() -> None:
+    """List the ready recipes."""
+    from empathic import terminal
+
+    terminal.recipes()
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: a user's mistake is one line on stderr and exit code 2."""
+    try:
+        app(args=arguments, standalone_mode=True)
+    except UserError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if "No space left on device" in str(error) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
+            _fail("the disk is full; make room, and the same command goes on from here")
+        raise
+
+
+def _fail(line: str) -> None:
+    print(f"empathic: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

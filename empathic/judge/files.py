@@ -1,0 +1,68 @@
+"""Any two reply files against each other, without a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from empathic import models
+from empathic.endpoint import open_endpoint
+from empathic.errors import UserError
+from empathic.judge import verdicts
+from empathic.judge.behaviours import QUESTIONS
+from empathic.judge.specificity import Specificity
+from empathic.judge.winrate import WinRate
+from empathic.ledger import Ledger
+from empathic.student import prompt
+
+_SCORER = "smollm2-135m"
+
+
+def compare_files(
+    a: Path,
+    b: Path,
+    judge: str,
+    model: str | None = None,
+    key_env: str | None = None,
+    ledger: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[WinRate]:
+    """Win rates of the replies in `a` over those in `b`: behaviours, specificity (under SmolLM2-135M), agreed.
+
+    Args:
+        a: a reply file; its name without the ending names the system.
+        b: another, with the same ids and utterances.
+        judge: the judge's endpoint.
+        model: the judge's model, where its server has several.
+        key_env: the environment variable with the judge's key.
+        ledger: where answers are kept; default: in the user's cache.
+        progress: told how many of how many scores are there.
+
+    Raises:
+        UserError: a file that isn't a reply file, or files that don't answer the same dialogues.
+    """
+    (tested, of_a), (tested_b, of_b) = verdicts.read_replies(a), verdicts.read_replies(b)
+    said, said_b = {d.id: d.utterance for d in tested}, {d.id: d.utterance for d in tested_b}
+    if said != said_b:
+        odd = next(id for id in {**said, **said_b} if said.get(id) != said_b.get(id))
+        raise UserError(f"{b}: doesn't answer the same dialogues as {a} (see id {odd!r}); ids and utterances must match")
+    name_a, name_b = a.stem, b.stem
+    if name_a == name_b:
+        name_a, name_b = str(a), str(b)
+    systems = {name_a: of_a, name_b: of_b}
+    total, done = 2 * len(tested) * (len(QUESTIONS) + 1), 0
+
+    def advance() -> None:
+        nonlocal done
+        progress(done := done + 1, total)
+
+    scores = verdicts.Scores()
+    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
+    try:
+        scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
+        with open_endpoint(judge, model, key_env) as endpoint:
+            verdicts.score_behaviours(tested, systems, endpoint, kept, scores, advance)
+        verdicts.score_specificity(tested, systems, scorer, 0, scores, advance)
+    finally:
+        kept.close()
+    return verdicts.compare(name_a, name_b, scores)[1]

@@ -1,0 +1,166 @@
+"""From replies to scores, from scores to verdicts, from verdicts to win rates."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from empathic import files
+from empathic.endpoint import Endpoint
+from empathic.errors import UserError
+from empathic.judge import behaviours, controls, specificity
+from empathic.judge.winrate import WinRate, agreed, outcome, win_rate
+from empathic.ledger import Ledger
+
+MEASURES = ("behaviours", "specificity")
+Replies = dict[str, str]  # dialogue id -> reply
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test dialogue: what a reply answers."""
+
+    id: str
+    utterance: str
+    situation: str = ""
+
+
+@dataclass
+class Scores:
+    """Scores of replies by system and dialogue id: log-odds by question, and nats of specificity."""
+
+    odds: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    nats: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def behaviours(self, system: str, id: str) -> float:
+        """The mean log-odds of *yes* over the three questions."""
+        odds = self.odds[system][id]
+        return sum(odds.values()) / len(odds)
+
+    def ids(self, system: str, measure: str) -> set[str]:
+        """The dialogues on which a system has a score by a measure."""
+        return set((self.odds if measure == "behaviours" else self.nats).get(system, {}))
+
+    def of(self, system: str, measure: str, id: str) -> float:
+        """One score; higher is better."""
+        return self.behaviours(system, id) if measure == "behaviours" else self.nats[system][id]
+
+
+def read_replies(path: Path) -> tuple[list[Tested], Replies]:
+    """Read a reply file (`id, utterance, reply`; `emotion` and `situation` where known).
+
+    Raises:
+        UserError: no rows, a missing field, or an id that stands twice; names the line.
+    """
+    tested, replies = [], {}
+    for number, row in enumerate(files.read_jsonl(path), 1):
+        for key in ("id", "utterance", "reply"):
+            if not isinstance(row.get(key), str):
+                raise UserError(f"{path}:{number}: no text under {key!r}; want id, utterance and reply in every row")
+        if row["id"] in replies:
+            raise UserError(f"{path}:{number}: the id {row['id']!r} stands twice; ids must differ")
+        tested.append(Tested(row["id"], row["utterance"], str(row.get("situation") or "")))
+        replies[row["id"]] = row["reply"]
+    if not tested:
+        raise UserError(f"{path}: no replies in it; want one JSON object a line")
+    return tested, replies
+
+
+def score_behaviours(
+    dialogues: Sequence[Tested],
+    systems: Mapping[str, Replies],
+    endpoint: Endpoint,
+    ledger: Ledger,
+    scores: Scores,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Add log-odds for every reply of every system to `scores`, dialogue by dialogue so that prompts are cached."""
+    places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
+    asked = [behaviours.Asked(d.utterance, d.situation, systems[name][d.id]) for d, name in places]
+    for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance), strict=True):
+        scores.odds.setdefault(name, {})[d.id] = odds
+
+
+def score_specificity(
+    dialogues: Sequence[Tested],
+    systems: Mapping[str, Replies],
+    scorer: specificity.Specificity,
+    seed: int,
+    scores: Scores,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Add nats of specificity for every reply of every system to `scores`.
+
+    Raises:
+        UserError: fewer than two different dialogues, so that there is nothing to be specific against.
+    """
+    if len({d.utterance for d in dialogues}) < 2:
+        raise UserError("specificity needs at least two different test dialogues; give it more")
+    for d in dialogues:
+        names = [name for name, replies in systems.items() if d.id in replies]
+        if not names:
+            continue
+        pool = sorted({other.utterance for other in dialogues} - {d.utterance})
+        others = random.Random(f"{seed} {d.id}").sample(pool, min(specificity.OTHERS, len(pool)))
+        asked = specificity.Asked(d.utterance, tuple(others), tuple(systems[name][d.id] for name in names))
+        for name, value in zip(names, scorer.score([asked], advance)[0], strict=True):
+            scores.nats.setdefault(name, {})[d.id] = value
+
+
+def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[WinRate]]:
+    """Verdicts of `a` against `b`, a row a dialogue, and their win rates by each measure and agreed."""
+    rows: dict[str, dict[str, float]] = {}
+    for measure in MEASURES:
+        for id in sorted(scores.ids(a, measure) & scores.ids(b, measure)):
+            rows.setdefault(id, {})[measure] = outcome(scores.of(a, measure, id), scores.of(b, measure, id))
+    for verdict in rows.values():
+        if len(verdict) == len(MEASURES):
+            verdict["agreed"] = agreed([verdict[measure] for measure in MEASURES])
+    rates = []
+    for judge in (*MEASURES, "agreed"):
+        outcomes = [verdict[judge] for verdict in rows.values() if judge in verdict]
+        if outcomes:
+            rates.append(win_rate(a, b, judge, outcomes))
+    verdicts = [
+        {"id": id, "a": a, "b": b, "outcomes": verdict, **{s: _shown(scores, s, id) for s in (a, b)}}
+        for id, verdict in rows.items()
+    ]
+    return verdicts, rates
+
+
+def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
+    """Every probability behind a verdict."""
+    odds = scores.odds.get(system, {}).get(id)
+    shown: dict[str, Any] = {}
+    if odds is not None:
+        shown["probabilities"] = {q: round(behaviours.probability(value), 6) for q, value in odds.items()}
+        shown["log_odds"] = round(scores.behaviours(system, id), 4)
+    if id in scores.nats.get(system, {}):
+        shown["specificity"] = round(scores.nats[system][id], 4)
+    return shown
+
+
+def control_systems(dialogues: Sequence[Tested], own: Replies, n: int, seed: int) -> dict[str, Replies]:
+    """The replies that test the judge, as systems of their own: `own` and one for each control, on `n` dialogues.
+
+    `control:another`, `control:shuffled`, `control:own`; the stock phrase is the system `stock`.
+    """
+    ids = [d.id for d in dialogues if d.id in own][:n]
+    replies = [own[id] for id in ids]
+    systems = {"control:own": dict(zip(ids, replies, strict=True))}
+    for name, bad in controls.worse(replies, seed).items():
+        systems["stock" if name == "stock" else f"control:{name}"] = dict(zip(ids, bad, strict=True))
+    return systems
+
+
+def control_rates(scores: Scores) -> dict[str, dict[str, WinRate]]:
+    """How often each measure prefers the reply that is better by construction: judge -> control -> rate."""
+    rates: dict[str, dict[str, WinRate]] = {}
+    for name in controls.CONTROLS:
+        worse = "stock" if name == "stock" else f"control:{name}"
+        for rate in compare("control:own", worse, scores)[1]:
+            rates.setdefault(rate.judge, {})[name] = rate
+    return rates

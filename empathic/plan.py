@@ -1,0 +1,55 @@
+"""What a run would do, before it does anything."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from empathic import files, models
+from empathic.corpus import direct
+from empathic.dialogues import guard, load
+from empathic.judge.behaviours import QUESTIONS
+from empathic.recipe import Recipe
+
+
+def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
+    """Lines of (stage, what it would do), from the recipe and its data; writes nothing.
+
+    Raises:
+        UserError: what the run itself would refuse at its first stages.
+    """
+    kept, dropped = guard.drop_leaks(load.load(recipe.dialogues, recipe.seed))
+    train = [d for d in kept if d.split == "train"]
+    tests = sum(d.split == "test" for d in kept)
+    sft, pairs = direct.build(train, recipe.method, recipe.seed)
+    replies = [tests if n is None else min(n, tests) for n in (recipe.sample.base, recipe.sample.sft, recipe.sample.dpo)]
+    known = [tests if n is None else min(n, tests) for n in recipe.sample.known.values()]
+    judged = sum(replies) + sum(known) + 4 * min(recipe.sample.controls, tests)
+    absent = [name for name in _models(recipe) if not models.cached(name).exists()]
+    lines = [
+        ("dialogues", f"{len(train)} to train on, {tests} to test on, {dropped} dropped as leaks"),
+        ("teacher", f"recorded: {', '.join(recipe.method.teachers)}; nothing is sent, nothing is paid"),
+        ("corpus", f"{len(sft)} SFT examples, {len(pairs)} preference pairs"),
+        ("sft", f"{recipe.sft.epochs * math.ceil(len(sft) / recipe.sft.batch_size)} steps on {recipe.student.model}"),
+        ("dpo", f"{recipe.dpo.epochs * math.ceil(len(pairs) / recipe.dpo.batch_size)} steps"),
+        ("phone", f"{3 * len(recipe.phone.quants)} GGUF files ({', '.join(recipe.phone.quants)})"),
+        ("replies", f"{sum(replies)} replies from the files"),
+        ("judge", f"{judged * len(QUESTIONS)} questions to {recipe.judge[0].endpoint}"),
+        ("report", str(folder / "report.html")),
+    ]
+    if absent:
+        megabytes = sum(models.KNOWN[name].megabytes for name in absent)
+        lines.insert(0, ("fetch", f"{', '.join(absent)} ({megabytes} MB, once)"))
+    return [(stage, f"kept: {what}" if stage in _done(folder) else what) for stage, what in lines]
+
+
+def _models(recipe: Recipe) -> list[str]:
+    names = [recipe.student.model, *(judge.endpoint.removeprefix("local:") for judge in recipe.judge)]
+    return [name for name in names if name in models.KNOWN]
+
+
+def _done(folder: Path) -> set[str]:
+    if not (folder / "manifest.json").exists():
+        return set()
+    stages = files.read_json(folder / "manifest.json")["stages"]
+    return {name for name, stage in stages.items() if stage["status"] == "done"}

@@ -1,0 +1,1 @@
+"""What an LLM would say: replies that were recorded with the dialogues."""

@@ -1,0 +1,178 @@
+"""What a person sees in the terminal: progress by stage, tables, and the end of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from empathic import files
+
+console = Console()
+ABOUT = {
+    "dialogues": "what people say",
+    "teacher": "what the teacher replies",
+    "corpus": "what the student will learn",
+    "sft": "first step: imitate",
+    "dpo": "second step: prefer",
+    "phone": "files for the phone",
+    "replies": "the files reply",
+    "judge": "the judge reads",
+    "report": "one page to read",
+}
+
+
+class Progress:
+    """A bar for the stage at work and a line for each that is done; plain lines where nobody watches."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.bars = Bars(
+            TextColumn("  {task.description:<10}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self.task: TaskID | None = None
+        self.started = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        self.bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.bars.stop()
+
+    def begin(self, stage: str) -> None:
+        """A stage starts."""
+        self.task = self.bars.add_task(stage, total=None)
+        if not self.quiet and not console.is_terminal:
+            console.print(f"  {stage} ...")
+
+    def step(self, done: int, total: int) -> None:
+        """The stage has done so many of so many steps."""
+        if self.task is not None:
+            self.bars.update(self.task, completed=done, total=total)
+
+    def end(self, stage: str, seconds: float, kept: bool) -> None:
+        """A stage ended, or was kept from before."""
+        if self.task is not None:
+            self.bars.remove_task(self.task)
+            self.task = None
+        mark, took = ("[dim]=[/dim]", "[dim]kept[/dim]") if kept else ("[green]✓[/green]", duration(seconds))
+        if not self.quiet:
+            console.print(f"{mark} {stage:<10} [dim]{ABOUT.get(stage, ''):<30}[/dim] {took}", highlight=False)
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+        if not self.quiet:
+            console.print(f"  [dim]{text}[/dim]", highlight=False)
+
+    def counting(self, stage: str) -> Callable[[int, int], None]:
+        """A bar of its own, for work that isn't a run's."""
+        self.task = self.bars.add_task(stage, total=None)
+        return self.step
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+
+
+def rates(rows: list[dict[str, Any]], failed: dict[str, list[str]] | None = None) -> None:
+    """A table of win rates; judges that failed a control are marked."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", "judged by", "win rate", "95% interval", "ties", "n"):
+        table.add_column(column, justify="left" if column in ("", "judged by") else "right")
+    for row in rows:
+        mark = " *" if (failed or {}).get(row["judge"]) else ""
+        table.add_row(
+            f"{row['a']} over {row['b']}",
+            row["judge"] + mark,
+            f"{row['estimate']:.0%}",
+            f"{row['low']:.0%} to {row['high']:.0%}",
+            str(row["ties"]),
+            str(row["n"]),
+        )
+    console.print(table)
+    for judge, controls in (failed or {}).items():
+        if controls:
+            console.print(f"[dim]* {judge} failed the control: {', '.join(controls)}[/dim]", highlight=False)
+
+
+def closing(folder: Path) -> None:
+    """The end of a run: three dialogues before and after, the win rate, and where the page and the file are."""
+    if not (folder / "summary.json").exists() or not (folder / "report.html").exists():
+        console.print(f"\nSo far in {folder}", highlight=False)
+        return
+    summary = files.read_json(folder / "summary.json")
+    before = {row["id"]: row for row in files.read_jsonl(folder / "replies" / "base.jsonl")}
+    after = [row for row in files.read_jsonl(folder / "replies" / "dpo.jsonl") if row["id"] in before]
+    table = Table(show_lines=True, title="before and after", title_justify="left", title_style="bold")
+    for column in ("a person says", "before", "after"):
+        table.add_column(column, ratio=1)
+    for row in after[:: max(1, len(after) // 3)][:3]:
+        table.add_row(*(_short(text) for text in (row["utterance"], before[row["id"]]["reply"], row["reply"])))
+    console.print()
+    console.print(table)
+    console.print()
+    failed = {
+        judge: [name for name, found in controls.items() if not found["passes"]]
+        for judge, controls in summary["controls"].items()
+    }
+    rates([row for row in summary["win_rates"] if (row["a"], row["b"]) == ("dpo", "base")], failed)
+    console.print(f"\nthe page   {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    for path in sorted((folder / "phone").glob("dpo-*.gguf")):
+        console.print(f"the file   {path} ({path.stat().st_size / 1e6:.0f} MB)", highlight=False, soft_wrap=True)
+
+
+def _short(text: str, most: int = 320) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 2].rsplit(" ", 1)[0] + " …"
+
+
+def plan(lines: list[tuple[str, str]], until: str | None) -> None:
+    """What a run would do, stage by stage."""
+    for stage, what in lines:
+        console.print(f"  {stage:<10} {what}", highlight=False)
+        if stage == until:
+            break
+
+
+def models() -> None:
+    """The known models, and which of them are here."""
+    from empathic import models as known
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("name", "what", "size", "here"):
+        table.add_column(column)
+    for name, model in known.KNOWN.items():
+        here = "yes" if known.cached(name).exists() else "no"
+        table.add_row(name, model.about, f"{model.megabytes} MB", here)
+    console.print(table)
+    console.print(f"[dim]kept in {known.cache()}; any .gguf file, folder or Hugging Face id works too[/dim]")
+
+
+def recipes() -> None:
+    """The ready recipes, each with its first line."""
+    from empathic.recipe import ready
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("name")
+    table.add_column("what")
+    for name, path in ready().items():
+        table.add_row(name, path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
+    console.print(table)
