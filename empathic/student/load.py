@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     Raises:
         UserError: no such model, or one without a chat template where the recipe gives none.
     """
+    _quiet()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -32,7 +34,6 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     if name in models.KNOWN or name.endswith(".gguf"):
         path = models.gguf(name)
         where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    _quiet()
     try:
         tokenizer = AutoTokenizer.from_pretrained(**where)
         model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
@@ -43,7 +44,7 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
             "or give a .gguf file, a folder, or a Hugging Face id"
         ) from error
     # A dequantised model still calls itself quantised, and then refuses to be saved.
-    model.hf_quantizer = None
+    model.hf_quantizer, model.is_quantized = None, False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     if template:
@@ -57,9 +58,11 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
 
 def _quiet() -> None:
     """Keep the libraries' own bars and warnings out of our progress display."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is first imported
+    warnings.filterwarnings("ignore", category=FutureWarning)
     import transformers
 
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("accelerate").setLevel(logging.ERROR)

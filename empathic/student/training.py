@@ -159,7 +159,7 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
         "learning_rate": step.learning_rate,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": step.batch_size // micro,
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
         "bf16": gpu,
         "use_cpu": not gpu,
         "seed": seed,
