@@ -21,7 +21,8 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     kept, dropped = guard.drop_leaks(load.load(recipe.dialogues, recipe.seed))
     train = [d for d in kept if d.split == "train"]
     tests = sum(d.split == "test" for d in kept)
-    sft, pairs = direct.build(train, recipe.method, recipe.seed)
+    corpus = direct.build(train, recipe.method, recipe.seed)
+    sft, pairs = corpus.sft, corpus.preferences
     replies = [tests if n is None else min(n, tests) for n in (recipe.sample.base, recipe.sample.sft, recipe.sample.dpo)]
     known = [tests if n is None else min(n, tests) for n in recipe.sample.known.values()]
     judged = sum(replies) + sum(known) + 4 * min(recipe.sample.controls, tests)

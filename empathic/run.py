@@ -124,10 +124,10 @@ def _corpus(run: Run) -> Row:
     dialogues = {d.id: d for d in run.dialogues("train")}
     for row in run.rows("teacher.jsonl"):
         dialogues[row["id"]].replies[row["teacher"]] = Reply(row["reply"], row["rating"])
-    sft, preferences = direct.build(list(dialogues.values()), run.recipe.method, run.recipe.seed)
-    files.write_jsonl(run.path("corpus", "sft.jsonl"), sft)
-    files.write_jsonl(run.path("corpus", "preferences.jsonl"), preferences)
-    return direct.counts(sft, preferences)
+    corpus = direct.build(list(dialogues.values()), run.recipe.method, run.recipe.seed)
+    files.write_jsonl(run.path("corpus", "sft.jsonl"), corpus.sft)
+    files.write_jsonl(run.path("corpus", "preferences.jsonl"), corpus.preferences)
+    return corpus.counts()
 
 
 def _sft(run: Run) -> Row:

@@ -1,0 +1,1 @@
+"""What the student learns from: SFT examples and preference pairs."""
