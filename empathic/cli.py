@@ -141,7 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        if "No space left on device" in str(error) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
+        if "No space left on device" in str(error) or getattr(error, "errno", 0) in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+        ):
             _fail("the disk is full; make room, and the same command goes on from here")
         raise
 

@@ -158,9 +158,7 @@ async def _ask(
         advance()
         return Answer(**kept)
 
-    async with openai.AsyncOpenAI(
-        base_url=endpoint.url, api_key=endpoint.key, max_retries=5, timeout=300
-    ) as client:
+    async with openai.AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=5, timeout=300) as client:
         try:
             async with asyncio.TaskGroup() as asking:
                 tasks = [asking.create_task(one(client, request)) for request in requests]

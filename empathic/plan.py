@@ -23,7 +23,9 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     tests = sum(d.split == "test" for d in kept)
     corpus = direct.build(train, recipe.method, recipe.seed)
     sft, pairs = corpus.sft, corpus.preferences
-    replies = [tests if n is None else min(n, tests) for n in (recipe.sample.base, recipe.sample.sft, recipe.sample.dpo)]
+    replies = [
+        tests if n is None else min(n, tests) for n in (recipe.sample.base, recipe.sample.sft, recipe.sample.dpo)
+    ]
     known = [tests if n is None else min(n, tests) for n in recipe.sample.known.values()]
     judged = sum(replies) + sum(known) + 4 * min(recipe.sample.controls, tests)
     absent = [name for name in _models(recipe) if not models.cached(name).exists()]
@@ -31,7 +33,10 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
         ("dialogues", f"{len(train)} to train on, {tests} to test on, {dropped} dropped as leaks"),
         ("teacher", f"recorded: {', '.join(recipe.method.teachers)}; nothing is sent, nothing is paid"),
         ("corpus", f"{len(sft)} SFT examples, {len(pairs)} preference pairs"),
-        ("sft", f"{recipe.sft.epochs * math.ceil(len(sft) / recipe.sft.batch_size)} steps on {recipe.student.model}"),
+        (
+            "sft",
+            f"{recipe.sft.epochs * math.ceil(len(sft) / recipe.sft.batch_size)} steps on {recipe.student.model}",
+        ),
         ("dpo", f"{recipe.dpo.epochs * math.ceil(len(pairs) / recipe.dpo.batch_size)} steps"),
         ("phone", f"{3 * len(recipe.phone.quants)} GGUF files ({', '.join(recipe.phone.quants)})"),
         ("replies", f"{sum(replies)} replies from the files"),

@@ -106,7 +106,7 @@ class Recipe(Section):
     student: Student = Student()
     sft: Sft = Sft()
     dpo: Dpo = Dpo()
-    judge: list[Judge] = Field([Judge()], max_length=1)
+    judge: list[Judge] = Field([Judge()], min_length=1, max_length=1)
     phone: Phone = Phone()
     sample: Sample = Sample()
     ledger: str | None = None

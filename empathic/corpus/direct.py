@@ -64,14 +64,20 @@ def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
             examples = [_example(d, teacher) for d in train if teacher in d.replies]
             preferred = list(_unrated_pairs(train, teacher, method.rejected, seed))
         dialogues_of = {row["id"] for row in examples}
-        by_teacher[teacher] = {"sft_dialogues": len(dialogues_of), "sft": len(examples), "preferences": len(preferred)}
+        by_teacher[teacher] = {
+            "sft_dialogues": len(dialogues_of),
+            "sft": len(examples),
+            "preferences": len(preferred),
+        }
         sft += examples
         pairs += preferred
     for step, rows in (("SFT example", sft), ("preference pair", pairs)):
         if not rows:
             rule = "both rated 3" if step == "SFT example" else "the teacher's rated 3, the other's 1 or 2"
             why = f" (want {rule})" if rated else ""
-            raise UserError(f"method: no {step} is left of {len(train)} train dialogues{why}; add dialogues or teachers")
+            raise UserError(
+                f"method: no {step} is left of {len(train)} train dialogues{why}; add dialogues or teachers"
+            )
     return Corpus(sft, pairs, by_teacher)
 
 

@@ -103,9 +103,7 @@ def _empathetic(path: Path) -> Iterator[Dialogue]:
         yield from _whole(place, conv, row["context"], row["prompt"], said, path.stem)
 
 
-def _whole(
-    place: str, conv: str, emotion: str, situation: str, said: list[str], side: str
-) -> Iterator[Dialogue]:
+def _whole(place: str, conv: str, emotion: str, situation: str, said: list[str], side: str) -> Iterator[Dialogue]:
     texts = [text.replace("_comma_", ",") for text in said if text.strip()]
     if not texts:
         return

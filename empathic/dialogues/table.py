@@ -157,7 +157,7 @@ def _replies(place: str, row: Row, columns: Mapping[str, str]) -> dict[str, Repl
             ratings[origin] = value
     nested = row.get("replies") or {}
     if not isinstance(nested, Mapping):
-        raise UserError(f"{place}: replies is {type(nested).__name__}; want origin: text, such as {{\"human\": \"...\"}}")
+        raise UserError(f'{place}: replies is {type(nested).__name__}; want origin: text, such as {{"human": "..."}}')
     for origin, value in nested.items():
         if isinstance(value, Mapping):
             texts[origin], ratings[origin] = value.get("text"), value.get("rating")

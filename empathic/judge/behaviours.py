@@ -34,9 +34,7 @@ class Asked:
 def requests(asked: Asked) -> list[Request]:
     """The three questions about one reply; they share all but their last line, which servers cache."""
     behind = f"What lies behind it: {asked.situation}\n\n" if asked.situation.strip() else ""
-    shown = (
-        f"A person says: {asked.utterance}\n\n{behind}The reply: {asked.reply.strip() or '(nothing)'}\n\nQuestion: "
-    )
+    shown = f"A person says: {asked.utterance}\n\n{behind}The reply: {asked.reply.strip() or '(nothing)'}\n\nQuestion: "
     return [
         Request(
             messages=[{"role": "system", "content": _SYSTEM}, {"role": "user", "content": shown + question}],
@@ -73,6 +71,4 @@ def score(
     asked = [request for reply in replies for request in requests(reply)]
     odds = [log_odds(answer) for answer in ask(endpoint, asked, ledger, "behaviours", advance)]
     each = len(QUESTIONS)
-    return [
-        dict(zip(QUESTIONS, odds[i * each : (i + 1) * each], strict=True)) for i in range(len(replies))
-    ]
+    return [dict(zip(QUESTIONS, odds[i * each : (i + 1) * each], strict=True)) for i in range(len(replies))]

@@ -45,7 +45,9 @@ def compare_files(
     said, said_b = {d.id: d.utterance for d in tested}, {d.id: d.utterance for d in tested_b}
     if said != said_b:
         odd = next(id for id in {**said, **said_b} if said.get(id) != said_b.get(id))
-        raise UserError(f"{b}: doesn't answer the same dialogues as {a} (see id {odd!r}); ids and utterances must match")
+        raise UserError(
+            f"{b}: doesn't answer the same dialogues as {a} (see id {odd!r}); ids and utterances must match"
+        )
     name_a, name_b = a.stem, b.stem
     if name_a == name_b:
         name_a, name_b = str(a), str(b)

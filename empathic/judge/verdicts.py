@@ -143,12 +143,12 @@ def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
     return shown
 
 
-def control_systems(dialogues: Sequence[Tested], own: Replies, n: int, seed: int) -> dict[str, Replies]:
-    """The replies that test the judge, as systems of their own: `own` and one for each control, on `n` dialogues.
+def control_systems(ids: Sequence[str], own: Replies, seed: int) -> dict[str, Replies]:
+    """The replies that test the judge, as systems of their own, on the dialogues of `ids` that `own` answers.
 
     `control:another`, `control:shuffled`, `control:own`; the stock phrase is the system `stock`.
     """
-    ids = [d.id for d in dialogues if d.id in own][:n]
+    ids = [id for id in ids if id in own]
     replies = [own[id] for id in ids]
     systems = {"control:own": dict(zip(ids, replies, strict=True))}
     for name, bad in controls.worse(replies, seed).items():

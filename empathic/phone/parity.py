@@ -40,9 +40,7 @@ class Parity:
         return {**asdict(self), "tolerance": TOLERANCE, "holds": self.holds}
 
 
-def check(
-    endpoint: Endpoint, folder: Path, told: str, utterances: Sequence[str], max_tokens: int = 48
-) -> Parity:
+def check(endpoint: Endpoint, folder: Path, told: str, utterances: Sequence[str], max_tokens: int = 48) -> Parity:
     """Compare a served GGUF file with the merged model it came from, on a few utterances.
 
     Args:
@@ -70,7 +68,10 @@ def check(
             theirs_shown = post("/apply-template", {"messages": asked})["prompt"]
             theirs = post("/tokenize", {"content": theirs_shown, "add_special": False, "parse_special": True})
             same_prompts &= ours == theirs["tokens"]
-            said = post("/completion", {"prompt": ours, "n_predict": max_tokens, "temperature": 0, "return_tokens": True})
+            said = post(
+                "/completion",
+                {"prompt": ours, "n_predict": max_tokens, "temperature": 0, "return_tokens": True},
+            )
             tokens = said["tokens"]
             with torch.inference_mode():
                 logps = model(torch.tensor([ours + tokens])).logits[0].log_softmax(-1)[len(ours) - 1 : -1]

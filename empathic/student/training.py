@@ -6,6 +6,7 @@ checkpoints that count only when whole, and a history of losses.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import math
@@ -81,19 +82,13 @@ class _Watch(TrainerCallback):
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / "whole").touch()
 
 
-def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance) -> dict[str, Any]:
-    """Fine-tune the student on `corpus/sft.jsonl` rows, and write the PEFT adapter to `out`.
-
-    The loss is on the reply alone, end-of-turn included. A killed run goes on from its last checkpoint.
-
-    Returns:
-        `seconds`, `examples_per_second`, `first_loss`, `last_loss` and `history` (a row a step).
-    """
+def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTrainer:
+    """TRL's SFT trainer on `corpus/sft.jsonl` rows: the loss is on the reply alone, end-of-turn included."""
     set_seed(recipe.seed)
     model, tokenizer = load.load(recipe.student.model, recipe.student.template)
     told = prompt.instruction(recipe.student.prompt)
     data = [prompt.tell({"prompt": row["prompt"], "completion": row["completion"]}, told) for row in rows]
-    trainer = _Sft(
+    return _Sft(
         model=model,
         args=SFTConfig(**_settings(recipe.sft, recipe.seed, out), max_length=None),
         train_dataset=Dataset.from_list(data),
@@ -105,7 +100,15 @@ def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance)
             task_type="CAUSAL_LM",
         ),
     )
-    return _train(trainer, out, advance)
+
+
+def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance) -> dict[str, Any]:
+    """Fine-tune the student, and write the PEFT adapter to `out`; a killed run goes on from its last checkpoint.
+
+    Returns:
+        `seconds`, `examples_per_second`, `first_loss`, `last_loss` and `history` (a row a step).
+    """
+    return _train(sft_trainer(rows, recipe, out), out, advance)
 
 
 def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path) -> DPOTrainer:
@@ -135,9 +138,7 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
     )
 
 
-def dpo(
-    rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path, advance: Advance
-) -> dict[str, Any]:
+def dpo(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path, advance: Advance) -> dict[str, Any]:
     """Train on preference pairs from the SFT adapter on; write one adapter on the original base to `out`.
 
     Returns:
@@ -218,18 +219,14 @@ def _keep_freed_memory() -> None:
 
     Measured at 13% of SFT's time on two cores; elsewhere it does nothing.
     """
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
-    except (OSError, AttributeError):
-        pass
 
 
 def _release_memory() -> None:
     """Give what training held back to the system, for the judge to use."""
     gc.collect()
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):
-        pass

@@ -1,0 +1,143 @@
+"""Real parts for the tests: SmolLM2's tokenizer, tiny models made on the spot, and the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+DATA = Path(os.environ.get("EMPATHIC_DATA") or Path(__file__).parents[2] / "shared" / "data")
+EMOTIONS = ("sad", "proud", "afraid", "joyful")
+
+
+@pytest.fixture(scope="session")
+def welivita() -> Path:
+    """The rated 2,000, where they are."""
+    if not (DATA / "welivita_pu_2000.csv").exists():
+        pytest.skip("the rated 2,000 are not here; set EMPATHIC_DATA (docs/data.md says where to get them)")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two layers, random weights, with SmolLM2's tokenizer, as a Hugging Face folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from empathic.student.load import load
+
+    _, tokenizer = load("smollm2-135m")
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            initializer_range=0.2,
+        )
+    )
+    folder = tmp_path_factory.mktemp("tiny")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model as a GGUF file: an endpoint that costs nothing."""
+    from empathic.phone.gguf import convert
+
+    out = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
+    convert(tiny, out, "f32")
+    return out
+
+
+@pytest.fixture
+def eight(tmp_path: Path) -> Path:
+    """Eight dialogues with a teacher's and another's reply, four to train on."""
+    things = ("kettle", "tractor", "violin", "harbour", "lantern", "bicycle", "orchard", "letter")
+    path = tmp_path / "eight.jsonl"
+    rows = [
+        {
+            "id": f"d{i}",
+            "emotion": EMOTIONS[i % 4],
+            "situation": f"Something happened to my {thing}.",
+            "utterance": f"My {thing} is gone and I keep looking at where it was.",
+            "replies": {
+                "kind": f"That empty place where the {thing} stood must catch your eye.",
+                "dull": "Oh well.",
+            },
+            "split": "test" if i % 2 else "train",
+        }
+        for i, thing in enumerate(things)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path, eight: Path, tiny: Path, tiny_gguf: Path) -> Path:
+    """A whole recipe on the eight dialogues, with the tiny model as student and judge."""
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        f"""
+name: small
+dialogues: {{source: {eight.name}}}
+method: {{name: direct, teachers: [kind], rejected: [dull]}}
+student: {{model: "{tiny}", max_tokens: 12}}
+sft: {{epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
+dpo: {{epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
+judge: [{{name: tiny, endpoint: "local:{tiny_gguf}"}}]
+sample: {{sft: 2, controls: 3}}
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def empathic(tmp_path: Path) -> Command:
+    """Run the command line in a process of its own, in an empty folder."""
+
+    def run(*arguments: Any, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "empathic.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, **env},
+            timeout=600,
+        )
+
+    return run
+
+
+@pytest.fixture
+def refused(empathic: Command) -> Callable[..., str]:
+    """Run the command line, expect a user's mistake, and return its one line."""
+
+    def run(*arguments: Any, **env: str) -> str:
+        done = empathic(*arguments, **env)
+        assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1, done.stderr
+        assert lines[0].startswith("empathic: ")
+        return lines[0]
+
+    return run

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from empathic import files
+from empathic.recipe import Recipe, load
+from empathic.student import prompt, training
+from empathic.student.training import LikeLengths
+
+
+def _rows(kind: str) -> list[dict[str, Any]]:
+    said = [
+        "the roof leaks",
+        "we won, we won!",
+        "nobody came",
+        "my bread rose at last",
+        "I sold the boat",
+        "x",
+    ]
+    answers = [
+        "A leak right over you.",
+        "Won at last!",
+        "All those empty chairs.",
+        "Warm bread!",
+        "The boat, sold.",
+        "y",
+    ]
+    rows = []
+    for i, (text, answer) in enumerate(zip(said, answers, strict=True)):
+        row: dict[str, Any] = {"id": str(i), "origin": "kind", "prompt": [{"role": "user", "content": text}]}
+        good = [{"role": "assistant", "content": answer}]
+        bad = [{"role": "assistant", "content": "Whatever you say, that is how it goes."}]
+        rows.append(row | ({"completion": good} if kind == "sft" else {"chosen": good, "rejected": bad}))
+    return rows
+
+
+@pytest.fixture
+def recipe(tiny: Path) -> Recipe:
+    return load(
+        "demo",
+        [
+            f"student.model={tiny}",
+            "sft.epochs=2",
+            "sft.batch_size=2",
+            "sft.learning_rate=0.01",
+            "dpo.batch_size=2",
+        ],
+    )
+
+
+def _nothing(done: int, total: int) -> None:
+    return None
+
+
+def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(recipe: Recipe, tmp_path: Path) -> None:
+    training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
+    result = training.dpo(_rows("dpo"), recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
+    first = result["history"][0]
+    assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    for reward in ("rewards/chosen", "rewards/rejected", "rewards/margins"):
+        assert first[reward] == pytest.approx(0, abs=1e-6)
+    assert result["history"][-1]["rewards/margins"] > 0
+    assert not (tmp_path / "dpo" / "ref").exists()
+    assert (tmp_path / "dpo" / "adapter_model.safetensors").exists()
+
+
+def test_precomputed_references_are_the_sft_model_too(recipe: Recipe, tmp_path: Path) -> None:
+    training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
+    twice = recipe.model_copy(update={"dpo": recipe.dpo.model_copy(update={"epochs": 2})})
+    result = training.dpo(_rows("dpo"), twice, tmp_path / "sft", tmp_path / "dpo", _nothing)
+    assert result["history"][0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_the_loss_is_on_the_reply_alone_with_its_end_of_turn(recipe: Recipe, tmp_path: Path) -> None:
+    trainer = training.sft_trainer(_rows("sft"), recipe, tmp_path / "sft")
+    tokenizer = trainer.processing_class
+    for row, example in zip(_rows("sft"), trainer.train_dataset, strict=True):
+        learnt = [token for token, label in zip(example["input_ids"], example["labels"], strict=True) if label != -100]
+        assert tokenizer.decode(learnt) == row["completion"][0]["content"] + "<|im_end|>\n"
+        shown = tokenizer.decode(example["input_ids"])
+        assert shown.startswith("<|im_start|>system\n" + prompt.instruction("brief"))
+
+
+def test_same_seed_same_losses_and_the_same_adapter(recipe: Recipe, tmp_path: Path) -> None:
+    one = training.sft(_rows("sft"), recipe, tmp_path / "one", _nothing)
+    two = training.sft(_rows("sft"), recipe, tmp_path / "two", _nothing)
+    assert [row["loss"] for row in one["history"]] == [row["loss"] for row in two["history"]]
+    weights = "adapter_model.safetensors"
+    assert files.sha256(tmp_path / "one" / weights) == files.sha256(tmp_path / "two" / weights)
+    assert one["last_loss"] < one["first_loss"]
+
+
+def test_batches_hold_like_lengths_in_an_order_that_seed_and_epoch_decide() -> None:
+    lengths = [(i * 37) % 90 + 10 for i in range(96)]
+    sampler = LikeLengths(lengths, batch=4, seed=1)
+    first = list(sampler)
+    assert sorted(first) == list(range(96))
+    assert list(LikeLengths(lengths, 4, 1)) == first
+    assert list(LikeLengths(lengths, 4, 2)) != first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    spans = [[lengths[i] for i in first[at : at + 4]] for at in range(0, 96, 4)]
+    assert sum(max(span) - min(span) for span in spans) / len(spans) < 20
+
+
+def test_a_student_without_a_chat_template_takes_one_from_the_recipe(tiny: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from empathic.errors import UserError
+    from empathic.student.load import load as load_student
+
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny, bare)
+    (bare / "chat_template.jinja").unlink()
+    with pytest.raises(UserError, match="no chat template"):
+        load_student(str(bare))
+    _, tokenizer = load_student(str(bare), "plain")
+    shown = tokenizer.apply_chat_template(
+        [*prompt.messages("Be kind.", "Hello"), {"role": "assistant", "content": "Hi."}], tokenize=False
+    )
+    assert shown == "Be kind.\n\nHello\n\nHi." + tokenizer.eos_token
