@@ -125,7 +125,7 @@ def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[
         if outcomes:
             rates.append(win_rate(a, b, judge, outcomes))
     verdicts = [
-        {"id": id, "a": a, "b": b, "outcomes": verdict, **{s: _shown(scores, s, id) for s in (a, b)}}
+        {"id": id, "a": a, "b": b, "outcomes": verdict, "scores": {s: _shown(scores, s, id) for s in (a, b)}}
         for id, verdict in rows.items()
     ]
     return verdicts, rates

@@ -1,0 +1,38 @@
+# Every target sets itself up: Python 3.11 or newer is all that has to be there.
+PYTHON ?= python3
+BIN := .venv/bin
+SHARED_DATA := $(wildcard ../shared/data)
+export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
+
+.PHONY: demo test lint study bench docs clean
+
+demo: .venv/installed  ## distil, judge and export a real small model
+	$(BIN)/empathic demo
+
+test: lint  ## everything that CI checks
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+study: .venv/installed  ## the demo judged against the ordinary and targeted replies too, all on the 64
+	$(BIN)/empathic run demo --out runs/study --set name=study --set sample.sft=null \
+		--set 'sample.known={ordinary: null, direct: null, targeted: null}'
+
+bench: .venv/installed  ## seconds of training and judging, on this machine
+	$(BIN)/python benchmarks/speed.py
+
+docs: .venv/installed  ## write the generated parts of the docs anew
+	$(BIN)/python docs/generate.py
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("empathic needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

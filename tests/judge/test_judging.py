@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from empathic.endpoint import Answer, open_endpoint
+from empathic.errors import UserError
+from empathic.judge import behaviours, controls, specificity, verdicts
+from empathic.judge.winrate import win_rate
+from empathic.ledger import Ledger
+from empathic.student import prompt
+
+TESTED = [
+    verdicts.Tested(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))
+]
+
+
+def test_log_odds_add_up_all_spellings_of_yes_and_no() -> None:
+    found = behaviours.log_odds(
+        Answer("Yes", "length", {"Yes": math.log(0.5), " yes": math.log(0.25), "no": math.log(0.25)})
+    )
+    assert found == pytest.approx(math.log(3))
+    assert behaviours.probability(found) == pytest.approx(0.75)
+
+
+def test_a_judge_that_never_thinks_of_no_is_sure_but_finite() -> None:
+    assert 10 < behaviours.log_odds(Answer("yes", "length", {"yes": 0.0})) < 20
+
+
+def test_a_judge_without_log_probabilities_is_taken_at_its_word() -> None:
+    assert behaviours.log_odds(Answer("Yes, it does.", "stop", {})) > 0 > behaviours.log_odds(Answer("No.", "stop", {}))
+
+
+def test_the_three_questions_share_all_but_their_last_line() -> None:
+    asked = behaviours.requests(behaviours.Asked("I won!", "", "Well done."))
+    bodies = [request.messages[1]["content"].rsplit("Question: ", 1) for request in asked]
+    assert len({head for head, _ in bodies}) == 1
+    assert [question for _, question in bodies] == list(behaviours.QUESTIONS.values())
+
+
+def test_behaviours_come_from_a_served_model_once_and_then_from_the_ledger(tiny_gguf: Path, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    asked = [behaviours.Asked(d.utterance, d.situation, "That is hard.") for d in TESTED]
+    with open_endpoint(f"local:{tiny_gguf}") as endpoint:
+        first = behaviours.score(endpoint, asked, ledger)
+    again = behaviours.score(endpoint, asked, ledger)  # the server is gone: the ledger answers
+    assert first == again
+    assert all(set(odds) == set(behaviours.QUESTIONS) for odds in first)
+    assert all(math.isfinite(value) for odds in first for value in odds.values())
+
+
+def test_specificity_equals_the_plain_computation(tiny: Path, tmp_path: Path) -> None:
+    import torch
+
+    from empathic.student.load import load
+
+    told = prompt.instruction("brief")
+    replies = ("Your dog, gone today.", "Oh.", "I don't know what to say about all this 🙂")
+    utterances = [d.utterance for d in TESTED]
+    model, tokenizer = load(str(tiny))
+
+    def plain(utterance: str, reply: str) -> float:
+        shown = tokenizer.apply_chat_template(
+            prompt.messages(told, utterance), tokenize=False, add_generation_prompt=True
+        )
+        head = tokenizer(shown, add_special_tokens=False)["input_ids"]
+        tail = tokenizer(reply, add_special_tokens=False)["input_ids"]
+        with torch.inference_mode():
+            logps = model(torch.tensor([head + tail])).logits[0].log_softmax(-1)
+        return float(sum(logps[len(head) - 1 + i, token] for i, token in enumerate(tail)))
+
+    want = [plain(utterances[0], r) - sum(plain(u, r) for u in utterances[1:]) / 3 for r in replies]
+    scorer = specificity.Specificity(str(tiny), None, told, Ledger(tmp_path / "ledger.sqlite"))
+    got = scorer.score([specificity.Asked(utterances[0], tuple(utterances[1:]), replies)])[0]
+    assert got == pytest.approx(want, abs=1e-3)
+    kept = specificity.Specificity("gone", None, told, Ledger(tmp_path / "other.sqlite"))
+    with pytest.raises(UserError, match="gone"):
+        kept.score([specificity.Asked("a", ("b",), ("c",))])
+
+
+def test_specificity_needs_two_dialogues(tiny: Path, tmp_path: Path) -> None:
+    scorer = specificity.Specificity(str(tiny), None, "Be kind.", Ledger(tmp_path / "ledger.sqlite"))
+    with pytest.raises(UserError, match="at least two"):
+        verdicts.score_specificity(TESTED[:1], {"a": {"d0": "x"}}, scorer, 0, verdicts.Scores())
+
+
+def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> None:
+    yes = dict.fromkeys(behaviours.QUESTIONS, 2.0)
+    no = dict.fromkeys(behaviours.QUESTIONS, -1.0)
+    scores = verdicts.Scores(
+        odds={"a": {"d0": yes, "d1": yes}, "b": {"d0": no, "d1": yes}},
+        nats={"a": {"d0": 3.0, "d1": 1.0, "d2": 5.0}, "b": {"d0": 1.0, "d1": 2.0, "d2": 0.0}},
+    )
+    rows, rates = verdicts.compare("a", "b", scores)
+    assert [row["outcomes"] for row in rows] == [
+        {"behaviours": 1.0, "specificity": 1.0, "agreed": 1.0},
+        {"behaviours": 0.5, "specificity": 0.0, "agreed": 0.5},
+        {"specificity": 1.0},
+    ]
+    assert rows[0]["a"] == "a"
+    assert rows[0]["scores"]["a"]["probabilities"]["natural"] == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-6)
+    assert {rate.judge: (rate.estimate, rate.n) for rate in rates} == {
+        "behaviours": (0.75, 2),
+        "specificity": (2 / 3, 3),
+        "agreed": (0.75, 2),
+    }
+
+
+def test_controls_are_worse_by_construction_and_a_coin_fails_them() -> None:
+    replies = ["the dog sleeps by the warm stove now", "nobody came to the hall at all tonight"]
+    worse = controls.worse(replies, seed=1)
+    assert worse["another"] == replies[::-1]
+    assert worse["shuffled"] != replies
+    assert [sorted(r.split()) for r in worse["shuffled"]] == [sorted(r.split()) for r in replies]
+    assert controls.passes(win_rate("own", "another", "j", [1.0] * 14 + [0.0] * 2))
+    assert not controls.passes(win_rate("own", "another", "j", [1.0] * 9 + [0.0] * 7))
+
+
+def _reply_file(path: Path, replies: list[str]) -> Path:
+    rows = [{"id": d.id, "utterance": d.utterance, "reply": r} for d, r in zip(TESTED, replies, strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
+    a = _reply_file(tmp_path / "mine.jsonl", ["Your dog!", "Your job!", "Your keys!", "Your hat!"])
+    b = _reply_file(tmp_path / "theirs.jsonl", ["Hm.", "Oh.", "Well.", ""])
+    done = empathic("compare", a, b, "--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--json")
+    assert done.returncode == 0, done.stderr
+    rates = json.loads(done.stdout)
+    assert [(r["a"], r["b"], r["judge"], r["n"]) for r in rates] == [
+        ("mine", "theirs", judge, 4) for judge in ("behaviours", "specificity", "agreed")
+    ]
+    same = empathic("compare", a, a, "--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--json")
+    assert all(r["estimate"] == 0.5 and r["ties"] == 4 for r in json.loads(same.stdout))
+
+
+def test_reply_files_that_cannot_be_compared_are_refused(refused, tmp_path: Path) -> None:
+    a = _reply_file(tmp_path / "a.jsonl", ["1", "2", "3", "4"])
+    (tmp_path / "other.jsonl").write_text(a.read_text(encoding="utf-8").replace('"d3"', '"d9"'), encoding="utf-8")
+    assert "same dialogues" in refused("compare", a, tmp_path / "other.jsonl")
+    (tmp_path / "twice.jsonl").write_text(a.read_text(encoding="utf-8").replace('"d3"', '"d0"'), encoding="utf-8")
+    assert "twice.jsonl:4" in refused("compare", a, tmp_path / "twice.jsonl")
+    (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
+    assert "empty.jsonl" in refused("compare", a, tmp_path / "empty.jsonl")
+    (tmp_path / "lacks.jsonl").write_text('{"id": "d0", "text": "x"}\n', encoding="utf-8")
+    assert "lacks.jsonl:1" in refused("compare", a, tmp_path / "lacks.jsonl")
+    assert "no such" in refused("compare", a, tmp_path / "gone.jsonl").lower()
+    assert "not an endpoint" in refused("compare", a, a, "--judge", "qwen")
+    assert "did you mean" in refused("compare", a, a, "--judge", "local:qwen2.5-coder")
