@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import http.server
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from empathic.endpoint import Endpoint, Request, ask, open_endpoint
+from empathic.errors import UserError
+from empathic.ledger import Ledger
+
+HELLO = Request([{"role": "user", "content": "hello"}], max_tokens=5)
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[Any]]]:
+    """A server that speaks the chat API and answers with the statuses it is told, then well; keeps what it saw."""
+    seen: list[Any] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        statuses: list[int] = []  # noqa: RUF012
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append(body)
+            status = self.statuses.pop(0) if self.statuses else 200
+            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+            message = {"role": "assistant", "content": f" said {body['messages'][-1]['content']} "}
+            choice = {"index": 0, "finish_reason": "stop", "message": message}
+            full = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+            answer = {**full, "usage": usage} if status == 200 else {"error": {"message": "no"}}
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            return None
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    seen.append(Handler.statuses)
+    yield f"http://127.0.0.1:{server.server_port}/v1", seen
+    server.shutdown()
+
+
+def test_an_answer_is_asked_for_once_and_then_comes_from_the_ledger(server, tmp_path: Path) -> None:
+    url, seen = server
+    with open_endpoint(url, "m") as endpoint:
+        for _ in range(2):
+            ledger = Ledger(tmp_path / "l.sqlite")
+            assert ask(endpoint, [HELLO], ledger, "test")[0].text == "said hello"
+            ledger.close()
+    assert len(seen) == 2
+    assert seen[1]["model"] == "m"
+    rows = sqlite3.connect(tmp_path / "l.sqlite").execute(
+        "select purpose, prompt_tokens, completion_tokens from answers"
+    )
+    assert rows.fetchall() == [("test", 3, 2)]
+
+
+def test_a_server_that_stumbles_is_asked_again(server, tmp_path: Path) -> None:
+    url, seen = server
+    seen[0][:] = [500, 429]
+    with open_endpoint(url, "m") as endpoint:
+        assert ask(endpoint, [HELLO], Ledger(tmp_path / "l.sqlite"), "test")[0].text == "said hello"
+    assert len(seen) == 4
+
+
+def test_a_refused_key_is_one_line_that_does_not_show_it(server, tmp_path: Path, monkeypatch) -> None:
+    url, seen = server
+    seen[0][:] = [401]
+    monkeypatch.setenv("SOME_KEY", "sk-secret")
+    ledger = Ledger(tmp_path / "l.sqlite")
+    with pytest.raises(UserError, match="refused the key") as caught, open_endpoint(url, "m", "SOME_KEY") as endpoint:
+        ask(endpoint, [HELLO], ledger, "test")
+    assert "sk-secret" not in str(caught.value)
+    assert b"sk-secret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_dead_server_is_one_line(tmp_path: Path) -> None:
+    endpoint = Endpoint("http://127.0.0.1:9/v1", "m", "m")
+    with pytest.raises(UserError, match="can't be reached"):
+        ask(endpoint, [HELLO], Ledger(tmp_path / "l.sqlite"), "test")
+
+
+def test_a_missing_key_names_its_variable(monkeypatch) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    with pytest.raises(UserError, match="SOME_KEY"), open_endpoint("https://example.org/v1", "m", "SOME_KEY"):
+        pass
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "l.sqlite").write_text("not a database, just words that somebody put here", encoding="utf-8")
+    with pytest.raises(UserError, match="not a ledger"):
+        Ledger(tmp_path / "l.sqlite")
+
+
+def test_two_processes_may_write_the_same_answer(tmp_path: Path) -> None:
+    one, two = Ledger(tmp_path / "l.sqlite"), Ledger(tmp_path / "l.sqlite")
+    one.put({"a": 1}, {"text": "first"}, model="m", purpose="p")
+    two.put({"a": 1}, {"text": "second"}, model="m", purpose="p")
+    assert two.get({"a": 1}) == {"text": "first"}
