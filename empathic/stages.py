@@ -307,7 +307,7 @@ def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
 def _report(run: Run) -> Row:
     from empathic.report import page, summary
 
-    files.write_json(run.path("summary.json"), summary.summarise(run.folder))
+    summary.write(run.folder)
     page.write(run.folder)
     return {}
 

@@ -21,6 +21,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from empathic import files
+from empathic.report.summary import failed_controls
 
 console = Console()
 ABOUT = {
@@ -136,10 +137,7 @@ def closing(folder: Path) -> None:
     console.print()
     console.print(table)
     console.print()
-    failed = {
-        judge: [name for name, found in controls.items() if not found["passes"]]
-        for judge, controls in summary["controls"].items()
-    }
+    failed = failed_controls(summary)
     rates([row for row in summary["win_rates"] if (row["a"], row["b"]) == ("dpo", "base")], failed)
     console.print(f"\nthe page   {folder / 'report.html'}", highlight=False, soft_wrap=True)
     for path in sorted((folder / "phone").glob("dpo-*.gguf")):

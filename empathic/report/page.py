@@ -1,0 +1,100 @@
+"""`report.html`: one self-contained page that needs no network."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from empathic import files
+from empathic.report import charts, summary
+
+SHOWN = 20  # dialogues to browse
+JUDGES = {"behaviours": "behaviours", "specificity": "specificity", "agreed": "agreed by both"}
+SYSTEMS = {"base": "before", "sft": "after SFT", "dpo": "after DPO"}
+CONTROLS = {
+    "another": "a reply that belongs to another dialogue",
+    "stock": "a stock phrase that fits anywhere",
+    "shuffled": "the same words in another order",
+}
+
+
+def write(run: Path) -> Path:
+    """Render the page of a run from its files, and return where it is.
+
+    Raises:
+        UserError: a file of the run's is missing.
+    """
+    import jinja2
+
+    here = resources.files("empathic.report")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["percent"] = lambda rate: f"{rate:.0%}"
+    template = environment.from_string((here / "page.html").read_text(encoding="utf-8"))
+    page = template.render(
+        **_context(run),
+        css=(here / "page.css").read_text(encoding="utf-8"),
+        js=(here / "page.js").read_text(encoding="utf-8"),
+    )
+    files.write_text(run / "report.html", page)
+    return run / "report.html"
+
+
+def _context(run: Path) -> dict[str, Any]:
+    """Everything the template shows."""
+    figures = files.read_json(run / "summary.json")
+    manifest = files.read_json(run / "manifest.json")
+    replies = {
+        path.stem: list(files.read_jsonl(path))
+        for path in (run / "replies" / f"{system}.jsonl" for system in SYSTEMS)
+        if path.exists()
+    }
+    history = {step: files.read_json(run / "student" / f"{step}.json")["history"] for step in ("sft", "dpo")}
+    words = {system: [len(row["reply"].split()) for row in rows] for system, rows in replies.items()}
+    main = [r for r in figures["win_rates"] if (r["a"], r["b"]) == ("dpo", "base")]
+    others: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in figures["win_rates"]:
+        if row not in main:
+            others.setdefault((row["a"], row["b"]), []).append(row)
+    pairs = _pairs(run, replies)
+    return {
+        "name": manifest["name"],
+        "figures": figures,
+        "manifest": manifest,
+        "main": main,
+        "others": others,
+        "failed": summary.failed_controls(figures),
+        "judges": JUDGES,
+        "systems": SYSTEMS,
+        "control_names": CONTROLS,
+        "interval_chart": charts.intervals(main, JUDGES),
+        "loss_charts": {
+            step: charts.curve([row["loss"] for row in rows], f"Loss, {step}") for step, rows in history.items()
+        },
+        "reward_chart": charts.curve([row["rewards/margins"] for row in history["dpo"]], "Reward margin", True),
+        "length_chart": charts.lengths(words, SYSTEMS),
+        "mean_words": {system: sum(counts) / max(1, len(counts)) for system, counts in words.items()},
+        "pairs": pairs,
+        "first": next((pair for pair in pairs if pair["outcome"] == "won"), pairs[0]),
+        "recipe": (run / "recipe.yaml").read_text(encoding="utf-8"),
+        "files": {path.name: path.stat().st_size / 1e6 for path in sorted((run / "phone").glob("*.gguf"))},
+    }
+
+
+def _pairs(run: Path, replies: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Dialogues before and after, spread over the test set, with scores and who won by both measures."""
+    by_id = {system: {row["id"]: row for row in rows} for system, rows in replies.items()}
+    verdicts = {row["id"]: row for row in files.read_jsonl(run / "verdicts" / "dpo-base.jsonl")}
+    shared = [row for row in replies["dpo"] if row["id"] in by_id["base"] and row["id"] in verdicts]
+    chosen = shared[:: max(1, len(shared) // SHOWN)][:SHOWN]
+    names = {1.0: "won", 0.0: "lost", 0.5: "tied"}
+    return [
+        {
+            "emotion": row["emotion"],
+            "utterance": row["utterance"],
+            "replies": {s: by_id[s][row["id"]]["reply"] for s in SYSTEMS if row["id"] in by_id.get(s, {})},
+            "scores": verdicts[row["id"]]["scores"],
+            "outcome": names[verdicts[row["id"]]["outcomes"].get("agreed", 0.5)],
+        }
+        for row in chosen
+    ]
