@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from empathic import files
+from empathic.errors import UserError
+from empathic.judge import controls, verdicts
+from empathic.judge.behaviours import QUESTIONS
+from empathic.report import page, summary
+
+NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run directory as the stages leave it, judged by the real code, with text that could break a page."""
+    ids = [f"d{i}" for i in range(24)]
+    scores = verdicts.Scores()
+    for system, lift in (("base", 0.0), ("sft", 0.5), ("dpo", 1.0), ("control:own", 1.0), ("stock", 1.5)):
+        scores.odds[system] = {id: dict.fromkeys(QUESTIONS, lift + i % 3) for i, id in enumerate(ids)}
+        scores.nats[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
+    rates = []
+    for a, b in (("dpo", "base"), ("sft", "base")):
+        rows, found = verdicts.compare(a, b, scores)
+        files.write_jsonl(tmp_path / "verdicts" / f"{a}-{b}.jsonl", rows)
+        rates += [rate.to_row() for rate in found]
+    tried = {
+        by: {name: {"rate": r.estimate, "n": r.n, "passes": controls.passes(r)} for name, r in found.items()}
+        for by, found in verdicts.control_rates(scores).items()
+    }
+    for system in ("base", "sft", "dpo"):
+        rows = [
+            {"id": id, "emotion": "sad", "situation": "", "utterance": NASTY, "reply": f"{system} {id} {NASTY}"}
+            for id in ids
+        ]
+        files.write_jsonl(tmp_path / "replies" / f"{system}.jsonl", rows)
+    step = {"loss": 0.6, "rewards/margins": 0.1, "rewards/accuracies": 1.0}
+    for name in ("sft", "dpo"):
+        files.write_json(tmp_path / "student" / f"{name}.json", {"history": [step, {**step, "loss": 0.4}]})
+    (tmp_path / "recipe.yaml").write_text("name: nasty\n", encoding="utf-8")
+    trained = {"seconds": 1.0, "examples_per_second": 2.0, "first_loss": 0.6, "last_loss": 0.4}
+    facts = {
+        "dialogues": {"train": 72, "test": 24, "leaks_dropped": 0},
+        "corpus": {"sft": 72, "preferences": 72, "by_teacher": {"kind": {}}},
+        "sft": trained,
+        "dpo": {**trained, "reward_accuracy": 0.9},
+        "judge": {"judge": "tiny", "win_rates": rates, "controls": tried},
+    }
+    stages = {name: {"status": "done", "seconds": 1.5, "facts": fact} for name, fact in facts.items()}
+    about = {"name": "nasty", "empathic": "0", "git": None, "python": "3", "machine": "m", "versions": {"torch": "2"}}
+    files.write_json(tmp_path / "manifest.json", {**about, "stages": stages})
+    (tmp_path / "phone").mkdir()
+    return tmp_path
+
+
+def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
+    summary.write(run)
+    html = page.write(run).read_text(encoding="utf-8")
+    assert "<strong>100%</strong>" in html
+    assert "86% to 100%" in html
+    assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://""", html)
+    assert html.count("<article") == 20
+    assert html.count("<svg") == 5
+
+
+def test_text_from_dialogues_cannot_break_the_page(run: Path) -> None:
+    summary.write(run)
+    html = page.write(run).read_text(encoding="utf-8")
+    assert "<script>document" not in html
+    assert "&lt;script&gt;document" in html
+    assert "شكرا" in html and "🙂" in html
+
+
+def test_a_judge_that_failed_a_control_is_marked_beside_its_win_rates(run: Path) -> None:
+    figures = files.read_json(summary.write(run))
+    assert summary.failed_controls(figures)["behaviours"] == ["stock"]
+    html = page.write(run).read_text(encoding="utf-8")
+    assert "<td>behaviours *</td>" in html
+    assert "a stock phrase that fits anywhere" in html
+
+
+def test_a_run_that_is_not_far_enough_says_what_is_missing(run: Path) -> None:
+    manifest = files.read_json(run / "manifest.json")
+    manifest["stages"]["judge"]["status"] = "running"
+    files.write_json(run / "manifest.json", manifest)
+    with pytest.raises(UserError, match="'judge' isn't done"):
+        summary.summarise(run)
+
+
+def test_the_page_works_in_a_browser(run: Path, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    summary.write(run)
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run(
+        [browser, *flags, "--dump-dom", page.write(run).as_uri()], capture_output=True, text=True, timeout=120
+    )
+    assert "<title>nasty · empathic</title>" in done.stdout
+    assert "20 of 20" in done.stdout, "the filter's script didn't run"
