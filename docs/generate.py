@@ -1,0 +1,57 @@
+"""Write the generated parts of the docs: docs/commands.md from the command line, docs/recipe.md from the recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import typer.main
+from click import Context
+from pydantic import BaseModel
+
+from empathic import cli
+from empathic.recipe import Recipe
+
+HERE = Path(__file__).parent
+
+
+def commands() -> str:
+    """Every command's help, as the terminal shows it at 88 columns."""
+    group: Any = typer.main.get_command(cli.app)
+    parts = ["# Commands\n\nWritten by `make docs` from the code.\n"]
+    for name, command in sorted(group.commands.items()):
+        context = Context(command, info_name=f"empathic {name}", terminal_width=88, max_content_width=88)
+        parts.append(f"## empathic {name}\n\n```\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def recipe() -> str:
+    """Every key of a recipe with its default."""
+    lines = ["# Keys of a recipe", "", "Written by `make docs` from the code.", "", "| key | default | what |", "|---|---|---|"]
+    for name, field in Recipe.model_fields.items():
+        section = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_section(t)), None)
+        if section is None:
+            lines.append(f"| `{name}` | `{_default(field)}` | {field.description or ''} |")
+            continue
+        for key, inner in section.model_fields.items():
+            what = (inner.description or "").replace("|", "\\|")
+            lines.append(f"| `{name}.{key}` | `{_default(inner)}` | {what} |")
+    return "\n".join(lines) + "\n"
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _default(field: Any) -> str:
+    return "needed" if field.is_required() else str(field.default)
+
+
+def pages() -> dict[str, str]:
+    """File name -> text."""
+    return {"commands.md": commands(), "recipe.md": recipe()}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (HERE / name).write_text(text, encoding="utf-8")
