@@ -27,7 +27,14 @@ def commands() -> str:
 
 def recipe() -> str:
     """Every key of a recipe with its default."""
-    lines = ["# Keys of a recipe", "", "Written by `make docs` from the code.", "", "| key | default | what |", "|---|---|---|"]
+    lines = [
+        "# Keys of a recipe",
+        "",
+        "Written by `make docs` from the code.",
+        "",
+        "| key | default | what |",
+        "|---|---|---|",
+    ]
     for name, field in Recipe.model_fields.items():
         section = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_section(t)), None)
         if section is None:

@@ -244,7 +244,7 @@ def _judge(run: Run) -> Row:
 
     recipe = run.recipe
     tests = run.dialogues("test")
-    tested = [verdicts.Tested(d.id, d.utterance, d.situation) for d in tests]
+    tested = [verdicts.Tested(d.id, d.utterance) for d in tests]
     systems = {name: verdicts.read_replies(run.path("replies", f"{name}.jsonl"))[1] for name in ("base", "sft", "dpo")}
     for origin in recipe.sample.known:
         systems[origin] = {d.id: d.replies[origin].text for d in _sampled(run, origin) if origin in d.replies}

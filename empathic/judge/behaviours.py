@@ -14,11 +14,10 @@ from empathic.endpoint import Answer, Endpoint, Request, ask
 from empathic.ledger import Ledger
 
 QUESTIONS = {
-    "understands": "Does the reply show that it understood what this person said?",
-    "feeling": "Does the reply meet the feeling that this person has, in kind and in strength?",
-    "natural": "Is the reply natural to say, clear, and free of repetition?",
+    "understands": "Does the reply understand what the message says?",
+    "feeling": "Does the reply respond to the right feeling?",
+    "natural": "Is the reply natural and free of repetition?",
 }
-_SYSTEM = "You check replies to what people say. Answer the question about the reply with one word: yes or no."
 _FLOOR = math.log(1e-6)
 
 
@@ -27,17 +26,15 @@ class Asked:
     """A reply to be judged, with the dialogue it answers."""
 
     utterance: str
-    situation: str
     reply: str
 
 
 def requests(asked: Asked) -> list[Request]:
     """The three questions about one reply; they share all but their last line, which servers cache."""
-    behind = f"What lies behind it: {asked.situation}\n\n" if asked.situation.strip() else ""
-    shown = f"A person says: {asked.utterance}\n\n{behind}The reply: {asked.reply.strip() or '(nothing)'}\n\nQuestion: "
+    shown = f"Message: {asked.utterance}\n\nReply: {asked.reply.strip() or '(nothing)'}\n\n"
     return [
         Request(
-            messages=[{"role": "system", "content": _SYSTEM}, {"role": "user", "content": shown + question}],
+            messages=[{"role": "user", "content": f"{shown}{question} Answer yes or no."}],
             max_tokens=1,
             top_logprobs=20,
         )

@@ -25,7 +25,6 @@ class Tested:
 
     id: str
     utterance: str
-    situation: str = ""
 
 
 @dataclass
@@ -62,7 +61,7 @@ def read_replies(path: Path) -> tuple[list[Tested], Replies]:
                 raise UserError(f"{path}:{number}: no text under {key!r}; want id, utterance and reply in every row")
         if row["id"] in replies:
             raise UserError(f"{path}:{number}: the id {row['id']!r} stands twice; ids must differ")
-        tested.append(Tested(row["id"], row["utterance"], str(row.get("situation") or "")))
+        tested.append(Tested(row["id"], row["utterance"]))
         replies[row["id"]] = row["reply"]
     if not tested:
         raise UserError(f"{path}: no replies in it; want one JSON object a line")
@@ -79,7 +78,7 @@ def score_behaviours(
 ) -> None:
     """Add log-odds for every reply of every system to `scores`, dialogue by dialogue so that prompts are cached."""
     places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
-    asked = [behaviours.Asked(d.utterance, d.situation, systems[name][d.id]) for d, name in places]
+    asked = [behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places]
     for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance), strict=True):
         scores.odds.setdefault(name, {})[d.id] = odds
 

@@ -35,15 +35,15 @@ def test_a_judge_without_log_probabilities_is_taken_at_its_word() -> None:
 
 
 def test_the_three_questions_share_all_but_their_last_line() -> None:
-    asked = behaviours.requests(behaviours.Asked("I won!", "", "Well done."))
-    bodies = [request.messages[1]["content"].rsplit("Question: ", 1) for request in asked]
-    assert len({head for head, _ in bodies}) == 1
-    assert [question for _, question in bodies] == list(behaviours.QUESTIONS.values())
+    asked = behaviours.requests(behaviours.Asked("I won!", "Well done."))
+    bodies = [request.messages[0]["content"].removesuffix(" Answer yes or no.") for request in asked]
+    for body, question in zip(bodies, behaviours.QUESTIONS.values(), strict=True):
+        assert body == f"Message: I won!\n\nReply: Well done.\n\n{question}"
 
 
 def test_behaviours_come_from_a_served_model_once_and_then_from_the_ledger(tiny_gguf: Path, tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    asked = [behaviours.Asked(d.utterance, d.situation, "That is hard.") for d in TESTED]
+    asked = [behaviours.Asked(d.utterance, "That is hard.") for d in TESTED]
     with open_endpoint(f"local:{tiny_gguf}") as endpoint:
         first = behaviours.score(endpoint, asked, ledger)
     again = behaviours.score(endpoint, asked, ledger)  # the server is gone: the ledger answers
