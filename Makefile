@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: demo test lint study docs clean
+.PHONY: demo test lint study bench docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -21,6 +21,9 @@ study: .venv/installed  ## the demo judged against the ordinary and targeted rep
 	$(BIN)/empathic run demo --out runs/study --set name=study --set sample.sft=null \
 		--set 'sample.known={ordinary: null, direct: null, targeted: null}'
 
+
+bench: .venv/installed  ## examples per second of both steps, on this machine
+	$(BIN)/python benchmarks/speed.py
 
 docs: .venv/installed  ## write the generated parts of the docs anew
 	$(BIN)/python docs/generate.py
