@@ -75,7 +75,7 @@ def _context(run: Path) -> dict[str, Any]:
         "length_chart": charts.lengths(words, SYSTEMS),
         "mean_words": {system: sum(counts) / max(1, len(counts)) for system, counts in words.items()},
         "pairs": pairs,
-        "first": next((pair for pair in pairs if pair["outcome"] == "won"), pairs[0]),
+        "first": pairs[len(pairs) // 2],
         "recipe": (run / "recipe.yaml").read_text(encoding="utf-8"),
         "files": {path.name: path.stat().st_size / 1e6 for path in sorted((run / "phone").glob("*.gguf"))},
     }
