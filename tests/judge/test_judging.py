@@ -36,9 +36,20 @@ def test_a_judge_without_log_probabilities_is_taken_at_its_word() -> None:
 
 def test_the_three_questions_share_all_but_their_last_line() -> None:
     asked = behaviours.requests(behaviours.Asked("I won!", "Well done."))
-    bodies = [request.messages[0]["content"].removesuffix(" Answer yes or no.") for request in asked]
+    assert len({json.dumps(request.messages[:-1]) for request in asked}) == 1
+    bodies = [request.messages[-1]["content"].removesuffix(" Answer yes or no.") for request in asked]
     for body, question in zip(bodies, behaviours.QUESTIONS.values(), strict=True):
         assert body == f"Message: I won!\n\nReply: Well done.\n\n{question}"
+
+
+def test_the_examples_come_first_as_turns_that_end_in_an_answer() -> None:
+    turns = behaviours.requests(behaviours.Asked("I won!", "Well done."))[0].messages
+    assert [turn["role"] for turn in turns] == ["user", "assistant"] * (len(turns) // 2) + ["user"]
+    answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
+    assert len(answers) == len(behaviours.EXAMPLES) * len(behaviours.QUESTIONS)
+    assert {"Yes", "No"} == set(answers)
+    for message, reply, _ in behaviours.EXAMPLES:
+        assert sum(message in turn["content"] and reply in turn["content"] for turn in turns) == 1
 
 
 def test_behaviours_come_from_a_served_model_once_and_then_from_the_ledger(tiny_gguf: Path, tmp_path: Path) -> None:
