@@ -36,6 +36,9 @@ class Method(Section):
     rejected: list[str] = Field(
         ["human"], min_length=1, description="origins to prefer the teacher to, dialogue by dialogue in turn"
     )
+    situations: bool = Field(
+        False, description="SFT also on the situation as the message, with the same reply: twice the examples"
+    )
 
 
 class Student(Section):

@@ -63,6 +63,8 @@ def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
         else:
             examples = [_example(d, teacher) for d in train if teacher in d.replies]
             preferred = list(_unrated_pairs(train, teacher, method.rejected, seed))
+        if method.situations:
+            examples += list(_told_as_situations(train, examples))
         dialogues_of = {row["id"] for row in examples}
         by_teacher[teacher] = {
             "sft_dialogues": len(dialogues_of),
@@ -101,6 +103,13 @@ def _unrated_pairs(train: Sequence[Dialogue], teacher: str, rejected: Sequence[s
         other = turn[index]
         if teacher in d.replies and other in d.replies and d.replies[teacher].text != d.replies[other].text:
             yield _pair(d, teacher, other)
+
+
+def _told_as_situations(train: Sequence[Dialogue], examples: Sequence[Row]) -> Iterator[Row]:
+    situations = {d.id: d.situation for d in train if d.situation and d.situation != d.utterance}
+    for row in examples:
+        if row["id"] in situations:
+            yield {**row, "prompt": [{"role": "user", "content": situations[row["id"]]}]}
 
 
 def _rating(d: Dialogue, origin: str) -> int | None:

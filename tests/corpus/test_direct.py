@@ -40,6 +40,17 @@ def test_everyday_prefers_targeted_to_ordinary_and_direct_in_equal_parts() -> No
     assert direct.build(dialogues, method, 42) == corpus
 
 
+def test_situations_double_the_examples_and_leave_the_pairs_alone() -> None:
+    dialogues = load.load(Dialogues(source="everyday"), 42)
+    plain = direct.build(dialogues, Method(rejected=["ordinary"]), 42)
+    both = direct.build(dialogues, Method(rejected=["ordinary"], situations=True), 42)
+    assert both.preferences == plain.preferences
+    assert both.sft[:192] == plain.sft
+    situation = {d.id: d.situation for d in dialogues if d.split == "train"}
+    for spoken, told in zip(plain.sft, both.sft[192:], strict=True):
+        assert told == {**spoken, "prompt": [{"role": "user", "content": situation[spoken["id"]]}]}
+
+
 def test_the_intended_rule_and_not_the_slip_of_precedence() -> None:
     def rated(id: str, human: int, llm: int) -> Dialogue:
         return Dialogue(id, id, replies={"human": Reply("h", human), "bot": Reply("b", llm)}, split="train")
