@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from empathic import __version__, files, models
 from empathic.errors import UserError
 from empathic.recipe import Recipe
-from empathic.stages import STAGES, Display, Row, Run, Stage, value_at
+from empathic.stages import STAGES, Stage, value_at
+from empathic.workspace import Display, Row, Run
 
 NAMES = tuple(stage.name for stage in STAGES)
 

@@ -1,0 +1,227 @@
+"""The work of each stage: it reads what earlier stages wrote, through the run's folder alone, and returns facts.
+
+One function a stage, under the stage's name; `stages.py` says in what order and when one is out of date.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+
+from empathic import files
+from empathic.dialogues import Dialogue, Reply, guard, load
+from empathic.endpoint import Request, ask, open_endpoint
+from empathic.errors import UserError
+from empathic.recipe import Recipe
+from empathic.workspace import Row, Run
+
+
+def dialogues(run: Run) -> Row:
+    """Load the dialogues, split, and drop those of train that are also in test."""
+    found = load.load(run.recipe.dialogues, run.recipe.seed)
+    kept, dropped = guard.drop_leaks(found)
+    files.write_jsonl(run.path("dialogues.jsonl"), (d.to_row() for d in kept))
+    counts = {split: sum(d.split == split for d in kept) for split in ("train", "test")}
+    return {**counts, "leaks_dropped": dropped}
+
+
+def teacher(run: Run) -> Row:
+    """Collect what the teacher replies."""
+    from empathic.teacher import recorded
+
+    rows = recorded.replies(run.dialogues("train"), run.recipe.method.teachers)
+    return {"replies": files.write_jsonl(run.path("teacher.jsonl"), rows)}
+
+
+def corpus(run: Run) -> Row:
+    """Build the SFT examples and preference pairs."""
+    from empathic.corpus import direct
+
+    dialogues = {d.id: d for d in run.dialogues("train")}
+    for row in run.rows("teacher.jsonl"):
+        dialogues[row["id"]].replies[row["teacher"]] = Reply(row["reply"], row["rating"])
+    corpus = direct.build(list(dialogues.values()), run.recipe.method, run.recipe.seed)
+    files.write_jsonl(run.path("corpus", "sft.jsonl"), corpus.sft)
+    files.write_jsonl(run.path("corpus", "preferences.jsonl"), corpus.preferences)
+    return corpus.counts()
+
+
+def sft(run: Run) -> Row:
+    """Train the first step."""
+    from empathic.student import training
+
+    result = training.sft(run.rows("corpus", "sft.jsonl"), run.recipe, run.path("student", "sft"), run.display.step)
+    return {key: value for key, value in result.items() if key != "history"}
+
+
+def dpo(run: Run) -> Row:
+    """Train the second step, from the first."""
+    from empathic.student import training
+
+    pairs, adapter = run.rows("corpus", "preferences.jsonl"), run.path("student", "sft")
+    result = training.dpo(pairs, run.recipe, adapter, run.path("student", "dpo"), run.display.step)
+    return {key: value for key, value in result.items() if key != "history"}
+
+
+def phone(run: Run) -> Row:
+    """Base and students become GGUF by one path; then the last of them is held against its merged model."""
+    from empathic.phone import gguf, parity
+    from empathic.student import load as student
+    from empathic.student import prompt
+
+    settings, quants = run.recipe.student, run.recipe.phone.quants
+    steps, done = 3 * (1 + len(quants)) + 1, 0
+    facts: Row = {}
+    merged = run.path("phone", ".merged")
+    for system in ("base", "sft", "dpo"):
+        shutil.rmtree(merged, ignore_errors=True)
+        adapter = None if system == "base" else run.path("student", system)
+        student.merge(settings.model, settings.template, adapter, merged)
+        run.display.step(done := done + 1, steps)
+        for quant in quants:
+            out = run.path("phone", f"{system}-{quant}.gguf")
+            gguf.convert(merged, out, quant)
+            facts[out.name] = out.stat().st_size
+            run.display.step(done := done + 1, steps)
+    utterances = [d.utterance for d in run.dialogues("test")[:4]]
+    with open_endpoint(f"local:{run.gguf('dpo')}") as endpoint:
+        found = parity.check(endpoint, merged, prompt.instruction(settings.prompt), utterances)
+    shutil.rmtree(merged)
+    files.write_json(run.path("phone", "parity.json"), found.to_row())
+    run.display.step(steps, steps)
+    if not found.holds:
+        raise UserError(
+            f"{run.gguf('dpo')}: doesn't answer as the merged model does (see parity.json beside it); "
+            "check student.template"
+        )
+    return {"bytes": facts, "parity": found.to_row()}
+
+
+def _sampled(run: Run, system: str) -> list[Dialogue]:
+    """The test dialogues a system is judged on: all, or a seeded sample that larger samples contain."""
+    tests = run.dialogues("test")
+    sample = run.recipe.sample
+    n = getattr(sample, system) if system in ("base", "sft", "dpo", "controls") else sample.known[system]
+    order = random.Random(run.recipe.seed).sample(range(len(tests)), len(tests))
+    return [tests[i] for i in sorted(order[: len(tests) if n is None else n])]
+
+
+def replies(run: Run) -> Row:
+    """What is judged is what ships: replies come from the GGUF files, through the endpoint client."""
+    from empathic.student import prompt
+
+    settings = run.recipe.student
+    told = prompt.instruction(settings.prompt)
+    tests = {system: _sampled(run, system) for system in ("base", "sft", "dpo")}
+    total, done = sum(map(len, tests.values())), 0
+
+    def advance() -> None:
+        nonlocal done
+        run.display.step(done := done + 1, total)
+
+    stopped: Row = {}
+    with run.ledger() as ledger:
+        for system, dialogues in tests.items():
+            requests = [
+                Request(
+                    prompt.messages(told, d.utterance),
+                    settings.max_tokens,
+                    settings.temperature,
+                    seed=run.recipe.seed,
+                )
+                for d in dialogues
+            ]
+            with open_endpoint(f"local:{run.gguf(system)}", parallel=2) as endpoint:
+                answers = ask(endpoint, requests, ledger, "replies", advance)
+            files.write_jsonl(
+                run.path("replies", f"{system}.jsonl"),
+                (
+                    {
+                        "id": d.id,
+                        "emotion": d.emotion,
+                        "situation": d.situation,
+                        "utterance": d.utterance,
+                        "reply": answer.text,
+                    }
+                    for d, answer in zip(dialogues, answers, strict=True)
+                ),
+            )
+            stopped[system] = sum(answer.finish == "stop" for answer in answers) / max(1, len(answers))
+    return {"stopped": stopped}
+
+
+def judge(run: Run) -> Row:
+    """Score every reply by both measures, the judge against its controls too, and pair them up."""
+    from empathic.judge import controls, verdicts
+    from empathic.judge.specificity import Specificity
+    from empathic.student import prompt
+
+    recipe = run.recipe
+    tests = run.dialogues("test")
+    tested = [verdicts.Tested(d.id, d.utterance) for d in tests]
+    systems = {name: verdicts.read_replies(run.path("replies", f"{name}.jsonl"))[1] for name in ("base", "sft", "dpo")}
+    for origin in recipe.sample.known:
+        systems[origin] = {d.id: d.replies[origin].text for d in _sampled(run, origin) if origin in d.replies}
+        if not systems[origin]:
+            raise UserError(f"sample.known: no test dialogue has a reply of {origin!r}")
+    own = _trusted(tests, recipe) or systems["dpo"]
+    control = verdicts.control_systems([d.id for d in _sampled(run, "controls")], own, recipe.seed)
+    systems |= control
+    stock = dict.fromkeys(systems["dpo"], controls.STOCK)
+    total = 3 * sum(map(len, systems.values())) + sum(map(len, systems.values())) - len(control["stock"]) + len(stock)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        run.display.step(done := done + 1, total)
+
+    scores = verdicts.Scores()
+    with run.ledger() as ledger:
+        judge = recipe.judge[0]
+        with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
+            verdicts.score_behaviours(tested, systems, endpoint, ledger, scores, advance)
+        told = prompt.instruction(recipe.student.prompt)
+        scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
+        verdicts.score_specificity(tested, {**systems, "stock": stock}, scorer, recipe.seed, scores, advance)
+    pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
+    pairs += [("dpo", origin) for origin in recipe.sample.known]
+    rates = []
+    for a, b in pairs:
+        rows, found = verdicts.compare(a, b, scores)
+        files.write_jsonl(run.path("verdicts", f"{a}-{b}.jsonl"), rows)
+        rates += [rate.to_row() for rate in found]
+    tried = verdicts.control_rates(scores)
+    for name in controls.CONTROLS:
+        worse = "stock" if name == "stock" else f"control:{name}"
+        files.write_jsonl(
+            run.path("verdicts", f"control-{name}.jsonl"), verdicts.compare("control:own", worse, scores)[0]
+        )
+    return {
+        "judge": judge.name,
+        "win_rates": rates,
+        "controls": {
+            by: {
+                name: {"rate": round(r.estimate, 4), "n": r.n, "passes": controls.passes(r)}
+                for name, r in found.items()
+            }
+            for by, found in tried.items()
+        },
+    }
+
+
+def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
+    """Replies to test the judge with: the teacher's known ones, or people's."""
+    for origin in (*recipe.method.teachers, "human"):
+        known = {d.id: d.replies[origin].text for d in tests if origin in d.replies}
+        if len(known) > 1:
+            return known
+    return {}
+
+
+def report(run: Run) -> Row:
+    """Write the summary and the page."""
+    from empathic.report import page, summary
+
+    summary.write(run.folder)
+    page.write(run.folder)
+    return {}

@@ -1,0 +1,70 @@
+"""A run's folder: what the stages read from, write to and tell their progress through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from empathic import files
+from empathic.dialogues import Dialogue
+from empathic.ledger import Ledger
+from empathic.recipe import Recipe
+
+Row = dict[str, Any]
+
+
+class Display(Protocol):
+    """Where a run tells how far it is."""
+
+    def begin(self, stage: str) -> None:
+        """A stage starts."""
+
+    def step(self, done: int, total: int) -> None:
+        """The stage has done so many of so many steps."""
+
+    def end(self, stage: str, seconds: float, kept: bool) -> None:
+        """A stage ended, or was kept from before."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+
+class Run:
+    """A run's folder, its recipe and what it knows of its stages."""
+
+    def __init__(self, recipe: Recipe, folder: Path, display: Display) -> None:
+        self.recipe, self.folder, self.display = recipe, folder, display
+        self.manifest: dict[str, Any] = {"stages": {}}
+        if (folder / "manifest.json").exists():
+            self.manifest = files.read_json(folder / "manifest.json")
+
+    def path(self, *parts: str) -> Path:
+        """A place in the run's folder."""
+        return self.folder.joinpath(*parts)
+
+    def rows(self, *parts: str) -> list[Row]:
+        """The rows of one of the run's JSONL files."""
+        return list(files.read_jsonl(self.path(*parts)))
+
+    def dialogues(self, split: str) -> list[Dialogue]:
+        """The run's dialogues of a split, in the source's order."""
+        return [d for d in map(Dialogue.from_row, self.rows("dialogues.jsonl")) if d.split == split]
+
+    def gguf(self, system: str) -> Path:
+        """The file of a system that is judged: the first quant."""
+        return self.path("phone", f"{system}-{self.recipe.phone.quants[0]}.gguf")
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The run's ledger, or the one it shares."""
+        ledger = Ledger(Path(self.recipe.ledger) if self.recipe.ledger else self.path("ledger.sqlite"))
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    def save(self) -> None:
+        """Write the manifest."""
+        files.write_json(self.path("manifest.json"), self.manifest)
