@@ -57,6 +57,7 @@ class Training(Section):
     epochs: int = Field(2, ge=1)
     learning_rate: float = Field(5e-4, gt=0)
     batch_size: int = Field(8, ge=1)
+    passes: int = Field(1, ge=1, description="forward passes that a batch is divided into, where memory is short")
     save_steps: int = Field(10, ge=1, description="steps between checkpoints, from which a killed run goes on")
 
 
@@ -72,7 +73,10 @@ class Dpo(Training):
     learning_rate: float = Field(5e-5, gt=0)
     epochs: int = Field(1, ge=1)
     beta: float = Field(0.1, gt=0)
-    loss: str = "sigmoid"
+    loss: str | dict[str, float] = Field(
+        "sigmoid", description="a loss of TRL's (sigmoid, sigmoid_norm, apo_zero, robust, …), or losses with weights"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs taken for mislabelled, for robust")
 
 
 class Judge(Section):

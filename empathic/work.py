@@ -50,7 +50,8 @@ def sft(run: Run) -> Row:
     """Train the first step."""
     from empathic.student import training
 
-    result = training.sft(run.rows("corpus", "sft.jsonl"), run.recipe, run.path("student", "sft"), run.display.step)
+    examples, display = run.rows("corpus", "sft.jsonl"), run.display
+    result = training.sft(examples, run.recipe, run.path("student", "sft"), display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}
 
 
@@ -59,7 +60,8 @@ def dpo(run: Run) -> Row:
     from empathic.student import training
 
     pairs, adapter = run.rows("corpus", "preferences.jsonl"), run.path("student", "sft")
-    result = training.dpo(pairs, run.recipe, adapter, run.path("student", "dpo"), run.display.step)
+    out, display = run.path("student", "dpo"), run.display
+    result = training.dpo(pairs, run.recipe, adapter, out, display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}
 
 

@@ -1,7 +1,7 @@
 """The two steps: LoRA SFT, then DPO that goes on from the SFT adapter against a frozen copy of it.
 
-Both are TRL's trainers. What is ours: batches of like lengths in a seeded order that a resumed run repeats,
-checkpoints that count only when whole, and a history of losses.
+Both are TRL's trainers on top of `shared_prefix`, which runs what examples have in common once. What else is ours:
+reference log-probabilities that outlive a kill, checkpoints that count only when whole, and a history of losses.
 """
 
 from __future__ import annotations
@@ -12,61 +12,38 @@ import gc
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
-from torch.utils.data import Sampler
 from transformers import PrinterCallback, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from empathic import files
 from empathic.recipe import Recipe, Training
 from empathic.student import load, prompt
+from empathic.student.shared_prefix import share_prefixes
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
-_MICRO = 4  # examples per forward pass: what does not fit in a batch at once is accumulated
-_POOL = 8  # batches whose examples are sorted by length together
-
-
-class LikeLengths(Sampler[int]):
-    """Examples in an order where neighbours are of like lengths, new every epoch, set by the seed alone."""
-
-    def __init__(self, lengths: list[int], batch: int, seed: int) -> None:
-        self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        dice = torch.Generator().manual_seed(self.seed + self.epoch)
-        order = torch.randperm(len(self.lengths), generator=dice).tolist()
-        pool = self.batch * _POOL
-        for start in range(0, len(order), pool):
-            chunk = sorted(order[start : start + pool], key=lambda i: self.lengths[i])
-            batches = [chunk[i : i + self.batch] for i in range(0, len(chunk), self.batch)]
-            for i in torch.randperm(len(batches), generator=dice).tolist():
-                yield from batches[i]
-
-
-class _Sft(SFTTrainer):
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
-        lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
-        return LikeLengths(lengths, self.args.train_batch_size, self.args.seed)
+Say = Callable[[str], None]
 
 
 class _Dpo(DPOTrainer):
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
-        rows = zip(*(self.train_dataset[name] for name in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
-        lengths = [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows]
-        return LikeLengths(lengths, self.args.train_batch_size, self.args.seed)
+    """TRL's trainer with shared prefixes in the reference pass too, which is paid for once, killed or not."""
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        self.unshared = share_prefixes(self.model)
+        kept = Path(self.args.output_dir) / "reference.json"
+        columns = ("ref_chosen_logps", "ref_rejected_logps")
+        if not kept.exists():
+            done = super()._precompute_ref_logps(dataset, name, batch_size)
+            files.write_json(kept, {column: done[column][:] for column in columns})
+        for column, values in files.read_json(kept).items():
+            dataset = dataset.add_column(column, values)
+        return dataset
 
 
 class _Watch(TrainerCallback):
@@ -88,7 +65,7 @@ def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTra
     model, tokenizer = load.load(recipe.student.model, recipe.student.template)
     told = prompt.instruction(recipe.student.prompt)
     data = [prompt.tell({"prompt": row["prompt"], "completion": row["completion"]}, told) for row in rows]
-    return _Sft(
+    trainer = SFTTrainer(
         model=model,
         args=SFTConfig(**_settings(recipe.sft, recipe.seed, out), max_length=None),
         train_dataset=Dataset.from_list(data),
@@ -100,15 +77,29 @@ def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTra
             task_type="CAUSAL_LM",
         ),
     )
+    trainer.unshared = share_prefixes(trainer.model)
+    return trainer
 
 
-def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance) -> dict[str, Any]:
+def sft(
+    rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance, say: Say = print
+) -> dict[str, Any]:
     """Fine-tune the student, and write the PEFT adapter to `out`; a killed run goes on from its last checkpoint.
+
+    Args:
+        rows: those of `corpus/sft.jsonl`.
+        recipe: the student and the step's settings.
+        out: the folder of the adapter.
+        advance: told after every step.
+        say: told what a person should know.
 
     Returns:
         `seconds`, `examples_per_second`, `first_loss`, `last_loss` and `history` (a row a step).
+
+    Raises:
+        UserError: an example that can't be learnt from, a loss that TRL doesn't know, or no memory left.
     """
-    return _train(sft_trainer(rows, recipe, out), out, advance)
+    return _train(sft_trainer(rows, recipe, out), out, advance, say)
 
 
 def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path) -> DPOTrainer:
@@ -120,31 +111,46 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
     set_seed(recipe.seed)
     model, tokenizer = load.load(recipe.student.model, recipe.student.template)
     told = prompt.instruction(recipe.student.prompt)
+    losses = recipe.dpo.loss if isinstance(recipe.dpo.loss, dict) else {recipe.dpo.loss: 1.0}
     keys = ("prompt", "chosen", "rejected")
     data = [prompt.tell({key: row[key] for key in keys}, told) for row in rows]
-    settings = _settings(recipe.dpo, recipe.seed, out)
     return _Dpo(
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
         args=DPOConfig(
-            **settings,
+            **_settings(recipe.dpo, recipe.seed, out),
             beta=recipe.dpo.beta,
-            loss_type=[recipe.dpo.loss],
+            loss_type=list(losses),
+            loss_weights=list(losses.values()),
+            label_smoothing=recipe.dpo.label_smoothing,
             max_length=None,
-            precompute_ref_log_probs=recipe.dpo.epochs > 1,
-            precompute_ref_batch_size=settings["per_device_train_batch_size"],
+            precompute_ref_log_probs=True,
+            precompute_ref_batch_size=recipe.dpo.batch_size,
         ),
         train_dataset=Dataset.from_list(data),
         processing_class=tokenizer,
     )
 
 
-def dpo(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path, advance: Advance) -> dict[str, Any]:
+def dpo(
+    rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path, advance: Advance, say: Say = print
+) -> dict[str, Any]:
     """Train on preference pairs from the SFT adapter on; write one adapter on the original base to `out`.
+
+    Args:
+        rows: those of `corpus/preferences.jsonl`.
+        recipe: the student and the step's settings.
+        adapter: the folder of the SFT adapter.
+        out: the folder of the adapter to write.
+        advance: told after every step.
+        say: told what a person should know.
 
     Returns:
         What `sft` returns, and `reward_accuracy`: its mean over the last quarter of the steps.
+
+    Raises:
+        UserError: as `sft` does.
     """
-    result = _train(dpo_trainer(rows, recipe, adapter, out), out, advance)
+    result = _train(dpo_trainer(rows, recipe, adapter, out), out, advance, say)
     late = result["history"][-max(1, len(result["history"]) // 4) :]
     result["reward_accuracy"] = sum(step["rewards/accuracies"] for step in late) / len(late)
     return result
@@ -152,14 +158,13 @@ def dpo(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path, ad
 
 def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
     """What both trainers are told."""
-    micro = math.gcd(step.batch_size, _MICRO)
     gpu = torch.cuda.is_available()
     return {
         "output_dir": str(_checkpoints(out)),
         "num_train_epochs": step.epochs,
         "learning_rate": step.learning_rate,
-        "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": step.batch_size // micro,
+        "per_device_train_batch_size": math.ceil(step.batch_size / step.passes),
+        "gradient_accumulation_steps": step.passes,
         "activation_checkpointing": False,
         "bf16": gpu,
         "use_cpu": not gpu,
@@ -178,8 +183,10 @@ def _checkpoints(out: Path) -> Path:
     return out.with_name(f".{out.name}-checkpoints")
 
 
-def _train(trainer: Any, out: Path, advance: Advance) -> dict[str, Any]:
+def _train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]:
     """Train from the last whole checkpoint on, write the adapter, and tidy up."""
+    if trainer.unshared:
+        say(f"{out.name}: shared prefixes are off, since {trainer.unshared}; training runs as TRL runs it")
     _keep_freed_memory()
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Watch(advance))

@@ -9,7 +9,6 @@ import pytest
 from empathic import files
 from empathic.recipe import Recipe, load
 from empathic.student import prompt, training
-from empathic.student.training import LikeLengths
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
@@ -92,19 +91,6 @@ def test_same_seed_same_losses_and_the_same_adapter(recipe: Recipe, tmp_path: Pa
     weights = "adapter_model.safetensors"
     assert files.sha256(tmp_path / "one" / weights) == files.sha256(tmp_path / "two" / weights)
     assert one["last_loss"] < one["first_loss"]
-
-
-def test_batches_hold_like_lengths_in_an_order_that_seed_and_epoch_decide() -> None:
-    lengths = [(i * 37) % 90 + 10 for i in range(96)]
-    sampler = LikeLengths(lengths, batch=4, seed=1)
-    first = list(sampler)
-    assert sorted(first) == list(range(96))
-    assert list(LikeLengths(lengths, 4, 1)) == first
-    assert list(LikeLengths(lengths, 4, 2)) != first
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    spans = [[lengths[i] for i in first[at : at + 4]] for at in range(0, 96, 4)]
-    assert sum(max(span) - min(span) for span in spans) / len(spans) < 20
 
 
 def test_a_student_without_a_chat_template_takes_one_from_the_recipe(tiny: Path, tmp_path: Path) -> None:
