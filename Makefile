@@ -17,10 +17,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-study: .venv/installed  ## the demo judged against the ordinary and targeted replies too, all on the 64
-	$(BIN)/empathic run demo --out runs/study --set name=study --set sample.sft=null \
+study: demo  ## the demo's models against the ordinary, direct and targeted replies too, all on the 64
+	test -d runs/study || cp -r runs/demo runs/study
+	$(BIN)/empathic run demo --out runs/study --redo --set name=study --set sample.sft=null \
 		--set 'sample.known={ordinary: null, direct: null, targeted: null}'
-
 
 bench: .venv/installed  ## examples per second of both steps, on this machine
 	$(BIN)/python benchmarks/speed.py

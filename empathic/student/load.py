@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
-from empathic import models
+from empathic import files, models
 from empathic.errors import UserError
 from empathic.student import prompt
 
@@ -30,23 +31,16 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    where: dict[str, Any] = {"pretrained_model_name_or_path": name}
-    if name in models.KNOWN or name.endswith(".gguf"):
-        path = models.gguf(name)
-        where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(**where)
-        model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+        where = _dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
+        tokenizer = AutoTokenizer.from_pretrained(where)
+        model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:200]
         raise UserError(
             f"student.model: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
             "or give a .gguf file, a folder, or a Hugging Face id"
         ) from error
-    # A dequantised model still calls itself quantised, and then refuses to be saved.
-    model.hf_quantizer, model.is_quantized = None, False
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
     if template:
         tokenizer.chat_template = prompt.template(template)
     if not tokenizer.chat_template:
@@ -54,6 +48,36 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def _dequantised(path: Path) -> Path:
+    """A GGUF file as a Hugging Face folder in float32, kept in the cache by the file's hash.
+
+    Reading one takes transformers ten seconds, most of them for the tokenizer, and a run reads its student six times.
+    """
+    folder = models.cache() / "dequantised" / files.sha256(path)
+    if folder.exists():
+        return folder
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    # A dequantised model still calls itself quantised, and then refuses to be saved.
+    model.hf_quantizer, model.is_quantized = None, False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as parts:
+        part = Path(parts) / "whole"
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        try:
+            part.rename(folder)
+        except OSError:  # another process was first
+            if not folder.exists():
+                raise
+    return folder
 
 
 def _quiet() -> None:

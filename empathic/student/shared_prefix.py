@@ -230,8 +230,8 @@ def _probe(model: Any) -> torch.Tensor:
     """Log-probabilities of two pairs of made-up rows, which share a prefix and, by pairs, a prompt."""
     device = model.device
     top = min(model.config.get_text_config().vocab_size, 1000) - 1
-    trunk, prompts, replies = list(range(12)), (list(range(12, 24)), list(range(30, 42))), (list(range(50, 58)), [77, 78])
-    rows = [[1 + token % top for token in trunk + asked + said] for said in replies for asked in prompts]
+    trunk, prompts, replies = range(12), (range(12, 24), range(30, 42)), (range(50, 58), range(77, 79))
+    rows = [[1 + token % top for token in (*trunk, *asked, *said)] for said in replies for asked in prompts]
     width = max(map(len, rows))
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)

@@ -23,18 +23,22 @@ from transformers import PrinterCallback, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from empathic import files
+from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
 from empathic.student import load, prompt
 from empathic.student.shared_prefix import share_prefixes
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
 Say = Callable[[str], None]
+LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "apo_zero", "apo_down", "sppo_hard", "nca_pair", "sft")
 
 
 class _Dpo(DPOTrainer):
     """TRL's trainer with shared prefixes in the reference pass too, which is paid for once, killed or not."""
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        rows = zip(*(dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
+        _fits(self, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
         self.unshared = share_prefixes(self.model)
         kept = Path(self.args.output_dir) / "reference.json"
         columns = ("ref_chosen_logps", "ref_rejected_logps")
@@ -61,6 +65,7 @@ class _Watch(TrainerCallback):
 
 def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTrainer:
     """TRL's SFT trainer on `corpus/sft.jsonl` rows: the loss is on the reply alone, end-of-turn included."""
+    _check(rows, ("completion",))
     set_seed(recipe.seed)
     model, tokenizer = load.load(recipe.student.model, recipe.student.template)
     told = prompt.instruction(recipe.student.prompt)
@@ -77,13 +82,12 @@ def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTra
             task_type="CAUSAL_LM",
         ),
     )
+    _fits(trainer, [len(ids) for ids in trainer.train_dataset["input_ids"]])
     trainer.unshared = share_prefixes(trainer.model)
     return trainer
 
 
-def sft(
-    rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance, say: Say = print
-) -> dict[str, Any]:
+def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance, say: Say = print) -> dict[str, Any]:
     """Fine-tune the student, and write the PEFT adapter to `out`; a killed run goes on from its last checkpoint.
 
     Args:
@@ -108,10 +112,14 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
     A `PeftModel` without `peft_config` makes TRL 1.x keep a frozen copy of the adapter as the reference, so
     the reference is the SFT model and not the base, and the first step's loss is ln 2.
     """
+    _check(rows, ("chosen", "rejected"))
     set_seed(recipe.seed)
     model, tokenizer = load.load(recipe.student.model, recipe.student.template)
     told = prompt.instruction(recipe.student.prompt)
     losses = recipe.dpo.loss if isinstance(recipe.dpo.loss, dict) else {recipe.dpo.loss: 1.0}
+    for loss in losses:
+        if loss not in LOSSES:
+            raise UserError(f"dpo.loss: {loss!r} is none of TRL's; want {', '.join(LOSSES)}")
     keys = ("prompt", "chosen", "rejected")
     data = [prompt.tell({key: row[key] for key in keys}, told) for row in rows]
     return _Dpo(
@@ -156,6 +164,26 @@ def dpo(
     return result
 
 
+def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
+    """Refuse rows that teach nothing: an empty reply, or a pair of equal ones."""
+    for row in rows:
+        said = [row[key][0]["content"].strip() for key in replies]
+        if not all(said):
+            raise UserError(f"corpus: the example {row['id']!r} has an empty reply; mend or drop the dialogue")
+        if len(said) > len(set(said)):
+            raise UserError(f"corpus: the pair {row['id']!r} prefers a reply to itself; mend or drop the dialogue")
+
+
+def _fits(trainer: Any, lengths: list[int]) -> None:
+    """Refuse examples that are longer than the student's context, in tokens."""
+    most = getattr(trainer.model.config.get_text_config(), "max_position_embeddings", None)
+    if most and max(lengths) > most:
+        raise UserError(
+            f"corpus: example {lengths.index(max(lengths)) + 1} has {max(lengths)} tokens with its prompt, and the "
+            f"student's context holds {most}; shorten it, or choose the brief prompt"
+        )
+
+
 def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
     """What both trainers are told."""
     gpu = torch.cuda.is_available()
@@ -195,7 +223,14 @@ def _train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any
     for torn in set(folder.glob("checkpoint-*")) - {path.parent for path in done}:
         shutil.rmtree(torn)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(done[-1].parent) if done else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(done[-1].parent) if done else None)
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise UserError(
+            f"{out.name}: out of memory; raise {out.name}.passes, or lower {out.name}.batch_size"
+        ) from error
     seconds = time.monotonic() - started
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)

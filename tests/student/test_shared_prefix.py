@@ -80,8 +80,9 @@ def stock(monkeypatch: pytest.MonkeyPatch):
 
 
 def _recipe(model: Path | str, *changes: str) -> Recipe:
-    settings = ["sft.batch_size=8", "dpo.batch_size=4", "dpo.beta=0.1", "sft.learning_rate=0.01", "dpo.learning_rate=0.01"]
-    return load("demo", [f"student.model={model}", "sft.epochs=1", "dpo.epochs=1", *settings, *changes])
+    settings = ["sft.epochs=1", "sft.batch_size=8", "sft.learning_rate=0.01"]
+    settings += ["dpo.epochs=1", "dpo.batch_size=4", "dpo.learning_rate=0.01", "dpo.beta=0.1"]
+    return load("demo", [f"student.model={model}", *settings, *changes])
 
 
 def _step(trainer: Any, dtype: torch.dtype) -> tuple[float, dict[str, float], dict[str, torch.Tensor]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from empathic import files
+from empathic.errors import UserError
 from empathic.recipe import Recipe, load
 from empathic.student import prompt, training
 
@@ -96,7 +97,6 @@ def test_same_seed_same_losses_and_the_same_adapter(recipe: Recipe, tmp_path: Pa
 def test_a_student_without_a_chat_template_takes_one_from_the_recipe(tiny: Path, tmp_path: Path) -> None:
     import shutil
 
-    from empathic.errors import UserError
     from empathic.student.load import load as load_student
 
     bare = tmp_path / "bare"
@@ -109,3 +109,62 @@ def test_a_student_without_a_chat_template_takes_one_from_the_recipe(tiny: Path,
         [*prompt.messages("Be kind.", "Hello"), {"role": "assistant", "content": "Hi."}], tokenize=False
     )
     assert shown == "Be kind.\n\nHello\n\nHi." + tokenizer.eos_token
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "line"),
+    [
+        ("sft", {"completion": [{"role": "assistant", "content": "  "}]}, "example '0' has an empty reply"),
+        (
+            "dpo",
+            {"rejected": [{"role": "assistant", "content": "A leak right over you."}]},
+            "prefers a reply to itself",
+        ),
+        ("sft", {"prompt": [{"role": "user", "content": "so sad " * 3000}]}, "context holds 2048"),
+    ],
+    ids=["an empty reply", "equal replies", "a prompt longer than the context"],
+)
+def test_examples_that_teach_nothing_are_refused(
+    recipe: Recipe, kind: str, change: dict[str, Any], line: str, tmp_path: Path
+) -> None:
+    rows = _rows(kind)
+    rows[0] |= change
+    with pytest.raises(UserError, match=line):
+        if kind == "sft":
+            training.sft(rows, recipe, tmp_path / "sft", _nothing)
+        else:
+            training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
+            training.dpo(rows, recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
+
+
+def test_a_corpus_of_one_example_trains(recipe: Recipe, tmp_path: Path) -> None:
+    training.sft(_rows("sft")[:1], recipe, tmp_path / "sft", _nothing)
+    result = training.dpo(_rows("dpo")[:1], recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
+    assert result["first_loss"] == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tmp_path: Path) -> None:
+    training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
+    odd = recipe.model_copy(update={"dpo": recipe.dpo.model_copy(update={"loss": "sigmoidal"})})
+    with pytest.raises(UserError, match="'sigmoidal' is none of TRL's"):
+        training.dpo(_rows("dpo"), odd, tmp_path / "sft", tmp_path / "dpo", _nothing)
+    mixed = recipe.model_copy(update={"dpo": recipe.dpo.model_copy(update={"loss": {"sigmoid": 1.0, "sft": 0.5}})})
+    result = training.dpo(_rows("dpo"), mixed, tmp_path / "sft", tmp_path / "dpo", _nothing)
+    assert result["first_loss"] > math.log(2) + 0.5
+
+
+def test_no_memory_left_names_the_setting_to_change(recipe: Recipe, tmp_path: Path) -> None:
+    import resource
+
+    rows = _rows("sft")
+    for row in rows:
+        row["prompt"] = [{"role": "user", "content": f"{row['id']} " + "so sad " * 900}]
+    trainer = training.sft_trainer(rows, recipe, tmp_path / "sft")
+    used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), hard))
+    try:
+        with pytest.raises(UserError, match=r"out of memory; raise sft\.passes"):
+            training._train(trainer, tmp_path / "sft", _nothing, print)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
