@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="The run directory; defa
 Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+Processes = Annotated[int, typer.Option("--processes", min=1, help="Train in so many processes, one a GPU or core.")]
 Redo = Annotated[bool, typer.Option("--redo", help="Do finished stages over whose recipe changed.")]
 
 
@@ -43,12 +45,21 @@ def run(
     set: Set = None,
     dry_run: DryRun = False,
     redo: Redo = False,
+    processes: Processes = 1,
 ) -> None:
     """Run a recipe, or go on with it where it was stopped."""
-    _run(recipe, out, until, set, dry_run, redo)
+    _run(recipe, out, until, set, dry_run, redo, processes)
 
 
-def _run(name: str, out: Path | None, until: str | None, overrides: list[str] | None, dry: bool, redo: bool) -> None:
+def _run(
+    name: str,
+    out: Path | None,
+    until: str | None,
+    overrides: list[str] | None,
+    dry: bool,
+    redo: bool,
+    processes: int = 1,
+) -> None:
     from empathic import plan as planning
     from empathic import recipe as recipes
     from empathic import terminal
@@ -61,7 +72,7 @@ def _run(name: str, out: Path | None, until: str | None, overrides: list[str] | 
     from empathic import run as pipeline
 
     with terminal.Progress() as display:
-        pipeline.go(recipe, folder, display, until, redo)
+        pipeline.go(recipe, folder, display, until, redo, processes)
     terminal.closing(folder)
 
 
@@ -133,6 +144,7 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: a user's mistake is one line on stderr and exit code 2."""
+    os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is first imported: the libraries' bars would break ours
     try:
         app(args=arguments, standalone_mode=True)
     except UserError as error:

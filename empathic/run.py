@@ -21,7 +21,14 @@ from empathic.workspace import Display, Row, Run
 NAMES = tuple(stage.name for stage in STAGES)
 
 
-def go(recipe: Recipe, folder: Path, display: Display, until: str | None = None, redo: bool = False) -> None:
+def go(
+    recipe: Recipe,
+    folder: Path,
+    display: Display,
+    until: str | None = None,
+    redo: bool = False,
+    processes: int = 1,
+) -> None:
     """Run a recipe in `folder`, from the first stage that isn't done to `until` (or the end).
 
     Args:
@@ -30,6 +37,7 @@ def go(recipe: Recipe, folder: Path, display: Display, until: str | None = None,
         display: told how far the run is.
         until: the last stage to do.
         redo: do stages again whose recipe changed, where the default is to refuse.
+        processes: how many processes train, one a GPU or so many on the cores.
 
     Raises:
         UserError: a mistake of the recipe's, the folder's or the data's; a second run in the same folder; a
@@ -41,7 +49,7 @@ def go(recipe: Recipe, folder: Path, display: Display, until: str | None = None,
     _claim(folder)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            run = Run(recipe, folder, display)
+            run = Run(recipe, folder, display, processes)
             _refuse_changes(run, redo)
             run.manifest = {"name": recipe.name, **_about(), "stages": run.manifest["stages"]}
             files.write_text(run.path("recipe.yaml"), recipe.to_yaml())

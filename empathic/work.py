@@ -48,20 +48,26 @@ def corpus(run: Run) -> Row:
 
 def sft(run: Run) -> Row:
     """Train the first step."""
-    from empathic.student import training
-
-    examples, display = run.rows("corpus", "sft.jsonl"), run.display
-    result = training.sft(examples, run.recipe, run.path("student", "sft"), display.step, display.note)
-    return {key: value for key, value in result.items() if key != "history"}
+    return _trained("sft", run)
 
 
 def dpo(run: Run) -> Row:
     """Train the second step, from the first."""
-    from empathic.student import training
+    return _trained("dpo", run)
 
-    pairs, adapter = run.rows("corpus", "preferences.jsonl"), run.path("student", "sft")
-    out, display = run.path("student", "dpo"), run.display
-    result = training.dpo(pairs, run.recipe, adapter, out, display.step, display.note)
+
+def _trained(step: str, run: Run) -> Row:
+    """Train a step, here or in several processes, and return its figures."""
+    from empathic.student import launch, training
+
+    display, out = run.display, run.path("student", step)
+    if run.processes > 1:
+        result = launch.train(step, run.folder, run.processes, display.step, display.note)
+    elif step == "sft":
+        result = training.sft(run.rows("corpus", "sft.jsonl"), run.recipe, out, display.step, display.note)
+    else:
+        pairs, adapter = run.rows("corpus", "preferences.jsonl"), run.path("student", "sft")
+        result = training.dpo(pairs, run.recipe, adapter, out, display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}
 
 

@@ -32,10 +32,10 @@ class Display(Protocol):
 
 
 class Run:
-    """A run's folder, its recipe and what it knows of its stages."""
+    """A run's folder, its recipe, what it knows of its stages, and how many processes train."""
 
-    def __init__(self, recipe: Recipe, folder: Path, display: Display) -> None:
-        self.recipe, self.folder, self.display = recipe, folder, display
+    def __init__(self, recipe: Recipe, folder: Path, display: Display, processes: int = 1) -> None:
+        self.recipe, self.folder, self.display, self.processes = recipe, folder, display, processes
         self.manifest: dict[str, Any] = {"stages": {}}
         if (folder / "manifest.json").exists():
             self.manifest = files.read_json(folder / "manifest.json")

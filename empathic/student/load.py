@@ -83,7 +83,6 @@ def _dequantised(path: Path) -> Path:
 def _quiet() -> None:
     """Keep the libraries' own bars and warnings out of our progress display."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is first imported
     warnings.filterwarnings("ignore", category=FutureWarning)
     import transformers
 

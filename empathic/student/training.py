@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import gc
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
 from transformers import PrinterCallback, TrainerCallback, set_seed
@@ -41,13 +43,29 @@ class _Dpo(DPOTrainer):
         _fits(self, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
         self.unshared = share_prefixes(self.model)
         kept = Path(self.args.output_dir) / "reference.json"
-        columns = ("ref_chosen_logps", "ref_rejected_logps")
         if not kept.exists():
-            done = super()._precompute_ref_logps(dataset, name, batch_size)
-            files.write_json(kept, {column: done[column][:] for column in columns})
+            found = self._references(dataset, batch_size)
+            if self.accelerator.is_main_process:
+                files.write_json(kept, found)
+            self.accelerator.wait_for_everyone()
         for column, values in files.read_json(kept).items():
             dataset = dataset.add_column(column, values)
         return dataset
+
+    def _references(self, dataset: Dataset, batch_size: int) -> dict[str, list[float]]:
+        """Log-probabilities of every chosen and rejected reply under the SFT model, each process taking its share."""
+        share = range(
+            self.accelerator.process_index * batch_size, len(dataset), self.accelerator.num_processes * batch_size
+        )
+        found: list[tuple[int, float, float]] = []
+        for start in share:
+            indices = range(start, min(start + batch_size, len(dataset)))
+            batch = self.data_collator([dataset[i] for i in indices])
+            batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
+            chosen, rejected = self.compute_ref_log_probs(self.model, batch)
+            found += zip(indices, chosen.tolist(), rejected.tolist(), strict=True)
+        _, of_chosen, of_rejected = zip(*sorted(gather_object(found)), strict=True)
+        return {"ref_chosen_logps": list(of_chosen), "ref_rejected_logps": list(of_rejected)}
 
 
 class _Watch(TrainerCallback):
@@ -60,7 +78,8 @@ class _Watch(TrainerCallback):
         self.advance(state.global_step, state.max_steps)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / "whole").touch()
+        if state.is_world_process_zero:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / "whole").touch()
 
 
 def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTrainer:
@@ -158,10 +177,7 @@ def dpo(
     Raises:
         UserError: as `sft` does.
     """
-    result = _train(dpo_trainer(rows, recipe, adapter, out), out, advance, say)
-    late = result["history"][-max(1, len(result["history"]) // 4) :]
-    result["reward_accuracy"] = sum(step["rewards/accuracies"] for step in late) / len(late)
-    return result
+    return _train(dpo_trainer(rows, recipe, adapter, out), out, advance, say)
 
 
 def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
@@ -185,13 +201,14 @@ def _fits(trainer: Any, lengths: list[int]) -> None:
 
 
 def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
-    """What both trainers are told."""
+    """What both trainers are told; a batch is divided into passes and among the processes of `launch`."""
     gpu = torch.cuda.is_available()
+    parts = step.passes * int(os.environ.get("WORLD_SIZE", "1"))
     return {
         "output_dir": str(_checkpoints(out)),
         "num_train_epochs": step.epochs,
         "learning_rate": step.learning_rate,
-        "per_device_train_batch_size": math.ceil(step.batch_size / step.passes),
+        "per_device_train_batch_size": math.ceil(step.batch_size / parts),
         "gradient_accumulation_steps": step.passes,
         "activation_checkpointing": False,
         "bf16": gpu,
@@ -220,8 +237,9 @@ def _train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any
     trainer.add_callback(_Watch(advance))
     folder = _checkpoints(out)
     done = sorted(folder.glob("checkpoint-*/whole"), key=lambda path: int(path.parent.name.split("-")[1]))
-    for torn in set(folder.glob("checkpoint-*")) - {path.parent for path in done}:
-        shutil.rmtree(torn)
+    if trainer.is_world_process_zero():
+        for torn in set(folder.glob("checkpoint-*")) - {path.parent for path in done}:
+            shutil.rmtree(torn)
     started = time.monotonic()
     try:
         trainer.train(resume_from_checkpoint=str(done[-1].parent) if done else None)
@@ -232,15 +250,27 @@ def _train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any
             f"{out.name}: out of memory; raise {out.name}.passes, or lower {out.name}.batch_size"
         ) from error
     seconds = time.monotonic() - started
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    trainer.model.save_pretrained(str(part), selected_adapters=["default"])
-    trainer.processing_class.save_pretrained(str(part))
-    shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
-    history = [row for row in trainer.state.log_history if "loss" in row]
-    steps = trainer.state.max_steps
     resumed = int(done[-1].parent.name.split("-")[1]) if done else 0
+    result = _result(trainer, seconds, resumed)
+    if trainer.is_world_process_zero():
+        part = out.with_name(f".{out.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(part), selected_adapters=["default"])
+        trainer.processing_class.save_pretrained(str(part))
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
+        files.write_json(out.with_name(f"{out.name}.json"), result)
+        shutil.rmtree(folder, ignore_errors=True)
+    del trainer
+    _release_memory()
+    return result
+
+
+def _result(trainer: Any, seconds: float, resumed: int) -> dict[str, Any]:
+    """What a training gave: its history, and the figures that summarise it."""
+    history = [row for row in trainer.state.log_history if "loss" in row]
+    late = history[-max(1, len(history) // 4) :]
+    steps = trainer.state.max_steps
     examples = len(trainer.train_dataset) * trainer.args.num_train_epochs * (steps - resumed) / steps
     result = {
         "seconds": round(seconds, 1),
@@ -249,10 +279,8 @@ def _train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any
         "last_loss": sum(row["loss"] for row in history[-5:]) / len(history[-5:]),
         "history": history,
     }
-    files.write_json(out.with_name(f"{out.name}.json"), result)
-    shutil.rmtree(folder, ignore_errors=True)
-    del trainer
-    _release_memory()
+    if "rewards/accuracies" in history[0]:
+        result["reward_accuracy"] = sum(row["rewards/accuracies"] for row in late) / len(late)
     return result
 
 
