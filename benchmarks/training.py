@@ -1,6 +1,6 @@
-"""Examples per second and peak memory of shared-prefix training beside stock TRL: `make bench`.
+"""Examples per second and peak memory of shared-prefix training beside stock TRL and LLaMA-Factory: `make bench`.
 
-    python benchmarks/training.py [--rounds 3] [--batches 2,8,16] [--prompts full,brief] [--steps sft,dpo]
+    python benchmarks/training.py [--rounds 3] [--batches 2,8,16] [--prompts full,brief] [--steps sft,dpo] [--peers trl]
 
 Same model, data, batch, dtype and threads; each measurement is a process of its own, ours and theirs in turn, and the
 ratio is that of neighbours in time. Stock TRL runs without activation checkpointing, its faster setting here, and with
@@ -11,6 +11,7 @@ epochs is counted in. Writes benchmarks/training.json.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import statistics
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     from empathic.corpus import direct
     from empathic.dialogues import load
     from empathic.errors import UserError
-    from empathic.student import training
 
     settings = [f"student.prompt={prompt}", f"{step}.batch_size={batch}", f"{step}.epochs=1", f"{step}.save_steps=1000"]
     try:
@@ -45,12 +45,25 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     corpus = direct.build(dialogues, recipe.method, recipe.seed)
     rows = corpus.sft if step == "sft" else corpus.preferences
     rows = [rows[i * 7 % len(rows)] for i in range(batch * (1 + TIMED))]
+    with tempfile.TemporaryDirectory() as folder:
+        start = Path(folder) / "sft"
+        if step == "dpo":
+            from empathic.student import training
+
+            training.sft(corpus.sft[:4], recipe, start, lambda done, total: None)
+        if peer == "llamafactory":
+            return _llamafactory(step, rows, recipe, start, batch, Path(folder))
+        return _trl(step, rows, recipe, start, batch, Path(folder), shared=peer == "ours")
+
+
+def _trl(
+    step: str, rows: list[Any], recipe: Any, start: Path, batch: int, folder: Path, shared: bool
+) -> dict[str, float]:
+    """TRL's trainer with shared prefixes, or as it comes."""
+    from empathic.student import training
+
     reference = 0.0
-    if peer == "trl":
-        training.share_prefixes = lambda model: "stock"  # type: ignore[attr-defined]
-        stock = training.DPOConfig
-        training.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})  # type: ignore[misc]
-    else:
+    if shared:
         precompute = training._Dpo._precompute_ref_logps
 
         def timed(self: Any, *arguments: Any) -> Any:
@@ -60,20 +73,32 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
             reference = (time.perf_counter() - started) / len(rows)
             return found
 
-        training._Dpo._precompute_ref_logps = timed  # type: ignore[method-assign]
+        training._Dpo._precompute_ref_logps = timed
+    else:
+        training.share_prefixes = lambda model: "stock"
+        stock = training.DPOConfig
+        training.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})
+        training._Dpo.unshared = "stock"
+    if step == "dpo":
+        trainer: Any = training.dpo_trainer(rows, recipe, start, folder / "dpo")
+    else:
+        trainer = training.sft_trainer(rows, recipe, folder / "out")
     ends: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        start = Path(folder) / "sft"
-        if step == "dpo":
-            training.sft(corpus.sft[:4], recipe, start, lambda done, total: None)
-            trainer: Any = training.dpo_trainer(rows, recipe, start, Path(folder) / "dpo")
-        else:
-            trainer = training.sft_trainer(rows, recipe, start)
-        training._train(
-            trainer, Path(folder) / step, lambda done, total: ends.append(time.perf_counter()), lambda t: None
-        )
+    training._train(trainer, folder / step, lambda done, total: ends.append(time.perf_counter()), lambda text: None)
     seconds = (ends[-1] - ends[0]) / (batch * TIMED) + reference / EPOCHS
     return {"per_second": 1 / seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def _llamafactory(step: str, rows: list[Any], recipe: Any, start: Path, batch: int, folder: Path) -> dict[str, float]:
+    """LLaMA-Factory on the same rows and weights."""
+    import llamafactory
+
+    from empathic import models
+    from empathic.student import load, prompt
+
+    model = load._dequantised(models.gguf(recipe.student.model))
+    told = prompt.instruction(recipe.student.prompt)
+    return llamafactory.measure(step, rows, told, model, start, batch, folder)
 
 
 def _apart(*arguments: Any) -> dict[str, float]:
@@ -86,34 +111,36 @@ def _apart(*arguments: Any) -> dict[str, float]:
     return found
 
 
-def compare(steps: list[str], prompts: list[str], batches: list[int], rounds: int) -> Iterator[dict[str, Any]]:
-    """A row for every step, prompt and batch size: medians over rounds, ratios of runs that are neighbours in time."""
-    for step in steps:
-        for prompt in prompts:
-            for batch in batches:
-                pairs = [tuple(_apart(step, prompt, batch, who) for who in ("ours", "trl")) for _ in range(rounds)]
-                ratios = [ours["per_second"] / theirs["per_second"] for ours, theirs in pairs]
-                yield {
-                    "step": step,
-                    "prompt": prompt,
-                    "batch": batch,
-                    "peer": "trl",
-                    "ours": round(statistics.median(ours["per_second"] for ours, _ in pairs), 3),
-                    "theirs": round(statistics.median(theirs["per_second"] for _, theirs in pairs), 3),
-                    "ratio": round(statistics.median(ratios), 2),
-                    "ratio_low": round(min(ratios), 2),
-                    "ratio_high": round(max(ratios), 2),
-                    "memory_ratio": round(statistics.median(o["megabytes"] / t["megabytes"] for o, t in pairs), 2),
-                    "rounds": rounds,
-                }
+def compare(cases: Iterable[tuple[str, str, int]], peers: list[str], rounds: int) -> Iterator[dict[str, Any]]:
+    """A row for every case and peer: medians over rounds, ratios of runs that are neighbours in time."""
+    for step, prompt, batch in cases:
+        who = ["ours", *peers]
+        found = [{name: _apart(step, prompt, batch, name) for name in who} for _ in range(rounds)]
+        for peer in peers:
+            ratios = [once["ours"]["per_second"] / once[peer]["per_second"] for once in found]
+            memory = [once["ours"]["megabytes"] / once[peer]["megabytes"] for once in found]
+            yield {
+                "step": step,
+                "prompt": prompt,
+                "batch": batch,
+                "peer": peer,
+                "ours": round(statistics.median(once["ours"]["per_second"] for once in found), 3),
+                "theirs": round(statistics.median(once[peer]["per_second"] for once in found), 3),
+                "ratio": round(statistics.median(ratios), 2),
+                "ratio_low": round(min(ratios), 2),
+                "ratio_high": round(max(ratios), 2),
+                "memory_ratio": round(statistics.median(memory), 2),
+                "rounds": rounds,
+            }
 
 
 def best(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Our best batch size against the peer's best, by step and prompt."""
-    for step, prompt in dict.fromkeys((row["step"], row["prompt"]) for row in rows):
-        same = [row for row in rows if (row["step"], row["prompt"]) == (step, prompt)]
+    """Our best batch size against each peer's best, by step and prompt."""
+    for case in dict.fromkeys((row["step"], row["prompt"], row["peer"]) for row in rows):
+        step, prompt, peer = case
+        same = [row for row in rows if (row["step"], row["prompt"], row["peer"]) == case]
         ours, theirs = max(row["ours"] for row in same), max(row["theirs"] for row in same)
-        yield f"{step}, {prompt} prompt: best {ours:.2f} against {theirs:.2f} a second, {ours / theirs:.1f} times"
+        yield f"{step}, {prompt} prompt: best {ours:.2f} against {peer}'s {theirs:.2f}, {ours / theirs:.1f} times"
 
 
 def main() -> None:
@@ -121,21 +148,23 @@ def main() -> None:
         step, prompt, batch, peer = sys.argv[sys.argv.index("--measure") + 1 :]
         print(json.dumps(measure(step, prompt, int(batch), peer)))
         return
-    parser = argparse.ArgumentParser(description="Training speed beside stock TRL.")
+    parser = argparse.ArgumentParser(description="Training speed beside stock TRL and LLaMA-Factory.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", default="2,8,16")
     parser.add_argument("--prompts", default="full,brief")
     parser.add_argument("--steps", default="sft,dpo")
+    parser.add_argument("--peers", default="trl,llamafactory")
     chosen = parser.parse_args()
     rows = []
-    print(f"{'step':5} {'prompt':7} {'batch':>5} {'ours':>6} {'TRL':>6}  ratio (spread)      memory")
+    print(f"{'step':5} {'prompt':7} {'batch':>5} {'peer':13} {'ours':>6} {'theirs':>6}  ratio (spread)      memory")
     batches = [int(batch) for batch in chosen.batches.split(",")]
-    for row in compare(chosen.steps.split(","), chosen.prompts.split(","), batches, chosen.rounds):
+    cases = itertools.product(chosen.steps.split(","), chosen.prompts.split(","), batches)
+    for row in compare(cases, chosen.peers.split(","), chosen.rounds):
         rows.append(row)
         OUT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
         spread = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
-        figures = f"{row['batch']:>5} {row['ours']:>6.2f} {row['theirs']:>6.2f}  {spread:19}"
-        print(f"{row['step']:5} {row['prompt']:7} {figures} {row['memory_ratio']:.2f}", flush=True)
+        case = f"{row['step']:5} {row['prompt']:7} {row['batch']:>5} {row['peer']:13}"
+        print(f"{case} {row['ours']:>6.2f} {row['theirs']:>6.2f}  {spread:19} {row['memory_ratio']:.2f}", flush=True)
     print(*best(rows), sep="\n")
 
 
