@@ -20,28 +20,10 @@ import yaml
 VERSION = "0.9.5"
 HOME = Path(__file__).parent / ".llamafactory"
 NEEDED = (
-    *(
-        "transformers==5.6.0",
-        "trl==0.24.0",
-        "peft==0.18.1",
-        "accelerate==1.11.0",
-        "datasets==4.0.0",
-        "torchdata==0.11.0",
-    ),
-    *(
-        "tyro<0.9",
-        "omegaconf",
-        "fire",
-        "einops",
-        "pandas",
-        "scipy",
-        "sentencepiece",
-        "tiktoken",
-        "protobuf",
-        "pydantic",
-    ),
-    *("pyyaml", "matplotlib", "sse-starlette", "uvicorn", "fastapi"),
-)
+    "transformers==5.6.0 trl==0.24.0 peft==0.18.1 accelerate==1.11.0 datasets==4.0.0 torchdata==0.11.0 tyro<0.9 "
+    "omegaconf fire einops pandas scipy sentencepiece tiktoken protobuf pydantic pyyaml matplotlib sse-starlette "
+    "uvicorn fastapi"
+).split()
 
 
 def install() -> Path:
