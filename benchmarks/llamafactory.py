@@ -19,11 +19,6 @@ import yaml
 
 VERSION = "0.9.5"
 HOME = Path(__file__).parent / ".llamafactory"
-NEEDED = (
-    "transformers==5.6.0 trl==0.24.0 peft==0.18.1 accelerate==1.11.0 datasets==4.0.0 torchdata==0.11.0 tyro<0.9 "
-    "omegaconf fire einops pandas scipy sentencepiece tiktoken protobuf pydantic pyyaml matplotlib sse-starlette "
-    "uvicorn fastapi"
-).split()
 
 
 def install() -> Path:
@@ -33,7 +28,7 @@ def install() -> Path:
         pip = [HOME / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, "torch==2.13.0"], check=True)
         subprocess.run([*pip, "--no-deps", f"llamafactory=={VERSION}"], check=True)
-        subprocess.run([*pip, *NEEDED], check=True)
+        subprocess.run([*pip, "-r", Path(__file__).with_suffix(".txt")], check=True)
         stub = next(HOME.glob("lib/python*/site-packages")) / "torchaudio"
         stub.mkdir(exist_ok=True)
         (stub / "__init__.py").touch()
