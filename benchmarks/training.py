@@ -64,7 +64,7 @@ def _trl(
 
     reference = 0.0
     if shared:
-        precompute = training._Dpo._precompute_ref_logps
+        precompute = training.SharedDPOTrainer._precompute_ref_logps
 
         def timed(self: Any, *arguments: Any) -> Any:
             nonlocal reference
@@ -73,18 +73,18 @@ def _trl(
             reference = (time.perf_counter() - started) / len(rows)
             return found
 
-        training._Dpo._precompute_ref_logps = timed
+        training.SharedDPOTrainer._precompute_ref_logps = timed
     else:
         training.share_prefixes = lambda model: "stock"
         stock = training.DPOConfig
         training.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})
-        training._Dpo.unshared = "stock"
+        training.SharedDPOTrainer.unshared = "stock"
     if step == "dpo":
         trainer: Any = training.dpo_trainer(rows, recipe, start, folder / "dpo")
     else:
         trainer = training.sft_trainer(rows, recipe, folder / "out")
     ends: list[float] = []
-    training._train(trainer, folder / step, lambda done, total: ends.append(time.perf_counter()), lambda text: None)
+    training.train(trainer, folder / step, lambda done, total: ends.append(time.perf_counter()), lambda text: None)
     seconds = (ends[-1] - ends[0]) / (batch * TIMED) + reference / EPOCHS
     return {"per_second": 1 / seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
@@ -96,7 +96,7 @@ def _llamafactory(step: str, rows: list[Any], recipe: Any, start: Path, batch: i
     from empathic import models
     from empathic.student import load, prompt
 
-    model = load._dequantised(models.gguf(recipe.student.model))
+    model = load.dequantised(models.gguf(recipe.student.model))
     told = prompt.instruction(recipe.student.prompt)
     return llamafactory.measure(step, rows, told, model, start, batch, folder)
 

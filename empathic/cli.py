@@ -86,20 +86,21 @@ def compare(
     model: Annotated[str | None, typer.Option(help="The judge's model, where the server has several.")] = None,
     key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the judge's key.")] = None,
     ledger: Annotated[Path | None, typer.Option(help="Where answers are kept; default: the user's cache.")] = None,
+    controls: Annotated[int, typer.Option(min=2, max=64, help="Dialogues that the judge is tried on first.")] = 16,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Judge two reply files against each other: win rates with intervals."""
+    """Judge two reply files against each other: win rates with intervals, and which controls the judge failed."""
     from empathic import terminal
     from empathic.judge import files as judging
 
     with terminal.Progress(quiet=json) as display:
-        rates = judging.compare_files(a, b, judge, model, key_env, ledger, display.counting("judge"))
+        rates, failed = judging.compare_files(a, b, judge, model, key_env, ledger, controls, display.counting("judge"))
     if json:
         import json as encoder
 
         print(encoder.dumps([rate.to_row() for rate in rates], indent=2))
     else:
-        terminal.rates([rate.to_row() for rate in rates])
+        terminal.rates([rate.to_row() for rate in rates], failed)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Any two reply files against each other, without a run."""
+"""Any two reply files against each other, without a run; the judge is tried on Everyday's test dialogues first."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from empathic import models
+from empathic.dialogues import load
 from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
-from empathic.judge import verdicts
+from empathic.judge import controls, verdicts
 from empathic.judge.behaviours import QUESTIONS
 from empathic.judge.specificity import Specificity
 from empathic.judge.winrate import WinRate
 from empathic.ledger import Ledger
+from empathic.recipe import Dialogues
 from empathic.student import prompt
 
 _SCORER = "smollm2-135m"
@@ -25,8 +27,9 @@ def compare_files(
     model: str | None = None,
     key_env: str | None = None,
     ledger: Path | None = None,
+    tried_on: int = 16,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[WinRate]:
+) -> tuple[list[WinRate], dict[str, list[str]]]:
     """Win rates of the replies in `a` over those in `b`: behaviours, specificity (under SmolLM2-135M), agreed.
 
     Args:
@@ -35,8 +38,12 @@ def compare_files(
         judge: the judge's endpoint.
         model: the judge's model, where its server has several.
         key_env: the environment variable with the judge's key.
-        ledger: where answers are kept; default: in the user's cache.
+        ledger: where answers are kept; default: in the user's cache, so that a judge's controls are paid for once.
+        tried_on: on how many of Everyday's test dialogues the judge's controls run.
         progress: told how many of how many scores are there.
+
+    Returns:
+        The win rates, and the controls that each judge failed.
 
     Raises:
         UserError: a file that isn't a reply file, or files that don't answer the same dialogues.
@@ -52,19 +59,29 @@ def compare_files(
     if name_a == name_b:
         name_a, name_b = str(a), str(b)
     systems = {name_a: of_a, name_b: of_b}
-    total, done = 2 * len(tested) * (len(QUESTIONS) + 1), 0
+    known = [d for d in load.load(Dialogues(), 0) if d.split == "test"][:tried_on]
+    trial = [verdicts.Tested(d.id, d.utterance) for d in known]
+    trials = verdicts.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
+    total = (2 * len(tested) + len(trials) * len(trial)) * (len(QUESTIONS) + 1)
+    done = 0
 
     def advance() -> None:
         nonlocal done
         progress(done := done + 1, total)
 
-    scores = verdicts.Scores()
+    scores, tries = verdicts.Scores(), verdicts.Scores()
     kept = Ledger(ledger or models.cache() / "ledger.sqlite")
     try:
         scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
         with open_endpoint(judge, model, key_env) as endpoint:
             verdicts.score_behaviours(tested, systems, endpoint, kept, scores, advance)
+            verdicts.score_behaviours(trial, trials, endpoint, kept, tries, advance)
         verdicts.score_specificity(tested, systems, scorer, 0, scores, advance)
+        verdicts.score_specificity(trial, trials, scorer, 0, tries, advance)
     finally:
         kept.close()
-    return verdicts.compare(name_a, name_b, scores)[1]
+    failed = {
+        by: [name for name, rate in found.items() if not controls.passes(rate)]
+        for by, found in verdicts.control_rates(tries).items()
+    }
+    return verdicts.compare(name_a, name_b, scores)[1], failed

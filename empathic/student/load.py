@@ -32,7 +32,7 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        where = _dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
+        where = dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
         tokenizer = AutoTokenizer.from_pretrained(where)
         model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
     except (OSError, ValueError) as error:
@@ -50,7 +50,7 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _dequantised(path: Path) -> Path:
+def dequantised(path: Path) -> Path:
     """A GGUF file as a Hugging Face folder in float32, kept in the cache by the file's hash.
 
     Reading one takes transformers ten seconds, most of them for the tokenizer, and a run reads its student six times.

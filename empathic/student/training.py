@@ -6,9 +6,6 @@ reference log-probabilities that outlive a kill, checkpoints that count only whe
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import math
 import os
 import shutil
@@ -27,7 +24,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
-from empathic.student import load, prompt
+from empathic.student import load, memory, prompt
 from empathic.student.shared_prefix import share_prefixes
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
@@ -35,7 +32,7 @@ Say = Callable[[str], None]
 LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "apo_zero", "apo_down", "sppo_hard", "nca_pair", "sft")
 
 
-class _Dpo(DPOTrainer):
+class SharedDPOTrainer(DPOTrainer):
     """TRL's trainer with shared prefixes in the reference pass too, which is paid for once, killed or not."""
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
@@ -122,7 +119,7 @@ def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance,
     Raises:
         UserError: an example that can't be learnt from, a loss that TRL doesn't know, or no memory left.
     """
-    return _train(sft_trainer(rows, recipe, out), out, advance, say)
+    return train(sft_trainer(rows, recipe, out), out, advance, say)
 
 
 def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path) -> DPOTrainer:
@@ -141,7 +138,7 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
             raise UserError(f"dpo.loss: {loss!r} is none of TRL's; want {', '.join(LOSSES)}")
     keys = ("prompt", "chosen", "rejected")
     data = [prompt.tell({key: row[key] for key in keys}, told) for row in rows]
-    return _Dpo(
+    return SharedDPOTrainer(
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
         args=DPOConfig(
             **_settings(recipe.dpo, recipe.seed, out),
@@ -177,7 +174,7 @@ def dpo(
     Raises:
         UserError: as `sft` does.
     """
-    return _train(dpo_trainer(rows, recipe, adapter, out), out, advance, say)
+    return train(dpo_trainer(rows, recipe, adapter, out), out, advance, say)
 
 
 def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
@@ -228,11 +225,11 @@ def _checkpoints(out: Path) -> Path:
     return out.with_name(f".{out.name}-checkpoints")
 
 
-def _train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]:
+def train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]:
     """Train from the last whole checkpoint on, write the adapter, and tidy up."""
     if trainer.unshared:
         say(f"{out.name}: shared prefixes are off, since {trainer.unshared}; training runs as TRL runs it")
-    _keep_freed_memory()
+    memory.keep_freed()
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Watch(advance))
     folder = _checkpoints(out)
@@ -262,7 +259,7 @@ def _train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any
         files.write_json(out.with_name(f"{out.name}.json"), result)
         shutil.rmtree(folder, ignore_errors=True)
     del trainer
-    _release_memory()
+    memory.release()
     return result
 
 
@@ -282,21 +279,3 @@ def _result(trainer: Any, seconds: float, resumed: int) -> dict[str, Any]:
     if "rewards/accuracies" in history[0]:
         result["reward_accuracy"] = sum(row["rewards/accuracies"] for row in late) / len(late)
     return result
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep freed blocks for the next step: a step of training frees and takes gigabytes.
-
-    Measured at 13% of SFT's time on two cores; elsewhere it does nothing.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
-
-
-def _release_memory() -> None:
-    """Give what training held back to the system, for the judge to use."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)

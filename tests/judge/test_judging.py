@@ -139,14 +139,17 @@ def _reply_file(path: Path, replies: list[str]) -> Path:
 def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     a = _reply_file(tmp_path / "mine.jsonl", ["Your dog!", "Your job!", "Your keys!", "Your hat!"])
     b = _reply_file(tmp_path / "theirs.jsonl", ["Hm.", "Oh.", "Well.", ""])
-    done = empathic("compare", a, b, "--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--json")
+    settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--controls", 3)
+    done = empathic("compare", a, b, *settings, "--json")
     assert done.returncode == 0, done.stderr
     rates = json.loads(done.stdout)
     assert [(r["a"], r["b"], r["judge"], r["n"]) for r in rates] == [
         ("mine", "theirs", judge, 4) for judge in ("behaviours", "specificity", "agreed")
     ]
-    same = empathic("compare", a, a, "--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--json")
+    same = empathic("compare", a, a, *settings, "--json")
     assert all(r["estimate"] == 0.5 and r["ties"] == 4 for r in json.loads(same.stdout))
+    shown = empathic("compare", a, b, *settings)
+    assert "* behaviours failed the control: another" in shown.stdout, "three dialogues prove nothing"
 
 
 def test_reply_files_that_cannot_be_compared_are_refused(refused, tmp_path: Path) -> None:

@@ -165,6 +165,6 @@ def test_no_memory_left_names_the_setting_to_change(recipe: Recipe, tmp_path: Pa
     resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), hard))
     try:
         with pytest.raises(UserError, match=r"out of memory; raise sft\.passes"):
-            training._train(trainer, tmp_path / "sft", _nothing, print)
+            training.train(trainer, tmp_path / "sft", _nothing, print)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
