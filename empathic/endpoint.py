@@ -46,13 +46,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server that is up, and the name that its answers are kept under in the ledger."""
+    """A server that is up, and the name that its answers are kept under in the ledger.
+
+    `local` says that it is llama.cpp in this process, whose answers depend in their last digits on what it was asked
+    before: keys and values that it kept were computed in batches of another size.
+    """
 
     url: str
     model: str
     identity: str
     key: str = "none"
     in_flight: int = 8
+    local: bool = False
 
 
 @contextmanager
@@ -106,7 +111,7 @@ def _serve(name: str, parallel: int, say: Callable[[str], None]) -> Iterator[End
         raise UserError(f"{path}: llama.cpp can't load it ({error}); is the file whole?") from error
     try:
         identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
-        yield Endpoint(f"{server.listening_address}/v1", "local", f"gguf:{identity}", in_flight=parallel)
+        yield Endpoint(f"{server.listening_address}/v1", "local", f"gguf:{identity}", in_flight=parallel, local=True)
     finally:
         del server
 
@@ -141,12 +146,12 @@ async def _ask(
     gate = asyncio.Semaphore(endpoint.in_flight)
 
     async def one(client: openai.AsyncOpenAI, request: Request) -> Answer:
-        key = {"model": endpoint.identity, **asdict(request)}
+        key = _key(endpoint, request)
         async with gate:
             kept = ledger.get(key)
             if kept is None:
                 started = time.monotonic()
-                kept, tokens = await _chat(client, endpoint.model, request)
+                kept, tokens = await _chat(client, endpoint, request)
                 ledger.put(
                     key,
                     kept,
@@ -160,6 +165,10 @@ async def _ask(
 
     async with openai.AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=5, timeout=300) as client:
         try:
+            scored = [request for request in requests if request.top_logprobs]
+            if endpoint.local and any(ledger.get(_key(endpoint, request)) is None for request in scored):
+                # What questions share is computed with the first of them, in a resumed run too.
+                await _chat(client, endpoint, scored[0])
             async with asyncio.TaskGroup() as asking:
                 tasks = [asking.create_task(one(client, request)) for request in requests]
         except ExceptionGroup as group:
@@ -170,13 +179,20 @@ async def _ask(
     return [task.result() for task in tasks]
 
 
-async def _chat(client: Any, model: str, request: Request) -> tuple[dict[str, Any], tuple[int, int]]:
+def _key(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    """All that determines an answer."""
+    return {"model": endpoint.identity, **asdict(request)}
+
+
+async def _chat(client: Any, endpoint: Endpoint, request: Request) -> tuple[dict[str, Any], tuple[int, int]]:
     """One request over the wire: the answer as the ledger keeps it, and prompt and completion tokens."""
     extra: dict[str, Any] = {}
     if request.top_logprobs:
         extra = {"logprobs": True, "top_logprobs": request.top_logprobs}
+    elif endpoint.local:
+        extra = {"extra_body": {"cache_prompt": False}}  # a reply is a function of its prompt alone
     reply = await client.chat.completions.create(
-        model=model,
+        model=endpoint.model,
         messages=request.messages,
         max_tokens=request.max_tokens,
         temperature=request.temperature,

@@ -108,3 +108,37 @@ def test_two_processes_may_write_the_same_answer(tmp_path: Path) -> None:
     one.put({"a": 1}, {"text": "first"}, model="m", purpose="p")
     two.put({"a": 1}, {"text": "second"}, model="m", purpose="p")
     assert two.get({"a": 1}) == {"text": "first"}
+
+
+def _said(text: str, **settings: Any) -> Request:
+    told = {"role": "system", "content": "Reply with empathy to what this person says, in about 28 words."}
+    return Request([told, {"role": "user", "content": text}], **{"max_tokens": 48, **settings})
+
+
+def test_a_local_reply_is_the_same_whatever_was_asked_before(tmp_path: Path) -> None:
+    asked = [_said(text) for text in ("The roof leaks again.", "We won the cup and nobody came.", "My dog is old.")]
+    replies = []
+    for name, requests in (("all", asked), ("last", asked[2:]), ("turned", asked[::-1])):
+        with open_endpoint("local:smollm2-135m") as endpoint:
+            ledger = Ledger(tmp_path / f"{name}.sqlite")
+            answers = ask(endpoint, requests, ledger, "test")
+            replies.append(dict(zip([r.messages[1]["content"] for r in requests], answers, strict=True)))
+            ledger.close()
+    assert replies[0] == replies[2]
+    assert replies[1]["My dog is old."] == replies[0]["My dog is old."]
+
+
+def test_a_local_judgement_that_was_killed_goes_on_with_the_same_probabilities(tmp_path: Path) -> None:
+    words = ("leaks", "sings", "burns", "waits", "shines", "hums")
+    asked = [_said(f"The kettle {w}. Is that kind? yes or no", max_tokens=1, top_logprobs=20) for w in words]
+    found = []
+    for name, stretches in (("undisturbed", [asked]), ("killed", [asked[:3], asked])):
+        ledger = Ledger(tmp_path / f"{name}.sqlite")
+        for requests in stretches:
+            with open_endpoint("local:smollm2-135m") as endpoint:
+                answers = ask(endpoint, requests, ledger, "test")
+        found.append([answer.logprobs for answer in answers])
+        ledger.close()
+    for one, two in zip(*found, strict=True):
+        best = max(one, key=one.__getitem__)
+        assert two[best] == pytest.approx(one[best], abs=0.02)
