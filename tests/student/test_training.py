@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,18 +155,21 @@ def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tmp_p
     assert result["first_loss"] > math.log(2) + 0.5
 
 
-def test_no_memory_left_names_the_setting_to_change(recipe: Recipe, tmp_path: Path) -> None:
-    import resource
+def test_no_memory_left_names_the_setting_to_change(tiny: Path, tmp_path: Path) -> None:
+    code = f"""
+import resource
+from pathlib import Path
+from empathic import recipe as recipes
+from empathic.student import training
 
-    rows = _rows("sft")
-    for row in rows:
-        row["prompt"] = [{"role": "user", "content": f"{row['id']} " + "so sad " * 900}]
-    trainer = training.sft_trainer(rows, recipe, tmp_path / "sft")
-    used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), hard))
-    try:
-        with pytest.raises(UserError, match=r"out of memory; raise sft\.passes"):
-            training.train(trainer, tmp_path / "sft", _nothing, print)
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+said = ["%s " % i + "so sad " * 900 for i in range(6)]
+rows = [{{"id": t[:1], "prompt": [{{"role": "user", "content": t}}],
+          "completion": [{{"role": "assistant", "content": "I see."}}]}} for t in said]
+recipe = recipes.load("demo", ["student.model={tiny}", "sft.batch_size=6"])
+trainer = training.sft_trainer(rows, recipe, Path("sft"))
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), resource.getrlimit(resource.RLIMIT_AS)[1]))
+training.train(trainer, Path("sft"), lambda done, total: None, print)
+"""  # a process of its own: this one may hold enough freed memory
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert "out of memory; raise sft.passes, or lower sft.batch_size" in done.stderr
