@@ -138,17 +138,18 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
             raise UserError(f"dpo.loss: {loss!r} is none of TRL's; want {', '.join(LOSSES)}")
     keys = ("prompt", "chosen", "rejected")
     data = [prompt.tell({key: row[key] for key in keys}, told) for row in rows]
+    settings = _settings(recipe.dpo, recipe.seed, out)
     return SharedDPOTrainer(
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
         args=DPOConfig(
-            **_settings(recipe.dpo, recipe.seed, out),
+            **settings,
             beta=recipe.dpo.beta,
             loss_type=list(losses),
             loss_weights=list(losses.values()),
             label_smoothing=recipe.dpo.label_smoothing,
             max_length=None,
             precompute_ref_log_probs=True,
-            precompute_ref_batch_size=recipe.dpo.batch_size,
+            precompute_ref_batch_size=settings["per_device_train_batch_size"],
         ),
         train_dataset=Dataset.from_list(data),
         processing_class=tokenizer,
