@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,13 +46,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server that is up, and the name that its answers are kept under in the ledger.
+    """Servers that are up and answer alike, and the name that their answers are kept under in the ledger.
 
-    `local` says that it is llama.cpp in this process, whose answers depend in their last digits on what it was asked
-    before: keys and values that it kept were computed in batches of another size.
+    `in_flight` is how many requests each of them has at a time. `local` says that they are llama.cpp in this process,
+    whose answers depend in their last digits on what is asked before and beside: keys and values that it kept, or
+    computes for two requests at once, come out of batches of another size. So a local server has one at a time.
     """
 
-    url: str
+    urls: tuple[str, ...]
     model: str
     identity: str
     key: str = "none"
@@ -74,7 +75,7 @@ def open_endpoint(
         where: `local:NAME`, `local:PATH.gguf`, or a base URL such as https://api.openai.com/v1.
         model: the model to ask for; needed by most remote servers.
         key_env: the environment variable that holds the key.
-        parallel: requests in flight (for `local:`, its slots).
+        parallel: requests in flight; for `local:` so many servers, each with its share of the cores.
         say: told of a model being fetched.
 
     Raises:
@@ -89,31 +90,33 @@ def open_endpoint(
     key = os.environ.get(key_env, "") if key_env else "none"
     if not key:
         raise UserError(f"{where}: the key is missing; set the environment variable {key_env}")
-    yield Endpoint(where, model or "default", f"{where} {model or 'default'}", key, max(parallel, 8))
+    yield Endpoint((where,), model or "default", f"{where} {model or 'default'}", key, max(parallel, 8))
 
 
 @contextmanager
 def _serve(name: str, parallel: int, say: Callable[[str], None]) -> Iterator[Endpoint]:
-    """Serve a GGUF file with llama.cpp on a free loopback port."""
+    """Serve a GGUF file with llama.cpp on free loopback ports."""
     path = models.gguf(name, say)
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.n_parallel = parallel
-    params.n_ctx = 4096 * parallel
+    params.n_parallel = 1
+    params.n_ctx = 4096
     params.verbosity = -1
     params.warmup = False
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = len(os.sched_getaffinity(0))
+    threads = max(1, len(os.sched_getaffinity(0)) // parallel)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     try:
-        server = xllamacpp.Server(params)
+        servers = [xllamacpp.Server(params) for _ in range(parallel)]
     except RuntimeError as error:
         raise UserError(f"{path}: llama.cpp can't load it ({error}); is the file whole?") from error
     try:
         identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
-        yield Endpoint(f"{server.listening_address}/v1", "local", f"gguf:{identity}", in_flight=parallel, local=True)
+        urls = tuple(f"{server.listening_address}/v1" for server in servers)
+        yield Endpoint(urls, "local", f"gguf:{identity}", in_flight=1, local=True)
     finally:
-        del server
+        del servers
 
 
 def ask(
@@ -143,11 +146,12 @@ async def _ask(
 ) -> list[Answer]:
     import openai
 
-    gate = asyncio.Semaphore(endpoint.in_flight)
+    free: asyncio.Queue[openai.AsyncOpenAI] = asyncio.Queue()
 
-    async def one(client: openai.AsyncOpenAI, request: Request) -> Answer:
+    async def one(request: Request) -> Answer:
         key = _key(endpoint, request)
-        async with gate:
+        client = await free.get()
+        try:
             kept = ledger.get(key)
             if kept is None:
                 started = time.monotonic()
@@ -160,21 +164,31 @@ async def _ask(
                     tokens=tokens,
                     seconds=time.monotonic() - started,
                 )
+        finally:
+            free.put_nowait(client)
         advance()
         return Answer(**kept)
 
-    async with openai.AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=5, timeout=300) as client:
+    async with AsyncExitStack() as stack:
+        clients = [
+            openai.AsyncOpenAI(base_url=url, api_key=endpoint.key, max_retries=5, timeout=300) for url in endpoint.urls
+        ]
+        for client in clients:
+            await stack.enter_async_context(client)
+            for _ in range(endpoint.in_flight):
+                free.put_nowait(client)
         try:
             scored = [request for request in requests if request.top_logprobs]
             if endpoint.local and any(ledger.get(_key(endpoint, request)) is None for request in scored):
                 # What questions share is computed with the first of them, in a resumed run too.
-                await _chat(client, endpoint, scored[0])
+                for client in clients:
+                    await _chat(client, endpoint, scored[0])
             async with asyncio.TaskGroup() as asking:
-                tasks = [asking.create_task(one(client, request)) for request in requests]
+                tasks = [asking.create_task(one(request)) for request in requests]
         except ExceptionGroup as group:
             error = group.exceptions[0]
             if isinstance(error, openai.OpenAIError):
-                raise UserError(f"{endpoint.url}: {_plain(error)}") from error
+                raise UserError(f"{endpoint.urls[0]}: {_plain(error)}") from error
             raise error from None
     return [task.result() for task in tasks]
 

@@ -86,7 +86,7 @@ def test_a_refused_key_is_one_line_that_does_not_show_it(server, tmp_path: Path,
 
 
 def test_a_dead_server_is_one_line(tmp_path: Path) -> None:
-    endpoint = Endpoint("http://127.0.0.1:9/v1", "m", "m")
+    endpoint = Endpoint(("http://127.0.0.1:9/v1",), "m", "m")
     with pytest.raises(UserError, match="can't be reached"):
         ask(endpoint, [HELLO], Ledger(tmp_path / "l.sqlite"), "test")
 
@@ -115,11 +115,11 @@ def _said(text: str, **settings: Any) -> Request:
     return Request([told, {"role": "user", "content": text}], **{"max_tokens": 48, **settings})
 
 
-def test_a_local_reply_is_the_same_whatever_was_asked_before(tmp_path: Path) -> None:
+def test_a_local_reply_is_the_same_whatever_is_asked_before_and_beside_it(tmp_path: Path) -> None:
     asked = [_said(text) for text in ("The roof leaks again.", "We won the cup and nobody came.", "My dog is old.")]
     replies = []
-    for name, requests in (("all", asked), ("last", asked[2:]), ("turned", asked[::-1])):
-        with open_endpoint("local:smollm2-135m") as endpoint:
+    for name, requests, servers in (("all", asked, 2), ("last", asked[2:], 2), ("turned", asked[::-1], 1)):
+        with open_endpoint("local:smollm2-135m", parallel=servers) as endpoint:
             ledger = Ledger(tmp_path / f"{name}.sqlite")
             answers = ask(endpoint, requests, ledger, "test")
             replies.append(dict(zip([r.messages[1]["content"] for r in requests], answers, strict=True)))

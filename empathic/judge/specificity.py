@@ -6,7 +6,6 @@ dialogue, less its mean after other dialogues, in nats. Hollow kindness fits any
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,31 +59,46 @@ class Specificity:
         }
 
     def _pmi(self, one: Asked, replies: list[str]) -> list[float]:
-        own, *others = [self._log_probs(utterance, replies) for utterance in (one.utterance, *one.others)]
-        return [own[i] - sum(other[i] for other in others) / len(others) for i in range(len(replies))]
+        found = self._log_probs((one.utterance, *one.others), replies)
+        return (found[0] - found[1:].mean(0)).tolist()
 
-    def _log_probs(self, utterance: str, replies: list[str]) -> list[float]:
-        """log P(reply | utterance) in nats for every reply; the prompt runs once, its keys and values are shared."""
+    def _log_probs(self, utterances: Sequence[str], replies: list[str]) -> Any:
+        """log P(reply | utterance) in nats, [utterances, replies]; what the rows have in common runs once."""
         import torch
+        from torch.nn.utils.rnn import pad_sequence
 
         if self._loaded is None:
-            model, tokenizer = load.load(self.name, self.template)
-            self._loaded = model.eval(), tokenizer
+            self._loaded = _scorer(self.name, self.template)
         model, tokenizer = self._loaded
-        asked = prompt.messages(self.told, utterance)
-        shown = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-        head = tokenizer(shown, add_special_tokens=False)["input_ids"]
+        heads = [
+            tokenizer.apply_chat_template(
+                prompt.messages(self.told, said), add_generation_prompt=True, return_dict=True
+            )
+            for said in utterances
+        ]
         tails = [tokenizer(reply, add_special_tokens=False)["input_ids"] for reply in replies]
-        width = max(map(len, tails))
-        if width == 0:
-            return [0.0] * len(replies)
-        # The last token of the prompt predicts the first of the reply, so it opens every continuation.
-        rows = [[head[-1], *tail] + [0] * (width - len(tail)) for tail in tails]
+        if not any(tails):
+            return torch.zeros(len(heads), len(tails))
+        rows = [(head["input_ids"], tail) for head in heads for tail in tails]
+        ids = [torch.tensor([*head, *tail]) for head, tail in rows]
+        labels = [torch.tensor([-100] * len(head) + tail) for head, tail in rows]
         with torch.inference_mode():
-            cache = model(torch.tensor([head[:-1]]), use_cache=True, logits_to_keep=1).past_key_values
-            cache = copy.deepcopy(cache)
-            cache.batch_repeat_interleave(len(rows))
-            ids = torch.tensor(rows)
-            logits = model(ids[:, :-1], past_key_values=cache).logits
-            logps = logits.log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
-        return [float(logps[i, : len(tail)].sum()) for i, tail in enumerate(tails)]
+            found = model(
+                input_ids=pad_sequence(ids, batch_first=True),
+                attention_mask=pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+                labels=pad_sequence(labels, batch_first=True, padding_value=-100),
+                fused_lm_head=True,
+            ).log_probs
+        return found.double().sum(1).view(len(heads), len(tails))
+
+
+def _scorer(name: str, template: str | None) -> tuple[Any, Any]:
+    """The untuned student with shared prefixes beneath TRL's fused head, which gives log-probabilities alone."""
+    from trl.trainer.utils import add_fused_lm_head
+
+    from empathic.student.shared_prefix import share_prefixes
+
+    model, tokenizer = load.load(name, template)
+    add_fused_lm_head(model)
+    share_prefixes(model)
+    return model.eval(), tokenizer

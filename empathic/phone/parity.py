@@ -54,7 +54,7 @@ def check(endpoint: Endpoint, folder: Path, told: str, utterances: Sequence[str]
     import torch
 
     model, tokenizer = load.load(str(folder))
-    root = endpoint.url.removesuffix("/v1")
+    root = endpoint.urls[0].removesuffix("/v1")
     same_prompts, identical, worst = True, 0, 0.0
     with httpx2.Client(base_url=root, timeout=300) as http:
 

@@ -69,7 +69,7 @@ def test_specificity_equals_the_plain_computation(tiny: Path, tmp_path: Path) ->
     from empathic.student.load import load
 
     told = prompt.instruction("brief")
-    replies = ("Your dog, gone today.", "Oh.", "I don't know what to say about all this 🙂")
+    replies = ("Your dog, gone today.", "Oh.", "", "I don't know what to say about all this 🙂")
     utterances = [d.utterance for d in TESTED]
     model, tokenizer = load(str(tiny))
 
