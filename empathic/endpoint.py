@@ -19,6 +19,7 @@ from empathic.errors import UserError
 from empathic.ledger import Ledger
 
 Message = dict[str, str]
+_AGAIN = 9  # scored requests that are asked again where a judging goes on
 
 
 @dataclass(frozen=True)
@@ -178,19 +179,27 @@ async def _ask(
             for _ in range(endpoint.in_flight):
                 free.put_nowait(client)
         try:
-            scored = [request for request in requests if request.top_logprobs]
-            if endpoint.local and any(ledger.get(_key(endpoint, request)) is None for request in scored):
-                # What questions share is computed with the first of them, in a resumed run too.
-                for client in clients:
-                    await _chat(client, endpoint, scored[0])
+            for client in clients if endpoint.local else []:
+                for request in _again(requests, lambda request: ledger.get(_key(endpoint, request)) is None):
+                    await _chat(client, endpoint, request)
             async with asyncio.TaskGroup() as asking:
                 tasks = [asking.create_task(one(request)) for request in requests]
-        except ExceptionGroup as group:
-            error = group.exceptions[0]
+        except (ExceptionGroup, openai.OpenAIError) as raised:
+            error = raised.exceptions[0] if isinstance(raised, ExceptionGroup) else raised
             if isinstance(error, openai.OpenAIError):
                 raise UserError(f"{endpoint.urls[0]}: {_plain(error)}") from error
             raise error from None
     return [task.result() for task in tasks]
+
+
+def _again(requests: Sequence[Request], missing: Callable[[Request], bool]) -> list[Request]:
+    """Scored requests to ask a local server again before the first without an answer, for the keys and values they leave.
+
+    The first, whose beginning all share, and those just before, so that a judging that was killed goes on as it was.
+    """
+    scored = [request for request in requests if request.top_logprobs]
+    first = next((i for i, request in enumerate(scored) if missing(request)), None)
+    return [] if first is None else [scored[0], *scored[max(1, first - _AGAIN) : first]]
 
 
 def _key(endpoint: Endpoint, request: Request) -> dict[str, Any]:

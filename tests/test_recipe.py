@@ -14,6 +14,13 @@ def test_every_ready_recipe_loads_and_says_what_it_is(name: str) -> None:
     assert ready()[name].read_text(encoding="utf-8").startswith("# ")
 
 
+def test_the_paper_recipe_has_the_papers_settings() -> None:
+    recipe = load("paper")
+    for step in (recipe.sft, recipe.dpo):
+        assert (step.epochs, step.learning_rate, step.batch_size) == (3, 5e-5, 2)
+    assert (recipe.sft.lora_rank, recipe.dpo.beta, recipe.dpo.loss) == (8, 0.1, "sigmoid")
+
+
 def test_a_resolved_recipe_loads_again_as_itself(tmp_path: Path) -> None:
     recipe = load("demo")
     (tmp_path / "again.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
