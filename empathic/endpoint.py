@@ -193,7 +193,7 @@ async def _ask(
 
 
 def _again(requests: Sequence[Request], missing: Callable[[Request], bool]) -> list[Request]:
-    """Scored requests to ask a local server again before the first without an answer, for the keys and values they leave.
+    """Scored requests to ask a local server again before the first without an answer, for the state they leave it in.
 
     The first, whose beginning all share, and those just before, so that a judging that was killed goes on as it was.
     """
