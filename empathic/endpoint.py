@@ -1,4 +1,4 @@
-"""Everything that generates text is an endpoint: one client for teachers, judges and students.
+"""Everything that generates text is an endpoint: teachers, judges and students alike; `client.py` asks it.
 
 `local:NAME` serves a GGUF file with llama.cpp on loopback for as long as it is needed; any other endpoint
 is the base URL of a server that speaks the OpenAI chat API.
@@ -6,50 +6,21 @@ is the base URL of a server that speaks the OpenAI chat API.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from empathic import files, models
 from empathic.errors import UserError
-from empathic.ledger import Ledger
-
-Message = dict[str, str]
-_AGAIN = 9  # scored requests that are asked again where a judging goes on
-
-
-@dataclass(frozen=True)
-class Request:
-    """One chat request, with everything that determines its answer.
-
-    `top_logprobs` above 0 asks for that many log-probabilities of the first token.
-    """
-
-    messages: list[Message]
-    max_tokens: int
-    temperature: float = 0.0
-    top_logprobs: int = 0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The text of an answer, why it ended ("stop" or "length"), and the first token's log-probabilities."""
-
-    text: str
-    finish: str
-    logprobs: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """Servers that are up and answer alike, and the name that their answers are kept under in the ledger.
 
-    `in_flight` is how many requests each of them has at a time. `local` says that they are llama.cpp in this process,
+    `in_flight` is how many requests they have at a time, at most, and `timeout` how many seconds an answer may take;
+    the caps of a minute are what the provider allows. `local` says that they are llama.cpp in this process,
     whose answers depend in their last digits on what is asked before and beside: keys and values that it kept, or
     computes for two requests at once, come out of batches of another size. So a local server has one at a time.
     """
@@ -60,6 +31,9 @@ class Endpoint:
     key: str = "none"
     in_flight: int = 8
     local: bool = False
+    timeout: float = 300.0
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 @contextmanager
@@ -115,129 +89,6 @@ def _serve(name: str, parallel: int, say: Callable[[str], None]) -> Iterator[End
     try:
         identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
         urls = tuple(f"{server.listening_address}/v1" for server in servers)
-        yield Endpoint(urls, "local", f"gguf:{identity}", in_flight=1, local=True)
+        yield Endpoint(urls, "local", f"gguf:{identity}", in_flight=len(urls), local=True)
     finally:
         del servers
-
-
-def ask(
-    endpoint: Endpoint,
-    requests: Sequence[Request],
-    ledger: Ledger,
-    purpose: str,
-    advance: Callable[[], None] = lambda: None,
-) -> list[Answer]:
-    """Ask all requests, those first that the ledger doesn't know; answers come in the order of the requests.
-
-    Args:
-        endpoint: a server that is up.
-        requests: what to ask.
-        ledger: where answers are kept before they are used.
-        purpose: what the ledger files them under, such as "replies".
-        advance: called once for every answer.
-
-    Raises:
-        UserError: the server can't be reached or refuses; names it and says why.
-    """
-    return asyncio.run(_ask(endpoint, requests, ledger, purpose, advance))
-
-
-async def _ask(
-    endpoint: Endpoint, requests: Sequence[Request], ledger: Ledger, purpose: str, advance: Callable[[], None]
-) -> list[Answer]:
-    import openai
-
-    free: asyncio.Queue[openai.AsyncOpenAI] = asyncio.Queue()
-
-    async def one(request: Request) -> Answer:
-        key = _key(endpoint, request)
-        client = await free.get()
-        try:
-            kept = ledger.get(key)
-            if kept is None:
-                started = time.monotonic()
-                kept, tokens = await _chat(client, endpoint, request)
-                ledger.put(
-                    key,
-                    kept,
-                    model=endpoint.identity,
-                    purpose=purpose,
-                    tokens=tokens,
-                    seconds=time.monotonic() - started,
-                )
-        finally:
-            free.put_nowait(client)
-        advance()
-        return Answer(**kept)
-
-    async with AsyncExitStack() as stack:
-        clients = [
-            openai.AsyncOpenAI(base_url=url, api_key=endpoint.key, max_retries=5, timeout=300) for url in endpoint.urls
-        ]
-        for client in clients:
-            await stack.enter_async_context(client)
-            for _ in range(endpoint.in_flight):
-                free.put_nowait(client)
-        try:
-            for client in clients if endpoint.local else []:
-                for request in _again(requests, lambda request: ledger.get(_key(endpoint, request)) is None):
-                    await _chat(client, endpoint, request)
-            async with asyncio.TaskGroup() as asking:
-                tasks = [asking.create_task(one(request)) for request in requests]
-        except (ExceptionGroup, openai.OpenAIError) as raised:
-            error = raised.exceptions[0] if isinstance(raised, ExceptionGroup) else raised
-            if isinstance(error, openai.OpenAIError):
-                raise UserError(f"{endpoint.urls[0]}: {_plain(error)}") from error
-            raise error from None
-    return [task.result() for task in tasks]
-
-
-def _again(requests: Sequence[Request], missing: Callable[[Request], bool]) -> list[Request]:
-    """Scored requests to ask a local server again before the first without an answer, for the state they leave it in.
-
-    The first, whose beginning all share, and those just before, so that a judging that was killed goes on as it was.
-    """
-    scored = [request for request in requests if request.top_logprobs]
-    first = next((i for i, request in enumerate(scored) if missing(request)), None)
-    return [] if first is None else [scored[0], *scored[max(1, first - _AGAIN) : first]]
-
-
-def _key(endpoint: Endpoint, request: Request) -> dict[str, Any]:
-    """All that determines an answer."""
-    return {"model": endpoint.identity, **asdict(request)}
-
-
-async def _chat(client: Any, endpoint: Endpoint, request: Request) -> tuple[dict[str, Any], tuple[int, int]]:
-    """One request over the wire: the answer as the ledger keeps it, and prompt and completion tokens."""
-    extra: dict[str, Any] = {}
-    if request.top_logprobs:
-        extra = {"logprobs": True, "top_logprobs": request.top_logprobs}
-    elif endpoint.local:
-        extra = {"extra_body": {"cache_prompt": False}}  # a reply is a function of its prompt alone
-    reply = await client.chat.completions.create(
-        model=endpoint.model,
-        messages=request.messages,
-        max_tokens=request.max_tokens,
-        temperature=request.temperature,
-        seed=request.seed,
-        **extra,
-    )
-    choice = reply.choices[0]
-    first = choice.logprobs.content[0].top_logprobs if request.top_logprobs and choice.logprobs else []
-    answer = Answer(
-        text=(choice.message.content or "").strip(),
-        finish=choice.finish_reason or "stop",
-        logprobs={token.token: token.logprob for token in first},
-    )
-    usage = reply.usage
-    return asdict(answer), (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-
-
-def _plain(error: BaseException) -> str:
-    """An API error in one line, without what a request held."""
-    status = getattr(error, "status_code", None)
-    if status in (401, 403):
-        return f"the server refused the key ({status}); check the variable that key_env names"
-    if status:
-        return f"the server answered {status} ({' '.join(str(error).split())[:200]})"
-    return "the server can't be reached; is it up, and the address right?"

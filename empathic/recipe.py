@@ -31,7 +31,7 @@ class Dialogues(Section):
 class Method(Section):
     """How replies become a corpus."""
 
-    name: Literal["direct"] = "direct"
+    name: Literal["direct", "human-improved", "llm-improved"] = "direct"
     teachers: list[str] = Field(["targeted"], min_length=1, description="origins of the replies to learn from")
     rejected: list[str] = Field(
         ["human"], min_length=1, description="origins to prefer the teacher to, dialogue by dialogue in turn"
@@ -39,6 +39,21 @@ class Method(Section):
     situations: bool = Field(
         False, description="SFT also on the situation as the message, with the same reply: twice the examples"
     )
+
+
+class Teacher(Section):
+    """The large model that is asked live; without an endpoint its replies are recorded and come with the dialogues."""
+
+    endpoint: str | None = Field(None, description="local:NAME, local:FILE.gguf, or a server's base URL")
+    model: str | None = None
+    key_env: str | None = Field(None, description="the environment variable that holds the key")
+    temperature: float = Field(1.0, ge=0)
+    max_tokens: int = Field(256, ge=1)
+    prompts: dict[str, str] = Field({}, description="strategy: a file with other words for it")
+    in_flight: int = Field(32, ge=1, description="requests at a time, at most; fewer where the server slows down")
+    timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
 
 
 class Student(Section):
@@ -110,6 +125,8 @@ class Recipe(Section):
     name: str
     dialogues: Dialogues = Dialogues()
     method: Method = Method()
+    strategy: str = Field("lacking-dimension", description="how the improved methods ask the teacher")
+    teacher: Teacher = Teacher()
     student: Student = Student()
     sft: Sft = Sft()
     dpo: Dpo = Dpo()

@@ -9,8 +9,9 @@ import random
 import shutil
 
 from empathic import files
+from empathic.client import Request, ask
 from empathic.dialogues import Dialogue, Reply, guard, load
-from empathic.endpoint import Request, ask, open_endpoint
+from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.recipe import Recipe
 from empathic.workspace import Row, Run

@@ -9,27 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
+from empathic.corpus.rows import Corpus, Row, example, pair, rating
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.recipe import Method
 
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """SFT examples, preference pairs, and how many of each every teacher gave."""
-
-    sft: list[Row]
-    preferences: list[Row]
-    by_teacher: dict[str, Row]
-
-    def counts(self) -> Row:
-        """How much there is to learn from, in all and by teacher."""
-        return {"sft": len(self.sft), "preferences": len(self.preferences), "by_teacher": self.by_teacher}
+_RULES = ("both rated 3", "the teacher's rated 3, the other's 1 or 2")
 
 
 def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
@@ -61,7 +47,7 @@ def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
             examples = list(_rated_sft(train, teacher))
             preferred = list(_rated_pairs(train, teacher, method.rejected[0]))
         else:
-            examples = [_example(d, teacher) for d in train if teacher in d.replies]
+            examples = [example(d, teacher) for d in train if teacher in d.replies]
             preferred = list(_unrated_pairs(train, teacher, method.rejected, seed))
         if method.situations:
             examples += list(_told_as_situations(train, examples))
@@ -73,27 +59,20 @@ def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
         }
         sft += examples
         pairs += preferred
-    for step, rows in (("SFT example", sft), ("preference pair", pairs)):
-        if not rows:
-            rule = "both rated 3" if step == "SFT example" else "the teacher's rated 3, the other's 1 or 2"
-            why = f" (want {rule})" if rated else ""
-            raise UserError(
-                f"method: no {step} is left of {len(train)} train dialogues{why}; add dialogues or teachers"
-            )
-    return Corpus(sft, pairs, by_teacher)
+    return Corpus(sft, pairs, by_teacher).checked(len(train), _RULES if rated else None)
 
 
 def _rated_sft(train: Sequence[Dialogue], teacher: str) -> Iterator[Row]:
     for d in train:
-        if _rating(d, "human") == 3 and _rating(d, teacher) == 3:
-            yield _example(d, "human")
-            yield _example(d, teacher)
+        if rating(d, "human") == 3 and rating(d, teacher) == 3:
+            yield example(d, "human")
+            yield example(d, teacher)
 
 
 def _rated_pairs(train: Sequence[Dialogue], teacher: str, rejected: str) -> Iterator[Row]:
     for d in train:
-        if _rating(d, rejected) in (1, 2) and _rating(d, teacher) == 3:
-            yield _pair(d, teacher, rejected)
+        if rating(d, rejected) in (1, 2) and rating(d, teacher) == 3:
+            yield pair(d, teacher, rejected)
 
 
 def _unrated_pairs(train: Sequence[Dialogue], teacher: str, rejected: Sequence[str], seed: int) -> Iterator[Row]:
@@ -102,7 +81,7 @@ def _unrated_pairs(train: Sequence[Dialogue], teacher: str, rejected: Sequence[s
     for index, d in enumerate(train):
         other = turn[index]
         if teacher in d.replies and other in d.replies and d.replies[teacher].text != d.replies[other].text:
-            yield _pair(d, teacher, other)
+            yield pair(d, teacher, other)
 
 
 def _told_as_situations(train: Sequence[Dialogue], examples: Sequence[Row]) -> Iterator[Row]:
@@ -110,29 +89,3 @@ def _told_as_situations(train: Sequence[Dialogue], examples: Sequence[Row]) -> I
     for row in examples:
         if row["id"] in situations:
             yield {**row, "prompt": [{"role": "user", "content": situations[row["id"]]}]}
-
-
-def _rating(d: Dialogue, origin: str) -> int | None:
-    return d.replies[origin].rating if origin in d.replies else None
-
-
-def _prompt(d: Dialogue) -> list[dict[str, str]]:
-    return [{"role": "user", "content": d.utterance}]
-
-
-def _said(d: Dialogue, origin: str) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": d.replies[origin].text}]
-
-
-def _example(d: Dialogue, origin: str) -> Row:
-    return {"id": d.id, "origin": origin, "prompt": _prompt(d), "completion": _said(d, origin)}
-
-
-def _pair(d: Dialogue, teacher: str, rejected: str) -> Row:
-    return {
-        "id": d.id,
-        "origin": teacher,
-        "prompt": _prompt(d),
-        "chosen": _said(d, teacher),
-        "rejected": _said(d, rejected),
-    }

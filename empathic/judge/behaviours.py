@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from empathic.endpoint import Answer, Endpoint, Message, Request, ask
+from empathic.client import Answer, Message, Request, ask
+from empathic.endpoint import Endpoint
 from empathic.ledger import Ledger
 
 QUESTIONS = {

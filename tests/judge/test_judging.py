@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from empathic.endpoint import Answer, open_endpoint
+from empathic.client import Answer
+from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.judge import behaviours, controls, specificity, verdicts
 from empathic.judge.winrate import win_rate

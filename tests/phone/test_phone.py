@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from empathic.endpoint import Request, ask, open_endpoint
+from empathic.client import Request, ask
+from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.ledger import Ledger
 from empathic.phone import gguf, parity

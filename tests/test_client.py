@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from empathic.endpoint import Endpoint, Request, ask, open_endpoint
+from empathic.client import Request, ask
+from empathic.endpoint import Endpoint, open_endpoint
 from empathic.errors import UserError
 from empathic.ledger import Ledger
 

@@ -1,0 +1,266 @@
+"""One client for all that is asked of a model: retried where that helps, at the pace the server bears, kept at once.
+
+An answer is in the ledger before anybody uses it, and is asked for only where the ledger has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from empathic.endpoint import Endpoint
+from empathic.errors import UserError
+from empathic.ledger import Ledger
+from empathic.pace import Pace
+
+Message = dict[str, str]
+Check = Callable[["Answer"], None]
+ATTEMPTS = 8
+_UNREACHED = 3  # attempts after which a server that never answered is taken for absent
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
+_AGAIN = 9  # scored requests that are asked again where a judging goes on
+
+
+@dataclass(frozen=True)
+class Request:
+    """One chat request, with everything that determines its answer.
+
+    `top_logprobs` above 0 asks for that many log-probabilities of the first token.
+    """
+
+    messages: list[Message]
+    max_tokens: int
+    temperature: float = 0.0
+    top_logprobs: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The text of an answer, why it ended ("stop" or "length"), and the first token's log-probabilities."""
+
+    text: str
+    finish: str
+    logprobs: dict[str, float]
+
+
+class Unusable(ValueError):
+    """An answer that the caller has no use for; says why."""
+
+
+class GaveUp(Exception):
+    """A request that no attempt got an answer to; says why. Others may fare better."""
+
+
+class Client:
+    """Asks an endpoint, within `async with`.
+
+    Args:
+        endpoint: servers that are up.
+        ledger: where answers are kept before they are used.
+        purpose: what the ledger files them under, such as "replies".
+    """
+
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, purpose: str) -> None:
+        self.endpoint, self.ledger, self.purpose = endpoint, ledger, purpose
+        self.pace = Pace(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self._stack = AsyncExitStack()
+        self._idle: list[Any] = []
+        self._reached = False
+
+    async def __aenter__(self) -> Client:
+        import openai
+
+        servers = [
+            openai.AsyncOpenAI(base_url=url, api_key=self.endpoint.key, max_retries=0, timeout=self.endpoint.timeout)
+            for url in self.endpoint.urls
+        ]
+        for server in servers:
+            await self._stack.enter_async_context(server)
+        each = -(-self.endpoint.in_flight // len(servers))
+        self._idle = [server for _ in range(each) for server in servers]
+        return self
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await self._stack.aclose()
+
+    async def answer(self, request: Request, check: Check = lambda answer: None) -> Answer:
+        """The answer to a request, from the ledger or from the server.
+
+        Args:
+            request: what to ask.
+            check: raises `Unusable` for an answer that should be asked for again, with another seed.
+
+        Raises:
+            GaveUp: this request can't be answered.
+            UserError: nothing can: the key is refused, the model unknown, the server absent, or the disk full.
+        """
+        key = self._key(request)
+        started, unusable = time.monotonic(), 0
+        for attempt in range(ATTEMPTS):
+            wait = random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt))
+            async with self.pace.turn(_tokens(request)):
+                if (kept := self.ledger.get(key)) is not None:
+                    return Answer(**kept)
+                try:
+                    answer, tokens = await self._chat(request, request.seed + unusable)
+                    check(answer)
+                except Unusable as error:
+                    unusable, wait, why = unusable + 1, 0.0, str(error)
+                except Exception as error:
+                    why, wait = self._failed(error, attempt, wait)
+                else:
+                    seconds = time.monotonic() - started
+                    kept = asdict(answer)
+                    model, purpose = self.endpoint.identity, self.purpose
+                    self.ledger.put(key, kept, model=model, purpose=purpose, tokens=tokens, seconds=seconds)
+                    return answer
+            await asyncio.sleep(wait)
+        raise GaveUp(f"{why}, {ATTEMPTS} times")
+
+    async def again(self, requests: Sequence[Request]) -> None:
+        """Bring a local server into the state in which the first request without an answer would have met it.
+
+        What scored requests share is computed with the first of them, and the ones before leave keys and values too.
+        """
+        scored = [request for request in requests if request.top_logprobs]
+        missing = (i for i, request in enumerate(scored) if self.ledger.get(self._key(request)) is None)
+        if (first := next(missing, None)) is not None:
+            for request in [scored[0], *scored[max(1, first - _AGAIN) : first]]:
+                try:
+                    await self._chat(request, request.seed)
+                except Exception as error:
+                    raise GaveUp(self._failed(error, ATTEMPTS, 0.0)[0]) from error
+
+    def _key(self, request: Request) -> dict[str, Any]:
+        """All that determines an answer."""
+        return {"model": self.endpoint.identity, **asdict(request)}
+
+    async def _chat(self, request: Request, seed: int) -> tuple[Answer, tuple[int, int]]:
+        """One request over the wire: the answer, and prompt and completion tokens."""
+        extra: dict[str, Any] = {}
+        if request.top_logprobs:
+            extra = {"logprobs": True, "top_logprobs": request.top_logprobs}
+        elif self.endpoint.local:
+            extra = {"extra_body": {"cache_prompt": False}}  # a reply is a function of its prompt alone
+        server = self._idle.pop()
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self.endpoint.timeout):
+                reply = await server.chat.completions.create(
+                    model=self.endpoint.model,
+                    messages=request.messages,
+                    max_tokens=request.max_tokens,
+                    temperature=request.temperature,
+                    seed=seed,
+                    **extra,
+                )
+        finally:
+            self._idle.append(server)
+        self._reached = True
+        answer, usage = _read(reply, bool(request.top_logprobs)), reply.usage
+        self.pace.answered(time.monotonic() - started)
+        return answer, (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+
+    def _failed(self, error: Exception, attempt: int, wait: float) -> tuple[str, float]:
+        """Why an attempt failed and how many seconds to wait for the next; raises where there should be none."""
+        import openai
+
+        status = getattr(error, "status_code", None)
+        where = self.endpoint.urls[0]
+        if isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError):
+            if not self._reached and attempt + 1 >= _UNREACHED:
+                raise UserError(f"{where}: the server can't be reached; is it up, and the address right?") from error
+            return "the connection broke", wait
+        if isinstance(error, (openai.APITimeoutError, TimeoutError)):
+            return f"no answer came in {self.endpoint.timeout:g} s", wait
+        if status is None:
+            if isinstance(error, (openai.OpenAIError, ValueError)):
+                return "the answer was garbled", wait
+            raise error
+        self._reached = True
+        if status in (401, 403):
+            raise UserError(
+                f"{where}: the server refused the key ({status}); check the variable that key_env names"
+            ) from error
+        if status == 404:
+            raise UserError(f"{where}: the server knows no model {self.endpoint.model!r} there (404)") from error
+        if status == 429:
+            self.pace.refused()
+            return "the server was busy (429)", max(wait, _retry_after(error))
+        if status in (408, 409) or status >= 500:
+            return f"the server answered {status}", max(wait, _retry_after(error))
+        raise GaveUp(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
+
+
+def _read(reply: Any, scored: bool) -> Answer:
+    """The answer in a reply of the chat API; raises `Unusable` where it holds none."""
+    choice = (getattr(reply, "choices", None) or [None])[0]
+    if choice is None or choice.message is None:
+        raise Unusable("the answer was garbled")
+    first = choice.logprobs.content[0].top_logprobs if scored and choice.logprobs else []
+    return Answer(
+        text=(choice.message.content or "").strip(),
+        finish=choice.finish_reason or "stop",
+        logprobs={token.token: token.logprob for token in first},
+    )
+
+
+def _retry_after(error: Any) -> float:
+    """The seconds that a server asks to wait, 0 where it doesn't say."""
+    try:
+        return min(float(error.response.headers.get("retry-after", 0)), 10 * _LONGEST_WAIT)
+    except ValueError:
+        return 0.0
+
+
+def _tokens(request: Request) -> int:
+    """A request's tokens and at most its answer's, by the rule of thumb of four characters a token."""
+    return sum(len(message["content"]) for message in request.messages) // 4 + request.max_tokens
+
+
+def ask(
+    endpoint: Endpoint,
+    requests: Sequence[Request],
+    ledger: Ledger,
+    purpose: str,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Answer]:
+    """Ask all requests, those first that the ledger doesn't know; answers come in the order of the requests.
+
+    Args:
+        endpoint: a server that is up.
+        requests: what to ask.
+        ledger: where answers are kept before they are used.
+        purpose: what the ledger files them under, such as "replies".
+        advance: called once for every answer.
+
+    Raises:
+        UserError: a request that can't be answered; names the server and says why.
+    """
+    return asyncio.run(_ask(Client(endpoint, ledger, purpose), requests, advance))
+
+
+async def _ask(client: Client, requests: Sequence[Request], advance: Callable[[], None]) -> list[Answer]:
+    async def one(request: Request) -> Answer:
+        answer = await client.answer(request)
+        advance()
+        return answer
+
+    async with client:
+        try:
+            if client.endpoint.local:
+                await client.again(requests)
+            async with asyncio.TaskGroup() as asking:
+                tasks = [asking.create_task(one(request)) for request in requests]
+        except (ExceptionGroup, GaveUp) as raised:
+            error = raised.exceptions[0] if isinstance(raised, ExceptionGroup) else raised
+            if isinstance(error, GaveUp):
+                raise UserError(f"{client.endpoint.urls[0]}: {error}") from error
+            raise error from None
+    return [task.result() for task in tasks]
