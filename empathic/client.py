@@ -19,10 +19,12 @@ from empathic.ledger import Ledger
 from empathic.pace import Pace
 
 Message = dict[str, str]
-Check = Callable[["Answer"], None]
+Check = Callable[["Answer"], object]
 ATTEMPTS = 8
+PATIENCE = 100  # refusals for want of room (429) that a request bears, which say nothing about the request
 _UNREACHED = 3  # attempts after which a server that never answered is taken for absent
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds after a failure
+_LONGEST_REFUSED = 4.0  # seconds after a 429 that names none; the pace sees to it that there is room
 _AGAIN = 9  # scored requests that are asked again where a judging goes on
 
 
@@ -63,11 +65,10 @@ class Client:
     Args:
         endpoint: servers that are up.
         ledger: where answers are kept before they are used.
-        purpose: what the ledger files them under, such as "replies".
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, purpose: str) -> None:
-        self.endpoint, self.ledger, self.purpose = endpoint, ledger, purpose
+    def __init__(self, endpoint: Endpoint, ledger: Ledger) -> None:
+        self.endpoint, self.ledger = endpoint, ledger
         self.pace = Pace(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
         self._stack = AsyncExitStack()
         self._idle: list[Any] = []
@@ -89,11 +90,12 @@ class Client:
     async def __aexit__(self, *raised: Any) -> None:
         await self._stack.aclose()
 
-    async def answer(self, request: Request, check: Check = lambda answer: None) -> Answer:
+    async def answer(self, request: Request, purpose: str, check: Check = lambda answer: None) -> Answer:
         """The answer to a request, from the ledger or from the server.
 
         Args:
             request: what to ask.
+            purpose: what the ledger files it under, such as "replies".
             check: raises `Unusable` for an answer that should be asked for again, with another seed.
 
         Raises:
@@ -101,9 +103,8 @@ class Client:
             UserError: nothing can: the key is refused, the model unknown, the server absent, or the disk full.
         """
         key = self._key(request)
-        started, unusable = time.monotonic(), 0
-        for attempt in range(ATTEMPTS):
-            wait = random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt))
+        started, failures, unusable, refusals = time.monotonic(), 0, 0, 0
+        while failures < ATTEMPTS and refusals < PATIENCE:
             async with self.pace.turn(_tokens(request)):
                 if (kept := self.ledger.get(key)) is not None:
                     return Answer(**kept)
@@ -111,17 +112,23 @@ class Client:
                     answer, tokens = await self._chat(request, request.seed + unusable)
                     check(answer)
                 except Unusable as error:
-                    unusable, wait, why = unusable + 1, 0.0, str(error)
+                    failures, unusable, wait, why = failures + 1, unusable + 1, 0.0, str(error)
                 except Exception as error:
-                    why, wait = self._failed(error, attempt, wait)
+                    why, wait, busy = self._failed(error, failures)
+                    if busy:
+                        refusals += 1
+                        wait = max(wait, _jitter(refusals, _LONGEST_REFUSED))
+                    else:
+                        failures += 1
+                        wait = max(wait, _jitter(failures, _LONGEST_WAIT))
                 else:
                     seconds = time.monotonic() - started
                     kept = asdict(answer)
-                    model, purpose = self.endpoint.identity, self.purpose
+                    model = self.endpoint.identity
                     self.ledger.put(key, kept, model=model, purpose=purpose, tokens=tokens, seconds=seconds)
                     return answer
             await asyncio.sleep(wait)
-        raise GaveUp(f"{why}, {ATTEMPTS} times")
+        raise GaveUp(f"{why}, {failures or refusals} times")
 
     async def again(self, requests: Sequence[Request]) -> None:
         """Bring a local server into the state in which the first request without an answer would have met it.
@@ -135,7 +142,7 @@ class Client:
                 try:
                     await self._chat(request, request.seed)
                 except Exception as error:
-                    raise GaveUp(self._failed(error, ATTEMPTS, 0.0)[0]) from error
+                    raise GaveUp(self._failed(error, ATTEMPTS)[0]) from error
 
     def _key(self, request: Request) -> dict[str, Any]:
         """All that determines an answer."""
@@ -167,21 +174,26 @@ class Client:
         self.pace.answered(time.monotonic() - started)
         return answer, (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
 
-    def _failed(self, error: Exception, attempt: int, wait: float) -> tuple[str, float]:
-        """Why an attempt failed and how many seconds to wait for the next; raises where there should be none."""
+    def _failed(self, error: Exception, failures: int) -> tuple[str, float, bool]:
+        """Why an attempt failed, how many seconds the server wants, and whether it merely had no room.
+
+        Raises:
+            GaveUp: another attempt would fail alike.
+            UserError: so would every other request.
+        """
         import openai
 
         status = getattr(error, "status_code", None)
         where = self.endpoint.urls[0]
-        if isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError):
-            if not self._reached and attempt + 1 >= _UNREACHED:
-                raise UserError(f"{where}: the server can't be reached; is it up, and the address right?") from error
-            return "the connection broke", wait
         if isinstance(error, (openai.APITimeoutError, TimeoutError)):
-            return f"no answer came in {self.endpoint.timeout:g} s", wait
+            return f"no answer came in {self.endpoint.timeout:g} s", 0.0, False
+        if isinstance(error, openai.APIConnectionError):
+            if not self._reached and failures + 1 >= _UNREACHED:
+                raise UserError(f"{where}: the server can't be reached; is it up, and the address right?") from error
+            return "the connection broke", 0.0, False
         if status is None:
             if isinstance(error, (openai.OpenAIError, ValueError)):
-                return "the answer was garbled", wait
+                return "the answer was garbled", 0.0, False
             raise error
         self._reached = True
         if status in (401, 403):
@@ -192,10 +204,15 @@ class Client:
             raise UserError(f"{where}: the server knows no model {self.endpoint.model!r} there (404)") from error
         if status == 429:
             self.pace.refused()
-            return "the server was busy (429)", max(wait, _retry_after(error))
+            return "the server was busy (429)", _retry_after(error), True
         if status in (408, 409) or status >= 500:
-            return f"the server answered {status}", max(wait, _retry_after(error))
+            return f"the server answered {status}", _retry_after(error), False
         raise GaveUp(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
+
+
+def _jitter(failures: int, most: float) -> float:
+    """Seconds to wait after so many failures: exponential backoff with full jitter."""
+    return random.uniform(0, min(most, _FIRST_WAIT * 2 ** (failures - 1)))
 
 
 def _read(reply: Any, scored: bool) -> Answer:
@@ -243,12 +260,12 @@ def ask(
     Raises:
         UserError: a request that can't be answered; names the server and says why.
     """
-    return asyncio.run(_ask(Client(endpoint, ledger, purpose), requests, advance))
+    return asyncio.run(_ask(Client(endpoint, ledger), requests, purpose, advance))
 
 
-async def _ask(client: Client, requests: Sequence[Request], advance: Callable[[], None]) -> list[Answer]:
+async def _ask(client: Client, requests: Sequence[Request], purpose: str, advance: Callable[[], None]) -> list[Answer]:
     async def one(request: Request) -> Answer:
-        answer = await client.answer(request)
+        answer = await client.answer(request, purpose)
         advance()
         return answer
 

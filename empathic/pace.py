@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 
 _START = 8
 _RECENT = 16  # answers that the pace is judged by
-_STEADY = 4  # how many it gains in the time of one round of answers, once it has met a limit
+_STEADY = 1 / 16  # share that it gains in the time of one round of answers, but at least one, once it met a limit
 _SLOW = 3.0  # times the best median of answers' seconds that count as slowing down
 _BACK = 2 / 3
 
@@ -76,7 +76,7 @@ class Pace:
             if median > _SLOW * self._best and self.limit > _START / 2:
                 self._retreat()
                 return
-        gain = _STEADY / self.limit if self._met_a_limit else 1.0
+        gain = max(1.0, _STEADY * self.limit) / self.limit if self._met_a_limit else 1.0
         self.limit = min(self.most, self.limit + gain)
         self._wake()
 

@@ -221,6 +221,9 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             "dialogues": recipe.dialogues.model_copy(
                 update={"source": beside(recipe.dialogues.source), "split": beside(recipe.dialogues.split)}
             ),
+            "teacher": recipe.teacher.model_copy(
+                update={"prompts": {key: beside(path) for key, path in recipe.teacher.prompts.items()}}
+            ),
             "student": recipe.student.model_copy(
                 update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}
             ),

@@ -129,7 +129,8 @@ def _do(stage: Stage, run: Run) -> None:
     started = time.monotonic()
     facts = stage.work(run)
     seconds = round(time.monotonic() - started, 1)
-    run.manifest["stages"][stage.name] = {"status": "done", "seconds": seconds, **wants, "facts": facts}
+    status = "partial" if facts.get("aside") else "done"  # what was put aside is tried again by the next run
+    run.manifest["stages"][stage.name] = {"status": status, "seconds": seconds, **wants, "facts": facts}
     run.save()
     run.display.end(stage.name, seconds, kept=False)
 

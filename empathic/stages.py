@@ -42,6 +42,11 @@ class Stage:
         return {"recipe": values, "inputs": {name: files.sha256(path) for path, name in names.items()}}
 
 
+_TEACHER = (
+    "strategy",
+    "seed",
+    *(f"teacher.{key}" for key in ("endpoint", "model", "temperature", "max_tokens", "prompts")),
+)
 _STUDENT = ("student.model", "student.template")
 _REPLIES = ("base.jsonl", "sft.jsonl", "dpo.jsonl")
 
@@ -55,14 +60,14 @@ STAGES = (
     ),
     Stage(
         "teacher",
-        ("method.teachers",),
-        lambda run: [run.path("dialogues.jsonl")],
+        ("method", *_TEACHER),
+        lambda run: [run.path("dialogues.jsonl"), *map(Path, run.recipe.teacher.prompts.values())],
         ("teacher.jsonl",),
         work.teacher,
     ),
     Stage(
         "corpus",
-        ("method", "seed"),
+        ("method", "teacher.endpoint", "seed"),
         lambda run: [run.path("dialogues.jsonl"), run.path("teacher.jsonl")],
         ("corpus/sft.jsonl", "corpus/preferences.jsonl"),
         work.corpus,

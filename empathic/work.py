@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from empathic import files
-from empathic.client import Request, ask
+from empathic.client import Client, Request, ask
 from empathic.dialogues import Dialogue, Reply, guard, load
 from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
-from empathic.recipe import Recipe
+from empathic.recipe import Recipe, Teacher
 from empathic.workspace import Row, Run
 
 
@@ -27,21 +30,62 @@ def dialogues(run: Run) -> Row:
 
 
 def teacher(run: Run) -> Row:
-    """Collect what the teacher replies."""
+    """Collect what the teacher replies, recorded or live."""
     from empathic.teacher import recorded
 
+    if run.recipe.teacher.endpoint:
+        return _live(run)
+    if run.recipe.method.name != "direct":
+        raise UserError(f"teacher.endpoint: {run.recipe.method.name} needs a teacher to ask; name its endpoint")
     rows = recorded.replies(run.dialogues("train"), run.recipe.method.teachers)
     return {"replies": files.write_jsonl(run.path("teacher.jsonl"), rows)}
 
 
+def _live(run: Run) -> Row:
+    """Ask the teacher; dialogues without a usable answer stand in aside.jsonl, and the next run asks them again."""
+    from empathic.teacher import live
+
+    asked, train = run.recipe.teacher, run.dialogues("train")
+    live.strategies_of(run.recipe)
+    aside: list[Row] = []
+    dimensions: Counter[str] = Counter()
+
+    def kept(rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            if "aside" in row:
+                aside.append(row)
+                continue
+            if "dimension" in row:
+                dimensions[row["dimension"]] += 1
+            yield row
+
+    where = open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note)
+    with run.ledger() as ledger, where as endpoint:
+        client = Client(endpoint if endpoint.local else replace(endpoint, **_limits(asked)), ledger)
+        rows = live.replies(train, run.recipe, client, run.counter(len(train)))
+        replies = files.write_jsonl(run.path("teacher.jsonl"), kept(rows))
+    files.write_jsonl(run.path("aside.jsonl"), aside)
+    if aside:
+        run.display.note(f"{len(aside)} dialogues got no usable reply (aside.jsonl says why); the next run asks again")
+    if not replies:
+        why = aside[0]["aside"] if aside else f"no train dialogue has a reply of {run.recipe.method.rejected[0]!r}"
+        raise UserError(f"teacher: not one reply; {why}")
+    return {"replies": replies, "aside": len(aside), "dimensions": dict(dimensions)}
+
+
+def _limits(asked: Teacher) -> Row:
+    return asked.model_dump(include={"in_flight", "timeout", "requests_per_minute", "tokens_per_minute"})
+
+
 def corpus(run: Run) -> Row:
     """Build the SFT examples and preference pairs."""
-    from empathic.corpus import direct
+    from empathic.corpus import direct, improved
 
     dialogues = {d.id: d for d in run.dialogues("train")}
     for row in run.rows("teacher.jsonl"):
         dialogues[row["id"]].replies[row["teacher"]] = Reply(row["reply"], row["rating"])
-    corpus = direct.build(list(dialogues.values()), run.recipe.method, run.recipe.seed)
+    build = improved.build if run.recipe.teacher.endpoint else direct.build
+    corpus = build(list(dialogues.values()), run.recipe.method, run.recipe.seed)
     files.write_jsonl(run.path("corpus", "sft.jsonl"), corpus.sft)
     files.write_jsonl(run.path("corpus", "preferences.jsonl"), corpus.preferences)
     return corpus.counts()
@@ -122,12 +166,7 @@ def replies(run: Run) -> Row:
     settings = run.recipe.student
     told = prompt.instruction(settings.prompt)
     tests = {system: _sampled(run, system) for system in ("base", "sft", "dpo")}
-    total, done = sum(map(len, tests.values())), 0
-
-    def advance() -> None:
-        nonlocal done
-        run.display.step(done := done + 1, total)
-
+    advance = run.counter(sum(map(len, tests.values())))
     stopped: Row = {}
     with run.ledger() as ledger:
         for system, dialogues in tests.items():
@@ -178,12 +217,7 @@ def judge(run: Run) -> Row:
     systems |= control
     stock = dict.fromkeys(systems["dpo"], controls.STOCK)
     total = 3 * sum(map(len, systems.values())) + sum(map(len, systems.values())) - len(control["stock"]) + len(stock)
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        run.display.step(done := done + 1, total)
-
+    advance = run.counter(total)
     scores = verdicts.Scores()
     with run.ledger() as ledger:
         judge = recipe.judge[0]

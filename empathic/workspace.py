@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,6 +65,11 @@ class Run:
             yield ledger
         finally:
             ledger.close()
+
+    def counter(self, total: int) -> Callable[[], None]:
+        """What to call once for each of so many steps of a stage, for the display."""
+        done = itertools.count(1)
+        return lambda: self.display.step(next(done), total)
 
     def save(self) -> None:
         """Write the manifest."""

@@ -15,8 +15,8 @@ from empathic.corpus.rows import Corpus, Row, example, pair, rating
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.recipe import Method
+from empathic.teacher.live import DIRECT, IMPROVED
 
-DIRECT, IMPROVED = "direct", "improved"  # the origins of what a live teacher replied
 _SHARE = 950 / 1750
 
 

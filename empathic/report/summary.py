@@ -33,7 +33,7 @@ def summarise(run: Path) -> dict[str, Any]:
         "judge": facts["judge"]["judge"],
         "win_rates": facts["judge"]["win_rates"],
         "controls": facts["judge"]["controls"],
-        "seconds": {name: stage["seconds"] for name, stage in stages.items() if stage["status"] == "done"},
+        "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from empathic.client import Unusable
 from empathic.teacher.strategies import DIMENSIONS, MOST
 
 _KIND = r"(?:(?:the|my|a|an|your)\s+)?(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic)\s+)*"
@@ -33,7 +34,7 @@ _LEFT = {  # what may not be left in a reply
 }
 
 
-class Unclean(ValueError):
+class Unclean(Unusable):
     """An answer with no reply in it that can be trusted; says why."""
 
 

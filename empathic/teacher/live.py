@@ -1,0 +1,144 @@
+"""A live teacher: asked by a strategy, dialogue by dialogue, and its answers cleaned.
+
+Many dialogues are in the air at once and come back in their order, so that memory doesn't grow with their number. One
+that gets no usable answer is put aside with the reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from typing import Any
+
+from empathic.client import Answer, Client, GaveUp, Request, Unusable
+from empathic.dialogues import Dialogue
+from empathic.recipe import Recipe
+from empathic.teacher import strategies
+from empathic.teacher.clean import Cleaned, clean
+from empathic.teacher.strategies import Strategy
+
+Row = dict[str, Any]
+DIRECT, IMPROVED = "direct", "improved"  # the origins of a live teacher's replies
+_AHEAD = 16  # dialogues begun for each request in flight, so that a slow one holds up nobody
+
+
+def strategies_of(recipe: Recipe) -> tuple[Strategy, ...]:
+    """The strategies that a recipe's method takes one after another.
+
+    Raises:
+        UserError: an unknown strategy, or a prompt file that can't work.
+    """
+    asked = {
+        "direct": (DIRECT,),
+        "human-improved": (recipe.strategy,),
+        "llm-improved": (DIRECT, recipe.strategy),
+    }[recipe.method.name]
+    return tuple(strategies.load(name, recipe.teacher.prompts) for name in asked)
+
+
+def replies(
+    dialogues: Iterable[Dialogue], recipe: Recipe, client: Client, advance: Callable[[], None] = lambda: None
+) -> Iterator[Row]:
+    """What a live teacher replies to each dialogue, in their order.
+
+    Args:
+        dialogues: those of the train split; *human-improved* passes over those without a reply to improve.
+        recipe: method, strategy, sampling and seed.
+        client: the teacher's, not yet entered.
+        advance: called once a dialogue.
+
+    Yields:
+        `id, teacher, reply, rating, strategy, turns` (`dimension` where the teacher picked one); or, for a dialogue
+        that was put aside, `id, aside`.
+
+    Raises:
+        UserError: as `Client.answer` does.
+    """
+    with asyncio.Runner() as runner:
+        stream = _replies(dialogues, recipe, client, advance)
+        try:
+            while (row := runner.run(_next(stream))) is not None:
+                yield row
+        finally:
+            runner.run(stream.aclose())
+
+
+async def _next(stream: Any) -> Row | None:
+    return await anext(stream, None)
+
+
+async def _replies(
+    dialogues: Iterable[Dialogue], recipe: Recipe, client: Client, advance: Callable[[], None]
+) -> AsyncGenerator[Row, None]:
+    asked = strategies_of(recipe)
+    begun: deque[asyncio.Task[list[Row]]] = deque()
+    async with client:
+        try:
+            for dialogue in dialogues:
+                begun.append(asyncio.create_task(_taught(client, dialogue, asked, recipe)))
+                if len(begun) >= _AHEAD * client.endpoint.in_flight:
+                    for row in await begun.popleft():
+                        yield row
+                    advance()
+            while begun:
+                for row in await begun.popleft():
+                    yield row
+                advance()
+        finally:
+            for task in begun:
+                task.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
+
+
+async def _taught(client: Client, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe) -> list[Row]:
+    """The rows of one dialogue; each strategy starts from the reply of the one before."""
+    origin = recipe.method.rejected[0]
+    reply = dialogue.replies[origin].text if origin in dialogue.replies else ""
+    if asked[0].improves and not reply:
+        return []
+    rows: list[Row] = []
+    for strategy in asked:
+        try:
+            turns = await _conversation(client, dialogue, strategy, reply, recipe)
+        except GaveUp as error:
+            return [*rows, {"id": dialogue.id, "aside": f"{strategy.name}: {error}"}]
+        reply = turns[-1].text
+        rows.append(_row(dialogue, strategy, turns))
+    return rows
+
+
+async def _conversation(
+    client: Client, dialogue: Dialogue, strategy: Strategy, reply: str, recipe: Recipe
+) -> list[Cleaned]:
+    """A strategy's turns, each cleaned; the teacher sees its own answers as it gave them."""
+    messages: list[dict[str, str]] = []
+    turns: list[Cleaned] = []
+    for turn in range(len(strategy.turns)):
+        messages.append({"role": "user", "content": strategy.ask(turn, dialogue, reply)})
+        request = Request(list(messages), recipe.teacher.max_tokens, recipe.teacher.temperature, seed=recipe.seed)
+        before = turns[-1].text if turns else reply
+
+        def cleaned(answer: Answer, before: str = before) -> Cleaned:
+            if answer.finish == "length":
+                raise Unusable("the answer was cut off")
+            return clean(answer.text, strategy.picks, before)
+
+        answer = await client.answer(request, f"teacher/{strategy.name}", cleaned)
+        turns.append(cleaned(answer))
+        messages.append({"role": "assistant", "content": answer.text})
+    return turns
+
+
+def _row(dialogue: Dialogue, strategy: Strategy, turns: list[Cleaned]) -> Row:
+    row: Row = {
+        "id": dialogue.id,
+        "teacher": IMPROVED if strategy.improves else DIRECT,
+        "reply": turns[-1].text,
+        "rating": None,
+        "strategy": f"{strategy.name} {strategy.version}",
+        "turns": [turn.text for turn in turns],
+    }
+    if turns[-1].dimension:
+        row["dimension"] = turns[-1].dimension
+    return row
