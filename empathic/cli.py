@@ -104,6 +104,29 @@ def compare(
 
 
 @app.command()
+def ledger(
+    where: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or a ledger's file.")],
+    export: Annotated[bool, typer.Option("--export", help="Print every answer as JSONL instead.")] = False,
+) -> None:
+    """Show what was asked and what it cost, by model and purpose."""
+    from empathic import terminal
+    from empathic.ledger import Ledger
+
+    path = where / "ledger.sqlite" if where.is_dir() else where
+    if not path.exists():
+        raise UserError(f"{path}: no ledger there; want a run directory, or the file that its recipe names")
+    kept = Ledger(path)
+    if export:
+        import json
+
+        for row in kept.rows():
+            print(json.dumps(row, ensure_ascii=False))
+    else:
+        terminal.bill(kept.bill())
+    kept.close()
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
     """Write a run's report.html anew from what the run holds."""
     from empathic.report import page, summary

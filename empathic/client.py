@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from empathic.endpoint import Endpoint
 from empathic.errors import UserError
 from empathic.ledger import Ledger
+from empathic.money import Purse
 from empathic.pace import Pace
 
 Message = dict[str, str]
@@ -59,16 +61,29 @@ class GaveUp(Exception):
     """A request that no attempt got an answer to; says why. Others may fare better."""
 
 
+@dataclass
+class _Outcome:
+    """What came of an attempt: *answered*, *unusable*, *failed*, or *busy*, which says nothing about the request."""
+
+    kind: str
+    why: str = ""
+    wait: float = 0.0
+    answer: Answer | None = None
+    tokens: tuple[int, int] = (0, 0)
+    cost: float = 0.0
+
+
 class Client:
     """Asks an endpoint, within `async with`.
 
     Args:
         endpoint: servers that are up.
         ledger: where answers are kept before they are used.
+        purse: what they may cost; without one they cost nothing.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger) -> None:
-        self.endpoint, self.ledger = endpoint, ledger
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, purse: Purse | None = None) -> None:
+        self.endpoint, self.ledger, self.purse = endpoint, ledger, purse or Purse()
         self.pace = Pace(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
         self._stack = AsyncExitStack()
         self._idle: list[Any] = []
@@ -100,35 +115,49 @@ class Client:
 
         Raises:
             GaveUp: this request can't be answered.
-            UserError: nothing can: the key is refused, the model unknown, the server absent, or the disk full.
+            BudgetReached: the request could pass the purse's budget.
+            UserError: nothing can be answered: the key is refused, the model unknown, the server absent, the disk full.
         """
-        key = self._key(request)
-        started, failures, unusable, refusals = time.monotonic(), 0, 0, 0
-        while failures < ATTEMPTS and refusals < PATIENCE:
+        key, started, tried = self._key(request), time.monotonic(), Counter[str]()
+        while tried["failed"] + tried["unusable"] < ATTEMPTS and tried["busy"] < PATIENCE:
             async with self.pace.turn(_tokens(request)):
                 if (kept := self.ledger.get(key)) is not None:
                     return Answer(**kept)
-                try:
-                    answer, tokens = await self._chat(request, request.seed + unusable)
-                    check(answer)
-                except Unusable as error:
-                    failures, unusable, wait, why = failures + 1, unusable + 1, 0.0, str(error)
-                except Exception as error:
-                    why, wait, busy = self._failed(error, failures)
-                    if busy:
-                        refusals += 1
-                        wait = max(wait, _jitter(refusals, _LONGEST_REFUSED))
-                    else:
-                        failures += 1
-                        wait = max(wait, _jitter(failures, _LONGEST_WAIT))
-                else:
-                    seconds = time.monotonic() - started
-                    kept = asdict(answer)
-                    model = self.endpoint.identity
-                    self.ledger.put(key, kept, model=model, purpose=purpose, tokens=tokens, seconds=seconds)
-                    return answer
-            await asyncio.sleep(wait)
-        raise GaveUp(f"{why}, {failures or refusals} times")
+                outcome = await self._try(request, tried, purpose, check)
+                tried[outcome.kind] += 1
+                if outcome.answer is not None:
+                    self.ledger.put(
+                        key,
+                        asdict(outcome.answer),
+                        model=self.endpoint.identity,
+                        purpose=purpose,
+                        tokens=outcome.tokens,
+                        seconds=time.monotonic() - started,
+                        attempts=tried.total(),
+                        cost=outcome.cost,
+                    )
+                    return outcome.answer
+            await asyncio.sleep(outcome.wait)
+        raise GaveUp(f"{outcome.why}, {tried.total()} times")
+
+    async def _try(self, request: Request, tried: Counter[str], purpose: str, check: Check) -> _Outcome:
+        """One attempt: its answer, or why there is none, how long to wait, and what it cost."""
+        tokens, reserved = (0, 0), self.purse.reserve(request.messages, request.max_tokens)
+        outcome = _Outcome("answered")
+        try:
+            answer, tokens = await self._chat(request, request.seed + tried["unusable"])
+            check(answer)
+            outcome.answer = answer
+        except Unusable as error:
+            outcome = _Outcome("unusable", str(error))
+        except Exception as error:
+            outcome = self._failed(error, tried)
+        finally:
+            cost = self.purse.settle(reserved, tokens)
+        outcome.tokens, outcome.cost = tokens, cost
+        if outcome.answer is None and any(tokens):
+            self.ledger.waste(outcome.why, model=self.endpoint.identity, purpose=purpose, tokens=tokens, cost=cost)
+        return outcome
 
     async def again(self, requests: Sequence[Request]) -> None:
         """Bring a local server into the state in which the first request without an answer would have met it.
@@ -142,7 +171,7 @@ class Client:
                 try:
                     await self._chat(request, request.seed)
                 except Exception as error:
-                    raise GaveUp(self._failed(error, ATTEMPTS)[0]) from error
+                    raise GaveUp(self._failed(error, Counter()).why) from error
 
     def _key(self, request: Request) -> dict[str, Any]:
         """All that determines an answer."""
@@ -174,8 +203,8 @@ class Client:
         self.pace.answered(time.monotonic() - started)
         return answer, (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
 
-    def _failed(self, error: Exception, failures: int) -> tuple[str, float, bool]:
-        """Why an attempt failed, how many seconds the server wants, and whether it merely had no room.
+    def _failed(self, error: Exception, tried: Counter[str]) -> _Outcome:
+        """Why an attempt failed, and how many seconds to wait for the next.
 
         Raises:
             GaveUp: another attempt would fail alike.
@@ -184,35 +213,35 @@ class Client:
         import openai
 
         status = getattr(error, "status_code", None)
-        where = self.endpoint.urls[0]
+        where, wait = self.endpoint.urls[0], _jitter(tried["failed"], _LONGEST_WAIT)
         if isinstance(error, (openai.APITimeoutError, TimeoutError)):
-            return f"no answer came in {self.endpoint.timeout:g} s", 0.0, False
+            return _Outcome("failed", f"no answer came in {self.endpoint.timeout:g} s", wait)
         if isinstance(error, openai.APIConnectionError):
-            if not self._reached and failures + 1 >= _UNREACHED:
+            if not self._reached and tried["failed"] + 1 >= _UNREACHED:
                 raise UserError(f"{where}: the server can't be reached; is it up, and the address right?") from error
-            return "the connection broke", 0.0, False
+            return _Outcome("failed", "the connection broke", wait)
         if status is None:
             if isinstance(error, (openai.OpenAIError, ValueError)):
-                return "the answer was garbled", 0.0, False
+                return _Outcome("failed", "the answer was garbled", wait)
             raise error
         self._reached = True
         if status in (401, 403):
-            raise UserError(
-                f"{where}: the server refused the key ({status}); check the variable that key_env names"
-            ) from error
+            line = f"{where}: the server refused the key ({status}); check the variable that key_env names"
+            raise UserError(line) from error
         if status == 404:
             raise UserError(f"{where}: the server knows no model {self.endpoint.model!r} there (404)") from error
         if status == 429:
             self.pace.refused()
-            return "the server was busy (429)", _retry_after(error), True
+            wait = _jitter(tried["busy"], _LONGEST_REFUSED)
+            return _Outcome("busy", "the server was busy (429)", max(wait, _retry_after(error)))
         if status in (408, 409) or status >= 500:
-            return f"the server answered {status}", _retry_after(error), False
+            return _Outcome("failed", f"the server answered {status}", max(wait, _retry_after(error)))
         raise GaveUp(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
 
 
 def _jitter(failures: int, most: float) -> float:
-    """Seconds to wait after so many failures: exponential backoff with full jitter."""
-    return random.uniform(0, min(most, _FIRST_WAIT * 2 ** (failures - 1)))
+    """Seconds to wait after so many failures before this one: exponential backoff with full jitter."""
+    return random.uniform(0, min(most, _FIRST_WAIT * 2**failures))
 
 
 def _read(reply: Any, scored: bool) -> Answer:

@@ -1,16 +1,18 @@
-"""The ledger: every answer of a model once, by the hash of all that determines it. Cache and log in one file."""
+"""The ledger: every answer of a model once, by the hash of all that determines it. Cache, log and bill in one file."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from empathic import files
 from empathic.errors import UserError
 
+_VERSION = 2
 _SCHEMA = """
 create table if not exists answers (
     key text primary key,
@@ -21,8 +23,20 @@ create table if not exists answers (
     prompt_tokens integer not null,
     completion_tokens integer not null,
     seconds real not null,
+    attempts integer not null,
+    cost real not null,
     at real not null
-) without rowid
+) without rowid;
+create index if not exists bill on answers (model, purpose, prompt_tokens, completion_tokens, cost);
+create table if not exists wasted (
+    model text not null,
+    purpose text not null,
+    why text not null,
+    prompt_tokens integer not null,
+    completion_tokens integer not null,
+    cost real not null,
+    at real not null
+);
 """
 
 
@@ -40,9 +54,14 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self._db.execute("pragma journal_mode=wal")
             self._db.execute("pragma synchronous=normal")
-            self._db.execute(_SCHEMA)
+            version = self._db.execute("pragma user_version").fetchone()[0]
+            empty = not self._db.execute("select 1 from sqlite_master").fetchone()
+            if empty or version == _VERSION:
+                self._db.executescript(f"begin immediate; {_SCHEMA} pragma user_version = {_VERSION}; commit;")
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{path}: not a ledger that can be used ({error})") from error
+        if not empty and version != _VERSION:
+            raise UserError(f"{path}: a ledger of version {version}, and this software wants {_VERSION}; give another")
 
     def get(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to `request`, if it was given before."""
@@ -58,8 +77,10 @@ class Ledger:
         purpose: str,
         tokens: tuple[int, int] = (0, 0),
         seconds: float = 0.0,
+        attempts: int = 1,
+        cost: float = 0.0,
     ) -> None:
-        """Keep an answer; the first one stays if two processes asked at once.
+        """Keep an answer, with the tokens read and written for it; the first stays if two processes asked at once.
 
         Raises:
             UserError: the disk is full or the file can't be written.
@@ -72,10 +93,60 @@ class Ledger:
             json.dumps(answer, ensure_ascii=False),
             *tokens,
             seconds,
+            attempts,
+            cost,
             time.time(),
         )
+        self._insert("insert or ignore into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def waste(self, why: str, *, model: str, purpose: str, tokens: tuple[int, int], cost: float) -> None:
+        """Put an answer on the bill that was of no use.
+
+        Raises:
+            UserError: as `put` does.
+        """
+        self._insert(
+            "insert into wasted values (?, ?, ?, ?, ?, ?, ?)", (model, purpose, why, *tokens, cost, time.time())
+        )
+
+    def spent(self, model: str) -> float:
+        """US dollars that a model has cost, answers of no use included."""
+        tables = ("answers", "wasted")
+        return sum(
+            self._db.execute(f"select coalesce(sum(cost), 0) from {table} where model = ?", (model,)).fetchone()[0]
+            for table in tables
+        )
+
+    def bill(self) -> list[dict[str, Any]]:
+        """Answers, tokens and US dollars by model and purpose, and what went to waste among them."""
+        rows = self._db.execute(
+            """
+            select model, purpose, sum(answers), sum(wasted), sum(read), sum(written), sum(cost) from (
+                select model, purpose, count(*) as answers, 0 as wasted, sum(prompt_tokens) as read,
+                    sum(completion_tokens) as written, sum(cost) as cost from answers group by model, purpose
+                union all
+                select model, purpose, 0, count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost)
+                    from wasted group by model, purpose
+            ) group by model, purpose order by model, purpose
+            """
+        )
+        names = ("model", "purpose", "answers", "wasted", "prompt_tokens", "completion_tokens", "cost")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every answer with its request, in the order they came."""
+        found = self._db.execute(
+            "select model, purpose, request, answer, prompt_tokens, completion_tokens, seconds, attempts, cost, at "
+            "from answers order by at"
+        )
+        names = [column[0] for column in found.description]
+        for row in found:
+            one = dict(zip(names, row, strict=True))
+            yield {**one, "request": json.loads(one["request"]), "answer": json.loads(one["answer"])}
+
+    def _insert(self, statement: str, row: tuple[Any, ...]) -> None:
         try:
-            self._db.execute("insert or ignore into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute(statement, row)
         except sqlite3.Error as error:
             raise UserError(f"{self.path}: can't be written ({error}); mend that and run again") from error
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from empathic import files, models
-from empathic.corpus import direct
-from empathic.dialogues import guard, load
+from empathic import files, models, money
+from empathic.corpus import direct, improved
+from empathic.corpus.rows import Corpus
+from empathic.dialogues import Dialogue, Reply, guard, load
 from empathic.judge.behaviours import QUESTIONS
 from empathic.recipe import Recipe
+from empathic.teacher import live
 
 
 def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
@@ -21,7 +23,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     kept, dropped = guard.drop_leaks(load.load(recipe.dialogues, recipe.seed))
     train = [d for d in kept if d.split == "train"]
     tests = sum(d.split == "test" for d in kept)
-    corpus = direct.build(train, recipe.method, recipe.seed)
+    teacher, corpus = _taught(train, recipe)
     sft, pairs = corpus.sft, corpus.preferences
     replies = [
         tests if n is None else min(n, tests) for n in (recipe.sample.base, recipe.sample.sft, recipe.sample.dpo)
@@ -31,7 +33,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     absent = [name for name in _models(recipe) if not models.cached(name).exists()]
     lines = [
         ("dialogues", f"{len(train)} to train on, {tests} to test on, {dropped} dropped as leaks"),
-        ("teacher", f"recorded: {', '.join(recipe.method.teachers)}; nothing is sent, nothing is paid"),
+        ("teacher", teacher),
         ("corpus", f"{len(sft)} SFT examples, {len(pairs)} preference pairs"),
         (
             "sft",
@@ -47,6 +49,24 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
         megabytes = sum(models.KNOWN[name].megabytes for name in absent)
         lines.insert(0, ("fetch", f"{', '.join(absent)} ({megabytes} MB, once)"))
     return [(stage, f"kept: {what}" if stage in _done(folder) else what) for stage, what in lines]
+
+
+def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Corpus]:
+    """What the teacher would be asked and would cost, and the corpus that would come of it."""
+    if not recipe.teacher.endpoint:
+        said = f"recorded: {', '.join(recipe.method.teachers)}; nothing is sent, nothing is paid"
+        return said, direct.build(train, recipe.method, recipe.seed)
+    count, tokens = live.estimate(train, recipe)
+    local = recipe.teacher.endpoint.startswith("local:")
+    prices = money.prices(recipe.teacher.model, recipe.teacher.prices)
+    price = "nothing to pay" if local else "price unknown" if not prices else f"${money.cost(prices, tokens):.2f}"
+    said = (
+        f"about {count} requests, {sum(tokens):,} tokens, {price}, to {recipe.teacher.model or recipe.teacher.endpoint}"
+    )
+    origin = live.DIRECT if recipe.method.name == "direct" else live.IMPROVED
+    for d in train:
+        d.replies[origin] = Reply("(what the teacher will say)")
+    return said, improved.build(train, recipe.method, recipe.seed)
 
 
 def _models(recipe: Recipe) -> list[str]:

@@ -54,6 +54,10 @@ class Teacher(Section):
     timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")
     requests_per_minute: int | None = Field(None, ge=1)
     tokens_per_minute: int | None = Field(None, ge=1)
+    budget: float | None = Field(None, gt=0, description="US dollars that the ledger's answers of this model may cost")
+    prices: list[float] | None = Field(
+        None, min_length=2, max_length=2, description="US dollars for a million tokens: read, written"
+    )
 
 
 class Student(Section):

@@ -94,6 +94,20 @@ class Progress:
         return self.step
 
 
+def bill(rows: list[dict[str, Any]]) -> None:
+    """A table of a ledger's bill."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("model")
+    table.add_column("asked for")
+    for column in ("answers", "of no use", "tokens read", "written", "US dollars"):
+        table.add_column(column, justify="right")
+    counted = ("answers", "wasted", "prompt_tokens", "completion_tokens")
+    total = {key: sum(row[key] for row in rows) for key in (*counted, "cost")}
+    for row in [*rows, {"model": "", "purpose": "in all", **total}]:
+        table.add_row(row["model"][:32], row["purpose"], *(f"{row[key]:,}" for key in counted), f"{row['cost']:.4f}")
+    console.print(table)
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them."""
     minutes, rest = divmod(round(seconds), 60)

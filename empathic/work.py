@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from empathic import files
+from empathic import files, money
 from empathic.client import Client, Request, ask
 from empathic.dialogues import Dialogue, Reply, guard, load
 from empathic.endpoint import open_endpoint
@@ -61,7 +61,9 @@ def _live(run: Run) -> Row:
 
     where = open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note)
     with run.ledger() as ledger, where as endpoint:
-        client = Client(endpoint if endpoint.local else replace(endpoint, **_limits(asked)), ledger)
+        prices = None if endpoint.local else money.prices(asked.model, asked.prices)
+        purse = money.Purse(prices, asked.budget, ledger.spent(endpoint.identity))
+        client = Client(endpoint if endpoint.local else replace(endpoint, **_limits(asked)), ledger, purse)
         rows = live.replies(train, run.recipe, client, run.counter(len(train)))
         replies = files.write_jsonl(run.path("teacher.jsonl"), kept(rows))
     files.write_jsonl(run.path("aside.jsonl"), aside)

@@ -13,6 +13,7 @@ from typing import Any
 
 from empathic.client import Answer, Client, GaveUp, Request, Unusable
 from empathic.dialogues import Dialogue
+from empathic.money import BudgetReached
 from empathic.recipe import Recipe
 from empathic.teacher import strategies
 from empathic.teacher.clean import Cleaned, clean
@@ -20,6 +21,7 @@ from empathic.teacher.strategies import Strategy
 
 Row = dict[str, Any]
 DIRECT, IMPROVED = "direct", "improved"  # the origins of a live teacher's replies
+_WRITTEN = 45  # tokens of a reply of 28 words, with some to spare
 _AHEAD = 16  # dialogues begun for each request in flight, so that a slow one holds up nobody
 
 
@@ -85,6 +87,9 @@ async def _replies(
                 for row in await begun.popleft():
                     yield row
                 advance()
+        except BudgetReached:
+            await asyncio.gather(*begun, return_exceptions=True)  # what is in flight is paid for
+            raise
         finally:
             for task in begun:
                 task.cancel()
@@ -142,3 +147,20 @@ def _row(dialogue: Dialogue, strategy: Strategy, turns: list[Cleaned]) -> Row:
     if turns[-1].dimension:
         row["dimension"] = turns[-1].dimension
     return row
+
+
+def estimate(dialogues: Iterable[Dialogue], recipe: Recipe) -> tuple[int, tuple[int, int]]:
+    """About how many requests a teacher would get, and tokens it would read and write, each asked once."""
+    asked = strategies_of(recipe)
+    origin, count, read, written = recipe.method.rejected[0], 0, 0, 0
+    for dialogue in dialogues:
+        known = dialogue.replies[origin].text if origin in dialogue.replies else ""
+        if asked[0].improves and not known:
+            continue
+        for strategy in asked:
+            before = 0
+            for turn in range(len(strategy.turns)):
+                before += len(strategy.ask(turn, dialogue, known)) // 4
+                count, read, written = count + 1, read + before, written + _WRITTEN
+                before += _WRITTEN
+    return count, (read, written)
