@@ -60,9 +60,8 @@ def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Corpus]:
     local = recipe.teacher.endpoint.startswith("local:")
     prices = money.prices(recipe.teacher.model, recipe.teacher.prices)
     price = "nothing to pay" if local else "price unknown" if not prices else f"${money.cost(prices, tokens):.2f}"
-    said = (
-        f"about {count} requests, {sum(tokens):,} tokens, {price}, to {recipe.teacher.model or recipe.teacher.endpoint}"
-    )
+    whom = recipe.teacher.model or recipe.teacher.endpoint
+    said = f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"
     origin = live.DIRECT if recipe.method.name == "direct" else live.IMPROVED
     for d in train:
         d.replies[origin] = Reply("(what the teacher will say)")

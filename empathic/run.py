@@ -122,7 +122,8 @@ def _do(stage: Stage, run: Run) -> None:
         return
     if not same:
         for name in stage.partial:
-            shutil.rmtree(run.path(*name.split("/")), ignore_errors=True)
+            left = run.path(*name.split("/"))
+            left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
     run.manifest["stages"][stage.name] = {"status": "running", **wants}
     run.save()
     run.display.begin(stage.name)

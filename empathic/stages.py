@@ -64,6 +64,7 @@ STAGES = (
         lambda run: [run.path("dialogues.jsonl"), *map(Path, run.recipe.teacher.prompts.values())],
         ("teacher.jsonl",),
         work.teacher,
+        ("teacher.part.jsonl", "teacher.before.jsonl"),
     ),
     Stage(
         "corpus",

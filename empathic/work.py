@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from empathic import files, money
@@ -44,29 +44,33 @@ def teacher(run: Run) -> Row:
 def _live(run: Run) -> Row:
     """Ask the teacher; dialogues without a usable answer stand in aside.jsonl, and the next run asks them again."""
     from empathic.teacher import live
+    from empathic.teacher.part import Part
 
-    asked, train = run.recipe.teacher, run.dialogues("train")
+    asked, part = run.recipe.teacher, Part(run.folder)
     live.strategies_of(run.recipe)
-    aside: list[Row] = []
-    dimensions: Counter[str] = Counter()
-
-    def kept(rows: Iterable[Row]) -> Iterator[Row]:
-        for row in rows:
-            if "aside" in row:
-                aside.append(row)
-                continue
-            if "dimension" in row:
-                dimensions[row["dimension"]] += 1
-            yield row
-
+    total = run.manifest["stages"]["dialogues"]["facts"]["train"]
     where = open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note)
     with run.ledger() as ledger, where as endpoint:
         prices = None if endpoint.local else money.prices(asked.model, asked.prices)
         purse = money.Purse(prices, asked.budget, ledger.spent(endpoint.identity))
         client = Client(endpoint if endpoint.local else replace(endpoint, **_limits(asked)), ledger, purse)
-        rows = live.replies(train, run.recipe, client, run.counter(len(train)))
-        replies = files.write_jsonl(run.path("teacher.jsonl"), kept(rows))
+        known = part.known(run.each_dialogue("train"))
+        for _ in part.keep(live.replies(known, run.recipe, client, run.counter(total))):
+            pass
+    aside: list[Row] = []
+    dimensions: Counter[str] = Counter()
+
+    def kept() -> Iterator[Row]:
+        for row in part.rows():
+            if "aside" in row:
+                aside.append(row)
+                continue
+            dimensions.update([row["dimension"]] if "dimension" in row else [])
+            yield row
+
+    replies = files.write_jsonl(run.path("teacher.jsonl"), kept())
     files.write_jsonl(run.path("aside.jsonl"), aside)
+    part.close(bool(aside))
     if aside:
         run.display.note(f"{len(aside)} dialogues got no usable reply (aside.jsonl says why); the next run asks again")
     if not replies:

@@ -51,7 +51,12 @@ class Run:
 
     def dialogues(self, split: str) -> list[Dialogue]:
         """The run's dialogues of a split, in the source's order."""
-        return [d for d in map(Dialogue.from_row, self.rows("dialogues.jsonl")) if d.split == split]
+        return list(self.each_dialogue(split))
+
+    def each_dialogue(self, split: str) -> Iterator[Dialogue]:
+        """The same one by one, for what should not grow with their number."""
+        rows = files.read_jsonl(self.path("dialogues.jsonl"))
+        return (Dialogue.from_row(row) for row in rows if row["split"] == split)
 
     def gguf(self, system: str) -> Path:
         """The file of a system that is judged: the first quant."""

@@ -17,6 +17,7 @@ from empathic.money import BudgetReached
 from empathic.recipe import Recipe
 from empathic.teacher import strategies
 from empathic.teacher.clean import Cleaned, clean
+from empathic.teacher.part import Known
 from empathic.teacher.strategies import Strategy
 
 Row = dict[str, Any]
@@ -40,19 +41,20 @@ def strategies_of(recipe: Recipe) -> tuple[Strategy, ...]:
 
 
 def replies(
-    dialogues: Iterable[Dialogue], recipe: Recipe, client: Client, advance: Callable[[], None] = lambda: None
-) -> Iterator[Row]:
+    dialogues: Iterable[Known], recipe: Recipe, client: Client, advance: Callable[[], None] = lambda: None
+) -> Iterator[list[Row]]:
     """What a live teacher replies to each dialogue, in their order.
 
     Args:
-        dialogues: those of the train split; *human-improved* passes over those without a reply to improve.
+        dialogues: those of the train split, each with its rows where they are known already; *human-improved* passes
+            over those without a reply to improve.
         recipe: method, strategy, sampling and seed.
         client: the teacher's, not yet entered.
         advance: called once a dialogue.
 
     Yields:
-        `id, teacher, reply, rating, strategy, turns` (`dimension` where the teacher picked one); or, for a dialogue
-        that was put aside, `id, aside`.
+        A dialogue's rows: `id, teacher, reply, rating, strategy, turns` (`dimension` where the teacher picked one) for
+        each strategy; the last is `id, aside` for a dialogue that was put aside.
 
     Raises:
         UserError: as `Client.answer` does.
@@ -60,32 +62,30 @@ def replies(
     with asyncio.Runner() as runner:
         stream = _replies(dialogues, recipe, client, advance)
         try:
-            while (row := runner.run(_next(stream))) is not None:
-                yield row
+            while (rows := runner.run(_next(stream))) is not None:
+                yield rows
         finally:
             runner.run(stream.aclose())
 
 
-async def _next(stream: Any) -> Row | None:
+async def _next(stream: Any) -> list[Row] | None:
     return await anext(stream, None)
 
 
 async def _replies(
-    dialogues: Iterable[Dialogue], recipe: Recipe, client: Client, advance: Callable[[], None]
-) -> AsyncGenerator[Row, None]:
+    dialogues: Iterable[Known], recipe: Recipe, client: Client, advance: Callable[[], None]
+) -> AsyncGenerator[list[Row], None]:
     asked = strategies_of(recipe)
-    begun: deque[asyncio.Task[list[Row]]] = deque()
+    begun: deque[asyncio.Future[list[Row]]] = deque()
     async with client:
         try:
-            for dialogue in dialogues:
-                begun.append(asyncio.create_task(_taught(client, dialogue, asked, recipe)))
+            for dialogue, rows in dialogues:
+                begun.append(_known(rows) if rows is not None else _begin(client, dialogue, asked, recipe))
                 if len(begun) >= _AHEAD * client.endpoint.in_flight:
-                    for row in await begun.popleft():
-                        yield row
+                    yield await begun.popleft()
                     advance()
             while begun:
-                for row in await begun.popleft():
-                    yield row
+                yield await begun.popleft()
                 advance()
         except BudgetReached:
             await asyncio.gather(*begun, return_exceptions=True)  # what is in flight is paid for
@@ -94,6 +94,18 @@ async def _replies(
             for task in begun:
                 task.cancel()
             await asyncio.gather(*begun, return_exceptions=True)
+
+
+def _known(rows: list[Row]) -> asyncio.Future[list[Row]]:
+    found = asyncio.get_running_loop().create_future()
+    found.set_result(rows)
+    return found
+
+
+def _begin(
+    client: Client, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe
+) -> asyncio.Future[list[Row]]:
+    return asyncio.create_task(_taught(client, dialogue, asked, recipe))
 
 
 async def _taught(client: Client, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe) -> list[Row]:

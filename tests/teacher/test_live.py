@@ -30,7 +30,8 @@ def _ask(url: str, ledger: Path, recipe: Recipe, dialogues: list[Dialogue], **li
     kept = Ledger(ledger)
     try:
         endpoint = Endpoint((url,), "m", "m", **{"in_flight": 64, "timeout": 2.0, **limits})
-        return list(live.replies(dialogues, recipe, Client(endpoint, kept)))
+        rows = live.replies(((d, None) for d in dialogues), recipe, Client(endpoint, kept))
+        return [row for of_one in rows for row in of_one]
     finally:
         kept.close()
 
@@ -119,11 +120,11 @@ def test_memory_holds_few_dialogues_at_a_time(faulty, tmp_path: Path) -> None:
         nonlocal begun
         for dialogue in _dialogues(10_000):
             begun += 1
-            yield dialogue
+            yield dialogue, None
 
     kept = Ledger(tmp_path / "l.sqlite")
     rows = live.replies(endless(), _recipe(), Client(Endpoint((faulty().url,), "m", "m", in_flight=2), kept))
-    assert next(rows)["id"] == "d0"
+    assert next(rows)[0]["id"] == "d0"
     assert begun < 100
     rows.close()
     kept.close()
