@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from empathic import __version__
-from empathic.errors import UserError
+from empathic.errors import Later, UserError
 
 app = typer.Typer(
     name="empathic",
@@ -60,20 +60,22 @@ def _run(
     redo: bool,
     processes: int = 1,
 ) -> None:
+    from empathic import matrix, terminal
     from empathic import plan as planning
     from empathic import recipe as recipes
-    from empathic import terminal
 
     recipe = recipes.load(name, overrides)
     folder = out or Path("runs") / recipe.name
     if dry:
-        terminal.plan(planning.plan(recipe, folder), until)
+        for cell, one in matrix.cells(recipe).items():
+            terminal.plan(planning.plan(one, folder / cell), until, cell)
         return
-    from empathic import run as pipeline
-
     with terminal.Progress() as display:
-        pipeline.go(recipe, folder, display, until, redo, processes)
-    terminal.closing(folder)
+        rows = matrix.go(recipe, folder, display, until, redo, processes)
+    if recipe.matrix:
+        terminal.matrix(rows, folder)
+    else:
+        terminal.closing(folder)
 
 
 @app.command()
@@ -173,6 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=arguments, standalone_mode=True)
     except UserError as error:
         _fail(str(error))
+    except Later as error:
+        print(f"\n{error}")
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)

@@ -118,11 +118,12 @@ class Client:
             BudgetReached: the request could pass the purse's budget.
             UserError: nothing can be answered: the key is refused, the model unknown, the server absent, the disk full.
         """
-        key, started, tried = self._key(request), time.monotonic(), Counter[str]()
+        key, started, tried = self._key(request), 0.0, Counter[str]()
         while tried["failed"] + tried["unusable"] < ATTEMPTS and tried["busy"] < PATIENCE:
             async with self.pace.turn(_tokens(request)):
                 if (kept := self.ledger.get(key)) is not None:
                     return Answer(**kept)
+                started = started or time.monotonic()
                 outcome = await self._try(request, tried, purpose, check)
                 tried[outcome.kind] += 1
                 if outcome.answer is not None:
@@ -199,9 +200,9 @@ class Client:
         finally:
             self._idle.append(server)
         self._reached = True
-        answer, usage = _read(reply, bool(request.top_logprobs)), reply.usage
+        found = read(reply, bool(request.top_logprobs))
         self.pace.answered(time.monotonic() - started)
-        return answer, (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+        return found
 
     def _failed(self, error: Exception, tried: Counter[str]) -> _Outcome:
         """Why an attempt failed, and how many seconds to wait for the next.
@@ -244,17 +245,23 @@ def _jitter(failures: int, most: float) -> float:
     return random.uniform(0, min(most, _FIRST_WAIT * 2**failures))
 
 
-def _read(reply: Any, scored: bool) -> Answer:
-    """The answer in a reply of the chat API; raises `Unusable` where it holds none."""
+def read(reply: Any, scored: bool = False) -> tuple[Answer, tuple[int, int]]:
+    """The answer in a reply of the chat API, and the tokens read and written for it.
+
+    Raises:
+        Unusable: it holds none.
+    """
     choice = (getattr(reply, "choices", None) or [None])[0]
     if choice is None or choice.message is None:
         raise Unusable("the answer was garbled")
     first = choice.logprobs.content[0].top_logprobs if scored and choice.logprobs else []
-    return Answer(
+    answer = Answer(
         text=(choice.message.content or "").strip(),
         finish=choice.finish_reason or "stop",
         logprobs={token.token: token.logprob for token in first},
     )
+    usage = reply.usage
+    return answer, (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
 
 
 def _retry_after(error: Any) -> float:

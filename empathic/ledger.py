@@ -29,6 +29,7 @@ create table if not exists answers (
 ) without rowid;
 create index if not exists bill on answers (model, purpose, prompt_tokens, completion_tokens, cost);
 create table if not exists wasted (
+    id text,
     model text not null,
     purpose text not null,
     why text not null,
@@ -37,6 +38,17 @@ create table if not exists wasted (
     cost real not null,
     at real not null
 );
+create table if not exists batched (
+    id text primary key,
+    batch text not null,
+    model text not null,
+    purpose text not null,
+    answer text,
+    error text,
+    prompt_tokens integer not null default 0,
+    completion_tokens integer not null default 0,
+    cost real not null default 0
+) without rowid;
 """
 
 
@@ -105,9 +117,8 @@ class Ledger:
         Raises:
             UserError: as `put` does.
         """
-        self._insert(
-            "insert into wasted values (?, ?, ?, ?, ?, ?, ?)", (model, purpose, why, *tokens, cost, time.time())
-        )
+        row = (None, model, purpose, why, *tokens, cost, time.time())
+        self._insert("insert into wasted values (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def spent(self, model: str) -> float:
         """US dollars that a model has cost, answers of no use included."""
@@ -132,6 +143,61 @@ class Ledger:
         )
         names = ("model", "purpose", "answers", "wasted", "prompt_tokens", "completion_tokens", "cost")
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def handed_over(self, batch: str, model: str, lines: dict[str, str]) -> None:
+        """Note that requests (their purposes by id) are in a batch; noted again under another name, it is renamed."""
+        self._db.execute("begin immediate")
+        for id, purpose in lines.items():
+            self._insert(
+                "insert into batched (id, batch, model, purpose) values (?, ?, ?, ?) "
+                "on conflict (id) do update set batch = excluded.batch",
+                (id, batch, model, purpose),
+            )
+        self._db.execute("commit")
+
+    def under_way(self, model: str) -> dict[str, dict[str, str]]:
+        """Batches with requests that have neither answer nor error: batch -> id -> purpose."""
+        found: dict[str, dict[str, str]] = {}
+        for batch, id, purpose in self._db.execute(
+            "select batch, id, purpose from batched where model = ? and answer is null and error is null", (model,)
+        ):
+            found.setdefault(batch, {})[id] = purpose
+        return found
+
+    def forget_batch(self, batch: str) -> None:
+        """A batch that never reached the server."""
+        self._insert("delete from batched where batch = ? and answer is null and error is null", (batch,))
+
+    def brought(
+        self, id: str, answer: dict[str, Any] | None, error: str, tokens: tuple[int, int] = (0, 0), cost: float = 0.0
+    ) -> None:
+        """Keep what a batch brought for a request, once; it is waste until `put` says that it was of use."""
+        self._db.execute("begin immediate")
+        changed = self._db.execute(
+            "update batched set answer = ?, error = ?, prompt_tokens = ?, completion_tokens = ?, cost = ? "
+            "where id = ? and answer is null and error is null returning model, purpose",
+            (json.dumps(answer, ensure_ascii=False) if answer else None, error or None, *tokens, cost, id),
+        ).fetchone()
+        if changed and any(tokens):
+            self._insert(
+                "insert into wasted values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (id, *changed, "brought by a batch, not yet used", *tokens, cost, time.time()),
+            )
+        self._db.execute("commit")
+
+    def batched(self, id: str) -> dict[str, Any] | None:
+        """What a batch brought for a request, or is to bring; None where it is in no batch."""
+        row = self._db.execute(
+            "select answer, error, prompt_tokens, completion_tokens, cost from batched where id = ?", (id,)
+        ).fetchone()
+        if row is None:
+            return None
+        answer, error, *tokens, cost = row
+        return {"answer": json.loads(answer) if answer else None, "error": error, "tokens": tuple(tokens), "cost": cost}
+
+    def used(self, id: str) -> None:
+        """What a batch brought was of use: `put` has it on the bill."""
+        self._insert("delete from wasted where id = ?", (id,))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every answer with its request, in the order they came."""

@@ -18,13 +18,17 @@ class BudgetReached(UserError):
     """The next request could pass the budget."""
 
 
-def prices(model: str | None, own: Sequence[float] | None) -> Prices | None:
-    """The prices of a model: the recipe's, or those of our dated list, where `gpt-4o-2024-08-06` is `gpt-4o`."""
+def prices(model: str | None, own: Sequence[float] | None, batch: bool = False) -> Prices | None:
+    """The prices of a model: the recipe's, or those of our dated list, where `gpt-4o-2024-08-06` is `gpt-4o`.
+
+    A batch costs half of what is listed.
+    """
     if own:
         return own[0], own[1]
     listed = yaml.safe_load((resources.files("empathic.teacher") / "prices.yaml").read_text(encoding="utf-8"))
     found = listed.get(re.sub(r"-(?:\d{4}-?\d\d-?\d\d|latest|\d{3})$", "", model or ""))
-    return (found[0], found[1]) if found else None
+    share = 0.5 if batch else 1.0
+    return (share * found[0], share * found[1]) if found else None
 
 
 def cost(prices: Prices, tokens: tuple[int, int]) -> float:

@@ -58,7 +58,7 @@ def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Corpus]:
         return said, direct.build(train, recipe.method, recipe.seed)
     count, tokens = live.estimate(train, recipe)
     local = recipe.teacher.endpoint.startswith("local:")
-    prices = money.prices(recipe.teacher.model, recipe.teacher.prices)
+    prices = money.prices(recipe.teacher.model, recipe.teacher.prices, recipe.teacher.batch)
     price = "nothing to pay" if local else "price unknown" if not prices else f"${money.cost(prices, tokens):.2f}"
     whom = recipe.teacher.model or recipe.teacher.endpoint
     said = f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"

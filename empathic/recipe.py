@@ -54,6 +54,7 @@ class Teacher(Section):
     timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")
     requests_per_minute: int | None = Field(None, ge=1)
     tokens_per_minute: int | None = Field(None, ge=1)
+    batch: bool = Field(False, description="ask by OpenAI's Batch API, at half the price, within a day")
     budget: float | None = Field(None, gt=0, description="US dollars that the ledger's answers of this model may cost")
     prices: list[float] | None = Field(
         None, min_length=2, max_length=2, description="US dollars for a million tokens: read, written"
@@ -137,7 +138,8 @@ class Recipe(Section):
     judge: list[Judge] = Field([Judge()], min_length=1, max_length=1)
     phone: Phone = Phone()
     sample: Sample = Sample()
-    ledger: str | None = None
+    ledger: str | None = Field(None, description="an SQLite file that runs may share; null: ledger.sqlite in the run")
+    matrix: dict[str, list[Any]] = Field({}, description="key: values, every combination a run of its own")
     seed: int = 42
 
     def to_yaml(self) -> str:
@@ -177,7 +179,7 @@ def load(name_or_path: str, overrides: list[str] | None = None) -> Recipe:
     try:
         recipe = Recipe.model_validate({"name": path.stem, **raw})
     except ValidationError as error:
-        raise UserError(f"{path}: {_first(error)}") from error
+        raise UserError(f"{path}: {first_fault(error)}") from error
     return _resolve(recipe, path.resolve().parent)
 
 
@@ -186,19 +188,27 @@ def _set(raw: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise UserError(f"--set {override}: want key=value, such as sft.epochs=1")
-    *parents, leaf = key.split(".")
-    place = raw
-    for parent in parents:
-        place = place.setdefault(parent, {})
-        if not isinstance(place, dict):
-            raise UserError(f"--set {override}: {parent} has no keys of its own")
     try:
-        place[leaf] = yaml.safe_load(value)
+        place(raw, key, yaml.safe_load(value), f"--set {override}")
     except yaml.YAMLError as error:
         raise UserError(f"--set {override}: the value isn't YAML") from error
 
 
-def _first(error: ValidationError) -> str:
+def place(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Put a value at a dotted key of a recipe that is not yet checked; `where` names the mistake if there is one.
+
+    Raises:
+        UserError: a parent that has no keys of its own.
+    """
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        raw = raw.setdefault(parent, {})
+        if not isinstance(raw, dict):
+            raise UserError(f"{where}: {parent} has no keys of its own")
+    raw[leaf] = value
+
+
+def first_fault(error: ValidationError) -> str:
     """The first fault of a recipe in one line, with the nearest known key where one is unknown."""
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"])

@@ -158,13 +158,34 @@ def closing(folder: Path) -> None:
         console.print(f"the file   {path} ({path.stat().st_size / 1e6:.0f} MB)", highlight=False, soft_wrap=True)
 
 
+def matrix(rows: list[dict[str, Any]], folder: Path) -> None:
+    """A table of a matrix: what each cell's dpo student wins over the base."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("cell")
+    judges = sorted({rate["judge"] for row in rows for rate in row["win_rates"]})
+    for judge in judges:
+        table.add_column(judge, justify="right")
+    for row in rows:
+        rates = {rate["judge"]: rate for rate in row["win_rates"] if (rate["a"], rate["b"]) == ("dpo", "base")}
+        table.add_row(row["cell"], *(_rate(rates[judge]) if judge in rates else "" for judge in judges))
+    console.print()
+    console.print(table)
+    console.print(f"\nthe runs   {folder}", highlight=False, soft_wrap=True)
+
+
+def _rate(row: dict[str, Any]) -> str:
+    return f"{row['estimate']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
+
+
 def _short(text: str, most: int = 320) -> str:
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 2].rsplit(" ", 1)[0] + " …"
 
 
-def plan(lines: list[tuple[str, str]], until: str | None) -> None:
-    """What a run would do, stage by stage."""
+def plan(lines: list[tuple[str, str]], until: str | None, cell: str = "") -> None:
+    """What a run, or a matrix's cell, would do, stage by stage."""
+    if cell:
+        console.print(f"[bold]{cell}[/bold]", highlight=False)
     for stage, what in lines:
         console.print(f"  {stage:<10} {what}", highlight=False)
         if stage == until:

@@ -43,7 +43,7 @@ def teacher(run: Run) -> Row:
 
 def _live(run: Run) -> Row:
     """Ask the teacher; dialogues without a usable answer stand in aside.jsonl, and the next run asks them again."""
-    from empathic.teacher import live
+    from empathic.teacher import batch, live
     from empathic.teacher.part import Part
 
     asked, part = run.recipe.teacher, Part(run.folder)
@@ -51,11 +51,15 @@ def _live(run: Run) -> Row:
     total = run.manifest["stages"]["dialogues"]["facts"]["train"]
     where = open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note)
     with run.ledger() as ledger, where as endpoint:
-        prices = None if endpoint.local else money.prices(asked.model, asked.prices)
+        prices = None if endpoint.local else money.prices(asked.model, asked.prices, asked.batch)
         purse = money.Purse(prices, asked.budget, ledger.spent(endpoint.identity))
-        client = Client(endpoint if endpoint.local else replace(endpoint, **_limits(asked)), ledger, purse)
-        known = part.known(run.each_dialogue("train"))
-        for _ in part.keep(live.replies(known, run.recipe, client, run.counter(total))):
+        endpoint = endpoint if endpoint.local else replace(endpoint, **_limits(asked))
+        known, advance = part.known(run.each_dialogue("train")), run.counter(total)
+        if asked.batch:
+            rows = batch.replies(known, run.recipe, batch.BatchClient(endpoint, ledger, purse), advance)
+        else:
+            rows = live.replies(known, run.recipe, Client(endpoint, ledger, purse), advance)
+        for _ in part.keep(rows):
             pass
     aside: list[Row] = []
     dimensions: Counter[str] = Counter()

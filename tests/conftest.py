@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty import faulty  # noqa: F401
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 DATA = Path(os.environ.get("EMPATHIC_DATA") or Path(__file__).parents[2] / "shared" / "data")

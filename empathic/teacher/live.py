@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
-from empathic.client import Answer, Client, GaveUp, Request, Unusable
+from empathic.client import Answer, Check, Client, GaveUp, Request, Unusable
 from empathic.dialogues import Dialogue
 from empathic.money import BudgetReached
 from empathic.recipe import Recipe
@@ -22,8 +22,16 @@ from empathic.teacher.strategies import Strategy
 
 Row = dict[str, Any]
 DIRECT, IMPROVED = "direct", "improved"  # the origins of a live teacher's replies
+
 _WRITTEN = 45  # tokens of a reply of 28 words, with some to spare
 _AHEAD = 16  # dialogues begun for each request in flight, so that a slow one holds up nobody
+
+
+class Asks(Protocol):
+    """`Client`, or the one that asks by batches."""
+
+    async def answer(self, request: Request, purpose: str, check: Check = ...) -> Answer:
+        """The answer to a request."""
 
 
 def strategies_of(recipe: Recipe) -> tuple[Strategy, ...]:
@@ -105,10 +113,10 @@ def _known(rows: list[Row]) -> asyncio.Future[list[Row]]:
 def _begin(
     client: Client, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe
 ) -> asyncio.Future[list[Row]]:
-    return asyncio.create_task(_taught(client, dialogue, asked, recipe))
+    return asyncio.create_task(taught(client, dialogue, asked, recipe))
 
 
-async def _taught(client: Client, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe) -> list[Row]:
+async def taught(client: Asks, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe) -> list[Row]:
     """The rows of one dialogue; each strategy starts from the reply of the one before."""
     origin = recipe.method.rejected[0]
     reply = dialogue.replies[origin].text if origin in dialogue.replies else ""
@@ -126,7 +134,7 @@ async def _taught(client: Client, dialogue: Dialogue, asked: tuple[Strategy, ...
 
 
 async def _conversation(
-    client: Client, dialogue: Dialogue, strategy: Strategy, reply: str, recipe: Recipe
+    client: Asks, dialogue: Dialogue, strategy: Strategy, reply: str, recipe: Recipe
 ) -> list[Cleaned]:
     """A strategy's turns, each cleaned; the teacher sees its own answers as it gave them."""
     messages: list[dict[str, str]] = []

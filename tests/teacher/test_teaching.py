@@ -161,6 +161,28 @@ def test_a_method_without_a_teacher_and_a_missing_key_are_refused(refused, forty
     assert "budget" in refused("run", recipe, "--out", tmp_path / "d", "--set", "teacher.budget=0")
 
 
+def test_batches_are_handed_over_and_fetched_another_day(faulty, empathic, forty: Path, tmp_path: Path) -> None:
+    server = faulty("--faults", 0.2)
+    recipe, out = _recipe(forty, server.url, batch=True), tmp_path / "run"
+    said: list[str] = []
+    for _ in range(40):
+        done = empathic("run", recipe, "--out", out, "--until", "corpus", SOME_KEY=KEY)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.strip().splitlines()[-1])
+        if (out / "corpus" / "sft.jsonl").exists():
+            break
+    assert said[0].startswith("40 requests are handed over")
+    assert said[1].startswith("1 batches with 40 requests are under way")
+    assert [row["id"] for row in files.read_jsonl(out / "teacher.jsonl")] == [f"d{i}" for i in range(2, 42)]
+    assert len(_answers(out / "ledger.sqlite")) == 120
+    ledger = Ledger(out / "ledger.sqlite")
+    assert ledger.bill()[0]["cost"] == pytest.approx(ledger.bill()[0]["prompt_tokens"] / 100 * 0.000225)
+    ledger.close()
+    one_by_one = _start(_recipe(forty, server.url), tmp_path / "other")
+    assert one_by_one.wait() == 0, one_by_one.communicate()
+    assert (out / "teacher.jsonl").read_bytes() == (tmp_path / "other" / "teacher.jsonl").read_bytes()
+
+
 def test_a_dry_run_says_what_it_would_cost(empathic, forty: Path) -> None:
     shown = empathic("run", _recipe(forty, "https://api.openai.com/v1"), "--dry-run").stdout
     assert "about 120 requests to gpt-4o" in shown

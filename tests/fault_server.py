@@ -14,6 +14,7 @@ import hashlib
 import json
 import random
 import re
+import time
 from collections import Counter
 from typing import Any
 
@@ -26,17 +27,23 @@ class Server:
         self.came: Counter[str] = Counter()
         self.well: Counter[str] = Counter()
         self.flying = self.most = self.refused = 0
+        self.seconds: dict[str, list[float]] = {}
+        self.files: list[str] = []
+        self.made: list[dict[str, Any]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, EOFError):
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = re.search(rb"content-length: (\d+)", head, re.I)
                 body = await reader.readexactly(int(length[1])) if length else b""
-                if head.startswith(b"GET"):
+                method, path = head.split(b" ", 2)[:2]
+                if path.endswith(b"/counts"):
                     counts = {"came": self.came, "well": self.well, "most": self.most, "refused": self.refused}
-                    await self.send(writer, 200, counts)
-                else:
+                    await self.send(writer, 200, {**counts, "seconds": self.seconds})
+                elif path.endswith(b"/chat/completions"):
                     await self.chat(json.loads(body), reader, writer)
+                else:
+                    await self.batches(method.decode(), path.decode().split("?")[0], body, writer)
         writer.close()
 
     async def chat(self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,6 +51,7 @@ class Server:
         self.came[known] += 1
         self.flying += 1
         self.most = max(self.most, self.flying)
+        started = time.monotonic()
         try:
             if self.flying > self.options.limit:
                 self.refused += 1
@@ -58,6 +66,7 @@ class Server:
             await self.answer(body, known, fault, writer)
         finally:
             self.flying -= 1
+            self.seconds.setdefault(known, []).append(time.monotonic() - started)
 
     async def answer(self, body: dict[str, Any], known: str, fault: str, writer: asyncio.StreamWriter) -> None:
         text = f"That sounds like {known[:6]} and {known[6:12]}, and a long day of it."
@@ -81,6 +90,55 @@ class Server:
                 self.well[known] += 1
             await self.send(writer, 200, {**full, "usage": usage}, fault=fault)
 
+    async def batches(self, method: str, path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        """OpenAI's files and batches, whose lines come back in any order, twice, with an error, or not at all."""
+        if method == "POST" and path.endswith("/files"):
+            text = body.split(b'filename="requests.jsonl"', 1)[1].split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
+            self.files.append(text.decode())
+            await self.send(writer, 200, {"id": f"file-{len(self.files) - 1}", "object": "file"})
+        elif method == "GET" and path.endswith("/content"):
+            await self.send(writer, 200, self.files[int(path.split("/")[-2].removeprefix("file-"))], raw=True)
+        elif method == "POST":
+            asked = json.loads(body)
+            batch = {"id": f"batch-{len(self.made)}", "object": "batch", "status": "in_progress", **asked}
+            self.made.append(batch)
+            await self.send(writer, 200, batch)
+        elif path.endswith("/batches"):
+            await self.send(writer, 200, {"object": "list", "data": self.made, "has_more": False})
+        else:
+            batch = self.made[int(path.rsplit("-", 1)[1])]
+            answer = dict(batch)
+            if batch["status"] == "in_progress":
+                self.finish(batch)  # by the next time that somebody asks
+            await self.send(writer, 200, answer)
+
+    def finish(self, batch: dict[str, Any]) -> None:
+        lines = [
+            json.loads(line) for line in self.files[int(batch["input_file_id"].removeprefix("file-"))].splitlines()
+        ]
+        out, errors = [], []
+        for line in lines:
+            known = hashlib.sha256(json.dumps(line["body"]["messages"]).encode()).hexdigest()
+            self.came[known] += 1
+            dice = random.Random(f"{self.options.seed} {known} {self.came[known]}")
+            fault = dice.choice(("expired", "500", "empty")) if dice.random() < self.options.faults else ""
+            if fault == "expired":
+                continue
+            if fault == "500":
+                errors.append({"custom_id": line["custom_id"], "response": {"status_code": 500, "body": {}}})
+                continue
+            said = "" if fault else f"That sounds like {known[:6]} and {known[6:12]}, and a long day of it."
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
+            usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+            full = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+            row = {"custom_id": line["custom_id"], "response": {"status_code": 200, "body": {**full, "usage": usage}}}
+            out += [row] * dice.choice((1, 1, 2))
+        random.Random(self.options.seed).shuffle(out)
+        for name, rows in (("output_file_id", out), ("error_file_id", errors)):
+            self.files.append("".join(json.dumps(row) + "\n" for row in rows))
+            batch[name] = f"file-{len(self.files) - 1}"
+        batch["status"] = "completed"
+
     async def send(
         self,
         writer: asyncio.StreamWriter,
@@ -88,8 +146,9 @@ class Server:
         value: Any,
         more: dict[str, str] | None = None,
         fault: str = "",
+        raw: bool = False,
     ) -> None:
-        data = json.dumps(value).encode()
+        data = value.encode() if raw else json.dumps(value).encode()
         if fault == "truncated":
             data = data[: len(data) // 2]
         lines = {"Content-Type": "application/json", "Content-Length": str(len(data)), **(more or {})}

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from empathic import files, matrix
+from empathic.errors import UserError
+from empathic.ledger import Ledger
+from empathic.recipe import Recipe, load
+from empathic.teacher.strategies import IMPROVING
+
+
+def test_the_papers_matrix_has_fifteen_cells_for_each_student() -> None:
+    cells = matrix.cells(load("paper"))
+    assert len(cells) == 30
+    assert {cell.student.model for cell in cells.values()} == {
+        "meta-llama/Llama-3.1-8B",
+        "mistralai/Mistral-7B-v0.3",
+    }
+    assert sum(cell.method.name == "direct" for cell in cells.values()) == 2
+    assert {cell.strategy for cell in cells.values() if cell.method.name != "direct"} == set(IMPROVING)
+    assert "Llama-3.1-8B.llm-improved.in-sequence" in cells
+    assert all(cell.name == f"paper.{name}" and not cell.matrix for name, cell in cells.items())
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"), [({"sft.epocs": [1]}, "epochs"), ({"sft.epochs": [0]}, "sft.epochs"), ({"name.x": [1]}, "name")]
+)
+def test_a_key_or_value_that_a_recipe_does_not_have_is_named(keys: dict[str, list[int]], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        matrix.cells(Recipe(name="r", matrix=keys))
+
+
+def test_every_cell_runs_and_what_they_share_is_asked_once(faulty, empathic, tmp_path: Path) -> None:
+    rows = [
+        {"utterance": f"My boat {i} sank.", "replies": {"human": f"Boat {i} was old."}, "split": split}
+        for i, split in enumerate(("test", *["train"] * 6))
+    ]
+    (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    recipe = tmp_path / "all.yaml"
+    matrix = {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": list(IMPROVING)}
+    server = faulty()
+    asked = {"endpoint": server.url, "model": "m"}
+    about = {"name": "all", "dialogues": {"source": "six.jsonl"}, "teacher": asked, "matrix": matrix}
+    recipe.write_text(json.dumps(about), encoding="utf-8")
+    for _ in range(2):
+        done = empathic("run", recipe, "--out", tmp_path / "all", "--until", "corpus")
+        assert done.returncode == 0, done.stderr
+    cells = [row["cell"] for row in files.read_jsonl(tmp_path / "all" / "matrix.jsonl")]
+    assert len(cells) == 15
+    assert cells[0] == "direct"
+    for cell in cells:
+        assert (tmp_path / "all" / cell / "corpus" / "preferences.jsonl").read_text(encoding="utf-8")
+
+    def direct_replies(cell: str) -> list[str]:
+        rows = files.read_jsonl(tmp_path / "all" / cell / "teacher.jsonl")
+        return [row["reply"] for row in rows if row["teacher"] == "direct"]
+
+    direct, *others = (direct_replies(cell) for cell in cells if not cell.startswith("human"))
+    assert others == [direct] * 7
+    ledger = Ledger(tmp_path / "all" / "ledger.sqlite")
+    answers = {row["purpose"]: row["answers"] for row in ledger.bill()}
+    ledger.close()
+    assert answers == {"teacher/direct": 6, "teacher/in-sequence": 36} | {
+        f"teacher/{name}": 12 for name in IMPROVING if name != "in-sequence"
+    }
+    assert set(server.counts()["came"].values()) == {1}
