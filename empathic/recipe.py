@@ -41,6 +41,17 @@ class Method(Section):
     )
 
 
+class Keep(Section):
+    """Which of a live teacher's replies are kept; by default all that could be cleaned."""
+
+    words: list[int] | None = Field(None, min_length=2, max_length=2, description="fewest and most words")
+    stock_phrases: bool = Field(True, description="false drops replies that hold a stock phrase")
+    relevant: bool = Field(False, description="true drops replies without a content word of their dialogue")
+    overlap: float | None = Field(
+        None, ge=0, le=1, description="drops replies that share more of their five-word phrases with an earlier one"
+    )
+
+
 class Teacher(Section):
     """The large model that is asked live; without an endpoint its replies are recorded and come with the dialogues."""
 
@@ -50,6 +61,8 @@ class Teacher(Section):
     temperature: float = Field(1.0, ge=0)
     max_tokens: int = Field(256, ge=1)
     prompts: dict[str, str] = Field({}, description="strategy: a file with other words for it")
+    best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the judge keeps the best")
+    keep: Keep = Keep()
     in_flight: int = Field(32, ge=1, description="requests at a time, at most; fewer where the server slows down")
     timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")
     requests_per_minute: int | None = Field(None, ge=1)

@@ -45,7 +45,7 @@ class Stage:
 _TEACHER = (
     "strategy",
     "seed",
-    *(f"teacher.{key}" for key in ("endpoint", "model", "temperature", "max_tokens", "prompts")),
+    *(f"teacher.{key}" for key in ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "keep")),
 )
 _STUDENT = ("student.model", "student.template")
 _REPLIES = ("base.jsonl", "sft.jsonl", "dpo.jsonl")

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 
-from empathic import files, money
-from empathic.client import Client, Request, ask
+from empathic import files
+from empathic.client import Request, ask
 from empathic.dialogues import Dialogue, Reply, guard, load
 from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
-from empathic.recipe import Recipe, Teacher
+from empathic.recipe import Recipe
 from empathic.workspace import Row, Run
 
 
@@ -31,60 +28,15 @@ def dialogues(run: Run) -> Row:
 
 def teacher(run: Run) -> Row:
     """Collect what the teacher replies, recorded or live."""
+    from empathic import teaching
     from empathic.teacher import recorded
 
     if run.recipe.teacher.endpoint:
-        return _live(run)
+        return teaching.ask(run)
     if run.recipe.method.name != "direct":
         raise UserError(f"teacher.endpoint: {run.recipe.method.name} needs a teacher to ask; name its endpoint")
     rows = recorded.replies(run.dialogues("train"), run.recipe.method.teachers)
     return {"replies": files.write_jsonl(run.path("teacher.jsonl"), rows)}
-
-
-def _live(run: Run) -> Row:
-    """Ask the teacher; dialogues without a usable answer stand in aside.jsonl, and the next run asks them again."""
-    from empathic.teacher import batch, live
-    from empathic.teacher.part import Part
-
-    asked, part = run.recipe.teacher, Part(run.folder)
-    live.strategies_of(run.recipe)
-    total = run.manifest["stages"]["dialogues"]["facts"]["train"]
-    where = open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note)
-    with run.ledger() as ledger, where as endpoint:
-        prices = None if endpoint.local else money.prices(asked.model, asked.prices, asked.batch)
-        purse = money.Purse(prices, asked.budget, ledger.spent(endpoint.identity))
-        endpoint = endpoint if endpoint.local else replace(endpoint, **_limits(asked))
-        known, advance = part.known(run.each_dialogue("train")), run.counter(total)
-        if asked.batch:
-            rows = batch.replies(known, run.recipe, batch.BatchClient(endpoint, ledger, purse), advance)
-        else:
-            rows = live.replies(known, run.recipe, Client(endpoint, ledger, purse), advance)
-        for _ in part.keep(rows):
-            pass
-    aside: list[Row] = []
-    dimensions: Counter[str] = Counter()
-
-    def kept() -> Iterator[Row]:
-        for row in part.rows():
-            if "aside" in row:
-                aside.append(row)
-                continue
-            dimensions.update([row["dimension"]] if "dimension" in row else [])
-            yield row
-
-    replies = files.write_jsonl(run.path("teacher.jsonl"), kept())
-    files.write_jsonl(run.path("aside.jsonl"), aside)
-    part.close(bool(aside))
-    if aside:
-        run.display.note(f"{len(aside)} dialogues got no usable reply (aside.jsonl says why); the next run asks again")
-    if not replies:
-        why = aside[0]["aside"] if aside else f"no train dialogue has a reply of {run.recipe.method.rejected[0]!r}"
-        raise UserError(f"teacher: not one reply; {why}")
-    return {"replies": replies, "aside": len(aside), "dimensions": dict(dimensions)}
-
-
-def _limits(asked: Teacher) -> Row:
-    return asked.model_dump(include={"in_flight", "timeout", "requests_per_minute", "tokens_per_minute"})
 
 
 def corpus(run: Run) -> Row:

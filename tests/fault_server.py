@@ -69,7 +69,10 @@ class Server:
             self.seconds.setdefault(known, []).append(time.monotonic() - started)
 
     async def answer(self, body: dict[str, Any], known: str, fault: str, writer: asyncio.StreamWriter) -> None:
-        text = f"That sounds like {known[:6]} and {known[6:12]}, and a long day of it."
+        told = hashlib.sha256(f"{known} {body['seed']}".encode()).hexdigest() if self.options.varied else known
+        text = f"That sounds like {told[:6]} and {told[6:12]}, and a long day of it."
+        if body["messages"][-1]["content"].endswith("Answer yes or no."):
+            text = ("Yes", "No")[int(known, 16) % 2]
         if "Dimension:" in body["messages"][-1]["content"]:
             text = f"Dimension: {('cognitive', 'affective')[int(known, 16) % 2]}\nReply: {text}"
         if fault.startswith("429"):
@@ -170,6 +173,7 @@ async def main() -> None:
     parser.add_argument("--limit", type=int, default=10**9)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--only", action="append")
+    parser.add_argument("--varied", action="store_true", help="another answer for another seed")
     parser.add_argument("--seed", type=int, default=0)
     server = Server(parser.parse_args())
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=1 << 24)

@@ -28,6 +28,7 @@ def summarise(run: Path) -> dict[str, Any]:
     facts = {name: stage.get("facts", {}) for name, stage in stages.items()}
     return {
         "dialogues": {side: facts["dialogues"][side] for side in ("train", "test")},
+        "teacher": facts["teacher"],
         "corpus": facts["corpus"],
         "training": {step: {k: facts[step][k] for k in _TRAINING if k in facts[step]} for step in ("sft", "dpo")},
         "judge": facts["judge"]["judge"],

@@ -24,6 +24,7 @@ Row = dict[str, Any]
 DIRECT, IMPROVED = "direct", "improved"  # the origins of a live teacher's replies
 
 _WRITTEN = 45  # tokens of a reply of 28 words, with some to spare
+_APART = 1000  # seeds between samples, room for those of answers asked for again
 _AHEAD = 16  # dialogues begun for each request in flight, so that a slow one holds up nobody
 
 
@@ -61,8 +62,9 @@ def replies(
         advance: called once a dialogue.
 
     Yields:
-        A dialogue's rows: `id, teacher, reply, rating, strategy, turns` (`dimension` where the teacher picked one) for
-        each strategy; the last is `id, aside` for a dialogue that was put aside.
+        A dialogue's rows: `id, teacher, reply, rating, strategy, turns` for each strategy (`dimension` where the
+        teacher picked one, `samples` where it gave several, of which `reply` is the first); the last is `id, aside`
+        for a dialogue that was put aside.
 
     Raises:
         UserError: as `Client.answer` does.
@@ -124,24 +126,30 @@ async def taught(client: Asks, dialogue: Dialogue, asked: tuple[Strategy, ...], 
         return []
     rows: list[Row] = []
     for strategy in asked:
-        try:
-            turns = await _conversation(client, dialogue, strategy, reply, recipe)
-        except GaveUp as error:
-            return [*rows, {"id": dialogue.id, "aside": f"{strategy.name}: {error}"}]
-        reply = turns[-1].text
-        rows.append(_row(dialogue, strategy, turns))
+        samples = recipe.teacher.best_of if strategy is asked[-1] else 1
+        found, why = [], ""
+        for sample in range(samples):
+            try:
+                found.append(await _conversation(client, dialogue, strategy, reply, recipe, sample))
+            except GaveUp as error:
+                why = f"{strategy.name}: {error}"
+        if not found:
+            return [*rows, {"id": dialogue.id, "aside": why}]
+        reply = found[0][-1].text
+        rows.append(_row(dialogue, strategy, found))
     return rows
 
 
 async def _conversation(
-    client: Asks, dialogue: Dialogue, strategy: Strategy, reply: str, recipe: Recipe
+    client: Asks, dialogue: Dialogue, strategy: Strategy, reply: str, recipe: Recipe, sample: int
 ) -> list[Cleaned]:
-    """A strategy's turns, each cleaned; the teacher sees its own answers as it gave them."""
+    """A strategy's turns, each cleaned; the teacher sees its own answers as it gave them. Samples differ by seed."""
     messages: list[dict[str, str]] = []
     turns: list[Cleaned] = []
     for turn in range(len(strategy.turns)):
         messages.append({"role": "user", "content": strategy.ask(turn, dialogue, reply)})
-        request = Request(list(messages), recipe.teacher.max_tokens, recipe.teacher.temperature, seed=recipe.seed)
+        seed = recipe.seed + _APART * sample
+        request = Request(list(messages), recipe.teacher.max_tokens, recipe.teacher.temperature, seed=seed)
         before = turns[-1].text if turns else reply
 
         def cleaned(answer: Answer, before: str = before) -> Cleaned:
@@ -155,7 +163,8 @@ async def _conversation(
     return turns
 
 
-def _row(dialogue: Dialogue, strategy: Strategy, turns: list[Cleaned]) -> Row:
+def _row(dialogue: Dialogue, strategy: Strategy, samples: list[list[Cleaned]]) -> Row:
+    turns = samples[0]
     row: Row = {
         "id": dialogue.id,
         "teacher": IMPROVED if strategy.improves else DIRECT,
@@ -166,6 +175,8 @@ def _row(dialogue: Dialogue, strategy: Strategy, turns: list[Cleaned]) -> Row:
     }
     if turns[-1].dimension:
         row["dimension"] = turns[-1].dimension
+    if len(samples) > 1:
+        row["samples"] = [sample[-1].text for sample in samples]
     return row
 
 
@@ -177,7 +188,7 @@ def estimate(dialogues: Iterable[Dialogue], recipe: Recipe) -> tuple[int, tuple[
         known = dialogue.replies[origin].text if origin in dialogue.replies else ""
         if asked[0].improves and not known:
             continue
-        for strategy in asked:
+        for strategy in (*asked, *asked[-1:] * (recipe.teacher.best_of - 1)):
             before = 0
             for turn in range(len(strategy.turns)):
                 before += len(strategy.ask(turn, dialogue, known)) // 4

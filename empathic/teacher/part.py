@@ -59,10 +59,9 @@ class Part:
                     out.flush()
                 yield rows
 
-    def rows(self) -> Iterator[Row]:
-        """All rows of the pass."""
-        for of_one in _lines(self.part):
-            yield from of_one
+    def lines(self) -> Iterator[list[Row]]:
+        """The rows of every dialogue, once the pass is whole."""
+        return _lines(self.part)
 
     def close(self, aside: bool) -> None:
         """The pass is whole: keep it for another where dialogues were put aside, else forget it."""

@@ -10,57 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from empathic import words
+
 ROOT = Path(__file__).parents[2]
 ROWS = [json.loads(line) for line in (ROOT / "empathic/data/everyday.jsonl").read_text(encoding="utf-8").splitlines()]
 KEYS = ["id", "emotion", "situation", "utterance", "ordinary", "direct", "targeted", "dimension", "split"]
 EMPATHETIC = [row[kind] for row in ROWS for kind in ("direct", "targeted")]
-COMMON = {
-    *("about", "after", "again", "all", "also", "and", "any", "are", "been", "before", "but", "can", "did", "does"),
-    *("don't", "every", "for", "from", "get", "got", "had", "has", "have", "her", "him", "his", "how", "into", "it's"),
-    *(
-        "just",
-        "last",
-        "like",
-        "more",
-        "much",
-        "never",
-        "not",
-        "now",
-        "one",
-        "only",
-        "our",
-        "out",
-        "over",
-        "she",
-        "some",
-    ),
-    *(
-        "such",
-        "than",
-        "that",
-        "that's",
-        "the",
-        "them",
-        "then",
-        "there",
-        "they",
-        "this",
-        "those",
-        "until",
-        "very",
-        "was",
-    ),
-    *("were", "what", "when", "where", "which", "while", "who", "will", "with", "would", "you", "your"),
-}
 
 
 def _lines(name: str) -> list[str]:
     text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'"))
 
 
 def _share(test) -> float:
@@ -78,18 +38,19 @@ def test_rows_ids_and_splits() -> None:
 
 
 def test_the_replies_do_not_open_alike() -> None:
-    openings = Counter(tuple(_words(text)[:3]) for text in EMPATHETIC)
+    openings = Counter(tuple(words.words(text)[:3]) for text in EMPATHETIC)
     assert sum(count for _, count in openings.most_common(5)) / len(EMPATHETIC) <= 0.10
 
 
 def test_stock_phrases_and_unsolicited_advice_are_rare() -> None:
-    stock, advice = _lines("stock_phrases.txt"), [re.compile(p, re.I) for p in _lines("advice_patterns.txt")]
-    assert _share(lambda text: any(phrase in text.lower().replace("\u2019", "'") for phrase in stock)) <= 0.12
+    advice = [re.compile(p, re.I) for p in _lines("advice_patterns.txt")]
+    assert len(words.stock_phrases()) > 25
+    assert _share(words.is_stock) <= 0.12
     assert _share(lambda text: any(pattern.search(text) for pattern in advice)) <= 0.08
 
 
 def test_the_wording_is_as_varied_as_peoples() -> None:
-    pairs = [pair for text in EMPATHETIC for pair in zip(_words(text), _words(text)[1:], strict=False)][:5500]
+    pairs = [pair for text in EMPATHETIC for pair in zip(words.words(text), words.words(text)[1:], strict=False)][:5500]
     assert len(set(pairs)) / len(pairs) >= 0.72
 
 
@@ -98,7 +59,7 @@ def test_a_third_or_so_asks_something() -> None:
 
 
 def test_targeted_replies_are_about_28_words() -> None:
-    lengths = [len(_words(row["targeted"])) for row in ROWS]
+    lengths = [len(words.words(row["targeted"])) for row in ROWS]
     assert 26 <= sum(lengths) / len(lengths) <= 30
     assert sum(20 <= n <= 36 for n in lengths) / len(lengths) >= 0.9
     assert max(lengths) <= 97
@@ -108,8 +69,7 @@ def test_no_two_dialogues_share_a_text() -> None:
     texts = []
     for row in ROWS:
         for kind in ("situation", "utterance", "ordinary", "direct", "targeted"):
-            words = _words(row[kind])
-            texts.append((row["id"], {tuple(words[i : i + 5]) for i in range(len(words) - 4)}))
+            texts.append((row["id"], words.phrases(row[kind])))
     for (one, a), (two, b) in combinations(texts, 2):
         if one != two and a & b:
             assert len(a & b) / len(a | b) < 0.3, (one, two)
@@ -118,8 +78,7 @@ def test_no_two_dialogues_share_a_text() -> None:
 @pytest.mark.parametrize("kind", ["direct", "targeted"])
 def test_each_reply_picks_up_a_word_of_its_own_dialogue(kind: str) -> None:
     for row in ROWS:
-        said = set(_words(row["situation"] + " " + row["utterance"])) - COMMON
-        assert said & {word for word in _words(row[kind]) if len(word) > 2}, row["id"]
+        assert words.content(row["situation"] + " " + row["utterance"]) & words.content(row[kind]), row["id"]
 
 
 def test_the_software_claims_no_self() -> None:

@@ -1,0 +1,104 @@
+"""The teacher stage with a live teacher: ask, put aside, choose the best of several, and sieve."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from empathic import files, money
+from empathic.client import Client
+from empathic.dialogues import Dialogue
+from empathic.endpoint import Endpoint, open_endpoint
+from empathic.errors import UserError
+from empathic.judge import behaviours
+from empathic.ledger import Ledger
+from empathic.teacher import batch, live
+from empathic.teacher.part import Part
+from empathic.teacher.sieve import Sieve
+from empathic.workspace import Row, Run
+
+Choose = Callable[[Dialogue, list[str]], str]
+
+
+def ask(run: Run) -> Row:
+    """Ask the teacher and write `teacher.jsonl`.
+
+    Dialogues without a usable answer stand in `aside.jsonl`, and the next run asks them again.
+
+    Raises:
+        UserError: a teacher that can't be asked, a budget that is used up, or not one reply.
+        Later: batches are under way.
+    """
+    live.strategies_of(run.recipe)
+    part = Part(run.folder)
+    aside: list[Row] = []
+    dimensions: Counter[str] = Counter()
+    sieve = Sieve(run.recipe.teacher.keep)
+    with run.ledger() as ledger:
+        with _teacher(run) as endpoint:
+            for _ in part.keep(_rows(run, part, endpoint, ledger)):
+                pass
+
+        def kept(choose: Choose) -> Iterator[Row]:
+            for dialogue, rows in zip(run.each_dialogue("train"), part.lines(), strict=True):
+                for row in rows:
+                    if "aside" in row:
+                        aside.append(row)
+                        continue
+                    if "samples" in row:
+                        row["reply"] = choose(dialogue, row["samples"])
+                    if row is rows[-1] and not sieve.passes(dialogue, row["reply"]):
+                        continue
+                    dimensions.update([row["dimension"]] if "dimension" in row else [])
+                    yield row
+
+        with _best(run, ledger) as choose:
+            replies = files.write_jsonl(run.path("teacher.jsonl"), kept(choose))
+    files.write_jsonl(run.path("aside.jsonl"), aside)
+    part.close(bool(aside))
+    if aside:
+        run.display.note(f"{len(aside)} dialogues got no usable reply (aside.jsonl says why); the next run asks again")
+    if not replies:
+        why = aside[0]["aside"] if aside else f"no train dialogue has a reply of {run.recipe.method.rejected[0]!r}"
+        raise UserError(f"teacher: not one reply; {why}")
+    facts = {"replies": replies, "aside": len(aside), "removed": dict(sieve.removed), "dimensions": dict(dimensions)}
+    return {key: value for key, value in facts.items() if value}
+
+
+@contextmanager
+def _teacher(run: Run) -> Iterator[Endpoint]:
+    asked = run.recipe.teacher
+    with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note) as endpoint:
+        limits = asked.model_dump(include={"in_flight", "timeout", "requests_per_minute", "tokens_per_minute"})
+        yield endpoint if endpoint.local else replace(endpoint, **limits)
+
+
+def _rows(run: Run, part: Part, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
+    """Every dialogue's rows, as they come."""
+    asked, total = run.recipe.teacher, run.manifest["stages"]["dialogues"]["facts"]["train"]
+    prices = None if endpoint.local else money.prices(asked.model, asked.prices, asked.batch)
+    purse = money.Purse(prices, asked.budget, ledger.spent(endpoint.identity))
+    known, advance = part.known(run.each_dialogue("train")), run.counter(total)
+    if asked.batch:
+        return batch.replies(known, run.recipe, batch.BatchClient(endpoint, ledger, purse), advance)
+    return live.replies(known, run.recipe, Client(endpoint, ledger, purse), advance)
+
+
+@contextmanager
+def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
+    """How the best of several samples is chosen: the one that the judge likes most by behaviours."""
+    if run.recipe.teacher.best_of == 1:
+        yield lambda dialogue, samples: samples[0]
+        return
+    judge = run.recipe.judge[0]
+    with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
+
+        def best(dialogue: Dialogue, samples: list[str]) -> str:
+            asked = [behaviours.Asked(dialogue.utterance, sample) for sample in samples]
+            odds: list[dict[str, Any]] = list(behaviours.score(endpoint, asked, ledger))
+            return samples[max(range(len(samples)), key=lambda i: sum(odds[i].values()))]
+
+        yield best

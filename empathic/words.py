@@ -1,0 +1,43 @@
+"""Words as people see them: for filters, and for what a reply has in common with its dialogue."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+
+_COMMON = """
+about after again all also and any are been before but can did does don't every for from get got had has have her him
+his how into it's just last like more much never not now one only our out over she some such than that that's the them
+then there they this those until very was were what when where which while who will with would you your
+"""
+COMMON = frozenset(_COMMON.split())  # too common to say what a text is about
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case, apostrophes straight."""
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("\u2019", "'"))
+
+
+def content(text: str) -> set[str]:
+    """The words that say what a text is about."""
+    return {word for word in words(text) if len(word) > 2} - COMMON
+
+
+def phrases(text: str, length: int = 5) -> set[tuple[str, ...]]:
+    """All runs of so many words."""
+    found = words(text)
+    return {tuple(found[i : i + length]) for i in range(len(found) - length + 1)}
+
+
+@cache
+def stock_phrases() -> tuple[str, ...]:
+    """Phrases that make a reply sound like any other."""
+    text = (resources.files("empathic") / "data" / "stock_phrases.txt").read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def is_stock(text: str) -> bool:
+    """Whether a text holds a stock phrase."""
+    lower = text.lower().replace("\u2019", "'")
+    return any(phrase in lower for phrase in stock_phrases())
