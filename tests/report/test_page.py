@@ -46,6 +46,12 @@ def run(tmp_path: Path) -> Path:
     trained = {"seconds": 1.0, "examples_per_second": 2.0, "first_loss": 0.6, "last_loss": 0.4}
     facts = {
         "dialogues": {"train": 72, "test": 24, "leaks_dropped": 0},
+        "teacher": {
+            "replies": 72,
+            "aside": 3,
+            "removed": {"words": 2},
+            "dimensions": {"affective": 40, "cognitive": 32},
+        },
         "corpus": {"sft": 72, "preferences": 72, "by_teacher": {"kind": {}}},
         "sft": trained,
         "dpo": {**trained, "reward_accuracy": 0.9},
@@ -66,6 +72,9 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://""", html)
     assert html.count("<article") == 20
     assert html.count("<svg") == 5
+    assert "3 dialogues got no usable reply" in html
+    assert "2 replies by <code>words</code>" in html
+    assert "affective in 40, cognitive in 32" in html
 
 
 def test_text_from_dialogues_cannot_break_the_page(run: Path) -> None:
