@@ -1,8 +1,9 @@
 """How many requests a server has at a time, and how many it gets a minute.
 
 Additive increase, multiplicative decrease, as TCP does it (Chiu and Jain 1989): the number in flight doubles until the
-server first says 429, then creeps up; a 429 takes one off at once, and a third is taken off where most answers are 429
-or where answers take far longer than they did. Failures of other kinds say nothing about the pace.
+server first refuses several requests at once, then creeps up. A third is taken off at once where a good part of the
+last answers was 429, or where answers take far longer than they did. A single 429 among many good answers, and
+failures of other kinds, say nothing about the pace.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _START = 8
 _RECENT = 16  # answers that the pace is judged by
 _STEADY = 1 / 16  # share that it gains in the time of one round of answers, but at least one, once it met a limit
 _SLOW = 3.0  # times the best median of answers' seconds that count as slowing down
+_REFUSED = 6  # 429s among the recent answers that make it retreat
 _BACK = 2 / 3
 
 
@@ -81,11 +83,9 @@ class Pace:
         self._wake()
 
     def refused(self) -> None:
-        """The server said 429: fewer at once, far fewer where it says so to most."""
-        self._met_a_limit = True
+        """The server said 429: far fewer at once, where it says so to many."""
         self._refused.append(True)
-        self.limit = max(1.0, self.limit - 1)
-        if len(self._refused) == _RECENT and sum(self._refused) > _RECENT / 2:
+        if sum(self._refused) >= _REFUSED:
             self._retreat()
 
     def _retreat(self) -> None:

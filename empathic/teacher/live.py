@@ -7,6 +7,7 @@ that gets no usable answer is put aside with the reason, and the others go on.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from typing import Any, Protocol
@@ -69,8 +70,15 @@ def replies(
     Raises:
         UserError: as `Client.answer` does.
     """
+    rest = iter(dialogues)
+    for dialogue, known in rest:
+        if known is None:
+            rest = itertools.chain([(dialogue, None)], rest)
+            break
+        yield known
+        advance()
     with asyncio.Runner() as runner:
-        stream = _replies(dialogues, recipe, client, advance)
+        stream = _replies(rest, recipe, client, advance)
         try:
             while (rows := runner.run(_next(stream))) is not None:
                 yield rows

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ from empathic.errors import UserError
 from empathic.ledger import Ledger
 from empathic.recipe import Recipe
 from empathic.teacher import live
+from empathic.teacher.part import Part
 from empathic.teacher.strategies import IMPROVING
 
 
@@ -134,3 +136,23 @@ def test_caps_of_a_minute_are_kept(faulty, tmp_path: Path) -> None:
     started = time.monotonic()
     _ask(faulty().url, tmp_path / "l.sqlite", _recipe(), _dialogues(6), requests_per_minute=300)
     assert 1.0 <= time.monotonic() - started < 4
+
+
+def test_a_hundred_thousand_recorded_requests_are_gone_over_in_no_time(faulty, tmp_path: Path) -> None:
+    turns = ["Three weeks, and no letter."] * 3
+    lines = (
+        [{"id": f"d{i}", "teacher": "improved", "reply": turns[-1], "rating": None, "turns": turns}]
+        for i in range(33_334)
+    )
+    (tmp_path / "teacher.part.jsonl").write_text("".join(json.dumps(rows) + "\n" for rows in lines), encoding="utf-8")
+    dialogues = _dialogues(33_336)
+    kept = Ledger(tmp_path / "l.sqlite")
+    started = time.monotonic()
+    part = Part(tmp_path)
+    client = Client(Endpoint((faulty().url,), "m", "m"), kept)
+    count = sum(1 for _ in part.keep(live.replies(part.known(dialogues), _recipe(strategy="in-sequence"), client)))
+    assert time.monotonic() - started < 2
+    assert count == 33_336
+    assert len(list(part.lines())) == 33_336
+    assert kept.bill()[0]["answers"] == 6
+    kept.close()

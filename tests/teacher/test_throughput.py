@@ -65,3 +65,22 @@ def test_a_failing_server_is_kept_as_busy_as_it_can_be(faulty, tmp_path: Path) -
     print(f"{took:.1f} s, ideal {ideal:.1f} s, a plain loop {loop:.0f} s")
     assert took <= ideal / 0.9
     assert loop >= 30 * took
+
+
+def test_a_server_with_less_room_than_was_hoped_is_found_out(faulty, tmp_path: Path) -> None:
+    server = faulty("--latency", 0.1, "--limit", 16)
+    recipe = Recipe(name="r", method={"name": "human-improved"}, strategy="naive", teacher={"endpoint": "http://x"})
+    said = {"human": Reply("Oh no.")}
+    dialogues = [Dialogue(f"d{i}", f"My boat {i} sank.", replies=said, split="train") for i in range(400)]
+    ledger = Ledger(tmp_path / "l.sqlite")
+    client = Client(Endpoint((server.url,), "m", "m", in_flight=128, timeout=5.0), ledger)
+    started = time.monotonic()
+    rows = [row for of_one in live.replies(((d, None) for d in dialogues), recipe, client) for row in of_one]
+    took = time.monotonic() - started
+    ledger.close()
+    assert all("reply" in row for row in rows)
+    counts = server.counts()
+    print(f"{took:.1f} s, ideal {400 / 16 * 0.1:.1f} s, {counts['refused']} refused of {sum(counts['came'].values())}")
+    assert counts["refused"] < 0.3 * sum(counts["came"].values())
+    assert took < 3 * 400 / 16 * 0.1
+    assert client.pace.limit < 64
