@@ -104,8 +104,13 @@ def bill(rows: list[dict[str, Any]]) -> None:
     counted = ("answers", "wasted", "prompt_tokens", "completion_tokens")
     total = {key: sum(row[key] for row in rows) for key in (*counted, "cost")}
     for row in [*rows, {"model": "", "purpose": "in all", **total}]:
-        table.add_row(row["model"][:32], row["purpose"], *(f"{row[key]:,}" for key in counted), f"{row['cost']:.4f}")
+        table.add_row(_model(row["model"]), row["purpose"], *(f"{row[key]:,}" for key in counted), f"{row['cost']:.4f}")
     console.print(table)
+
+
+def _model(identity: str) -> str:
+    """A model's name as short as people know it: without its server's address, its folder or most of its hash."""
+    return identity.rsplit(" ", 1)[-1].rsplit("/", 1)[-1][:16]
 
 
 def duration(seconds: float) -> str:

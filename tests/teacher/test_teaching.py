@@ -187,3 +187,42 @@ def test_a_dry_run_says_what_it_would_cost(empathic, forty: Path) -> None:
     shown = empathic("run", _recipe(forty, "https://api.openai.com/v1"), "--dry-run").stdout
     assert "about 120 requests to gpt-4o" in shown
     assert "$0.1" in shown
+
+
+def test_a_real_model_teaches_and_the_run_goes_on_to_the_report(empathic, tiny, tiny_gguf, tmp_path: Path) -> None:
+    said = (
+        ("My train was cancelled and I missed the wedding.", "Bad luck."),
+        ("The cat had five kittens in my shoe box!", "Cats do that."),
+        ("I failed my driving test for the third time.", "Take the bus."),
+        ("Our neighbour of thirty years moved away today.", "There will be another."),
+        ("I start a new job on Monday and I can't sleep.", "I hate Mondays."),
+        ("My brother called after ten years of silence.", "Mine never calls."),
+        ("The roof leaks right into my bed.", "Ours did once."),
+        ("I won the allotment prize for my leeks.", "Leeks are easy."),
+    )
+    rows = [
+        {"utterance": utterance, "replies": {"human": reply}, "split": "test" if number < 2 else "train"}
+        for number, (utterance, reply) in enumerate(said)
+    ]
+    (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    about = {
+        "name": "real",
+        "dialogues": {"source": "six.jsonl"},
+        "method": {"name": "human-improved"},
+        "strategy": "naive",
+        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 160, "temperature": 0.7},
+        "student": {"model": str(tiny), "max_tokens": 12},
+        "sft": {"epochs": 1, "batch_size": 2},
+        "dpo": {"epochs": 1, "batch_size": 2},
+        "judge": [{"name": "tiny", "endpoint": f"local:{tiny_gguf}"}],
+        "sample": {"sft": 2, "controls": 2},
+    }
+    (tmp_path / "real.yaml").write_text(json.dumps(about), encoding="utf-8")
+    done = empathic("run", tmp_path / "real.yaml", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "report.html").exists()
+    figures = files.read_json(tmp_path / "run" / "summary.json")
+    assert figures["teacher"]["replies"] >= 4
+    assert figures["corpus"]["preferences"] >= 1
+    bill = empathic("ledger", tmp_path / "run").stdout
+    assert "teacher/naive" in bill and "behaviours" in bill
