@@ -231,6 +231,8 @@ class Client:
             raise UserError(line) from error
         if status == 404:
             raise UserError(f"{where}: the server knows no model {self.endpoint.model!r} there (404)") from error
+        if getattr(error, "code", None) == "insufficient_quota":
+            raise UserError(f"{where}: the account has no money left, says the server (429)") from error
         if status == 429:
             self.pace.refused()
             wait = _jitter(tried["busy"], _LONGEST_REFUSED)

@@ -77,7 +77,8 @@ class Server:
             text = f"Dimension: {('cognitive', 'affective')[int(known, 16) % 2]}\nReply: {text}"
         if fault.startswith("429"):
             more = {"Retry-After": "0.5"} if "Retry" in fault else {}
-            await self.send(writer, 429, {"error": {"message": "slow down"}}, more)
+            code = "insufficient_quota" if "quota" in fault else "rate_limit_exceeded"
+            await self.send(writer, 429, {"error": {"message": "slow down", "code": code}}, more)
         elif fault.isdigit():
             await self.send(writer, int(fault), {"error": {"message": "no luck"}})
         elif fault == "reset":
