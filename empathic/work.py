@@ -189,7 +189,7 @@ def judge(run: Run) -> Row:
         scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
         verdicts.score_specificity(tested, {**systems, "stock": stock}, scorer, recipe.seed, scores, advance)
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
-    pairs += [("dpo", origin) for origin in recipe.sample.known]
+    pairs += [(student, origin) for origin in recipe.sample.known for student in ("dpo", "sft")]
     rates = []
     for a, b in pairs:
         rows, found = verdicts.compare(a, b, scores)
