@@ -98,8 +98,8 @@ def bill(rows: list[dict[str, Any]]) -> None:
     """A table of a ledger's bill."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("model")
-    table.add_column("asked for")
-    for column in ("answers", "of no use", "tokens read", "written", "US dollars"):
+    table.add_column("asked for", no_wrap=True, min_width=18)
+    for column in ("answers", "no use", "tokens in", "out", "USD"):
         table.add_column(column, justify="right")
     counted = ("answers", "wasted", "prompt_tokens", "completion_tokens")
     total = {key: sum(row[key] for row in rows) for key in (*counted, "cost")}
