@@ -118,7 +118,7 @@ class Client:
             BudgetReached: the request could pass the purse's budget.
             UserError: nothing can be answered: the key is refused, the model unknown, the server absent, the disk full.
         """
-        key, started, tried = self._key(request), 0.0, Counter[str]()
+        key, started, tried = ledger_key(self.endpoint, request), 0.0, Counter[str]()
         while tried["failed"] + tried["unusable"] < ATTEMPTS and tried["busy"] < PATIENCE:
             async with self.pace.turn(_tokens(request)):
                 if (kept := self.ledger.get(key)) is not None:
@@ -166,17 +166,13 @@ class Client:
         What scored requests share is computed with the first of them, and the ones before leave keys and values too.
         """
         scored = [request for request in requests if request.top_logprobs]
-        missing = (i for i, request in enumerate(scored) if self.ledger.get(self._key(request)) is None)
+        missing = (i for i, request in enumerate(scored) if self.ledger.get(ledger_key(self.endpoint, request)) is None)
         if (first := next(missing, None)) is not None:
             for request in [scored[0], *scored[max(1, first - _AGAIN) : first]]:
                 try:
                     await self._chat(request, request.seed)
                 except Exception as error:
                     raise GaveUp(self._failed(error, Counter()).why) from error
-
-    def _key(self, request: Request) -> dict[str, Any]:
-        """All that determines an answer."""
-        return {"model": self.endpoint.identity, **asdict(request)}
 
     async def _chat(self, request: Request, seed: int) -> tuple[Answer, tuple[int, int]]:
         """One request over the wire: the answer, and prompt and completion tokens."""
@@ -189,14 +185,7 @@ class Client:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.endpoint.timeout):
-                reply = await server.chat.completions.create(
-                    model=self.endpoint.model,
-                    messages=request.messages,
-                    max_tokens=request.max_tokens,
-                    temperature=request.temperature,
-                    seed=seed,
-                    **extra,
-                )
+                reply = await server.chat.completions.create(**body(self.endpoint, request, seed), **extra)
         finally:
             self._idle.append(server)
         self._reached = True
@@ -240,6 +229,22 @@ class Client:
         if status in (408, 409) or status >= 500:
             return _Outcome("failed", f"the server answered {status}", max(wait, _retry_after(error)))
         raise GaveUp(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
+
+
+def ledger_key(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    """All that determines an answer."""
+    return {"model": endpoint.identity, **asdict(request)}
+
+
+def body(endpoint: Endpoint, request: Request, seed: int) -> dict[str, Any]:
+    """A request as the chat API takes it; the seed is another where an earlier answer was of no use."""
+    return {
+        "model": endpoint.model,
+        "messages": request.messages,
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": seed,
+    }
 
 
 def _jitter(failures: int, most: float) -> float:

@@ -25,7 +25,7 @@ def cells(recipe: Recipe) -> dict[str, Recipe]:
     A recipe without a matrix is its own only cell, without a name.
 
     Raises:
-        UserError: a key that a recipe doesn't have, or a value that it doesn't take.
+        UserError: a key that a recipe doesn't have, a value that it doesn't take, or two cells of one name.
     """
     if not recipe.matrix:
         return {"": recipe}
@@ -39,9 +39,11 @@ def cells(recipe: Recipe) -> dict[str, Recipe]:
         for key, value in chosen.items():
             place(raw, key, value, "matrix")
         try:
-            found.setdefault(name, Recipe.model_validate({**raw, "name": f"{recipe.name}.{name}"}))
+            cell = Recipe.model_validate({**raw, "name": f"{recipe.name}.{name}"})
         except ValidationError as error:
             raise UserError(f"matrix: {first_fault(error)}") from error
+        if found.setdefault(name, cell) != cell:
+            raise UserError(f"matrix: two cells would both be called {name!r}; give their values different last parts")
     return found
 
 

@@ -62,9 +62,8 @@ def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Corpus]:
     price = "nothing to pay" if local else "price unknown" if not prices else f"${money.cost(prices, tokens):.2f}"
     whom = recipe.teacher.model or recipe.teacher.endpoint
     said = f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"
-    origin = live.DIRECT if recipe.method.name == "direct" else live.IMPROVED
     for d in train:
-        d.replies[origin] = Reply("(what the teacher will say)")
+        d.replies[live.origin_of(recipe.method)] = Reply("(what the teacher will say)")
     return said, improved.build(train, recipe.method, recipe.seed)
 
 

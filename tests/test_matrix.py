@@ -33,6 +33,11 @@ def test_a_key_or_value_that_a_recipe_does_not_have_is_named(keys: dict[str, lis
         matrix.cells(Recipe(name="r", matrix=keys))
 
 
+def test_two_cells_of_one_name_are_refused() -> None:
+    with pytest.raises(UserError, match="both be called 'm'"):
+        matrix.cells(Recipe(name="r", matrix={"student.model": ["a/m", "b/m"]}))
+
+
 def test_every_cell_runs_and_what_they_share_is_asked_once(faulty, empathic, tmp_path: Path) -> None:
     rows = [
         {"utterance": f"My boat {i} sank.", "replies": {"human": f"Boat {i} was old."}, "split": split}

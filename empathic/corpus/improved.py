@@ -15,7 +15,7 @@ from empathic.corpus.rows import Corpus, Row, example, pair, rating
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.recipe import Method
-from empathic.teacher.live import DIRECT, IMPROVED
+from empathic.teacher.live import origin_of
 
 _SHARE = 950 / 1750
 
@@ -32,7 +32,7 @@ def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
         UserError: no reply to prefer the teacher's to, or nothing left to learn from.
     """
     train = [d for d in dialogues if d.split == "train"]
-    rejected, taught = method.rejected[0], DIRECT if method.name == "direct" else IMPROVED
+    rejected, taught = method.rejected[0], origin_of(method)
     if not any(rejected in d.replies for d in train):
         raise UserError(f"method.rejected: no train dialogue has a reply of {rejected!r} to prefer the teacher's to")
     rated = any(rating(d, "human") for d in train)

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.client import ATTEMPTS, Answer, Check, GaveUp, Request, Unusable, read
+from empathic.client import ATTEMPTS, Answer, Check, GaveUp, Request, Unusable, body, ledger_key, read
 from empathic.endpoint import Endpoint
 from empathic.errors import Later, UserError
 from empathic.ledger import Ledger
@@ -52,7 +52,7 @@ class BatchClient:
             Pending: none has yet.
             GaveUp: as `Client.answer` does.
         """
-        key = {"model": self.endpoint.identity, **asdict(request)}
+        key = ledger_key(self.endpoint, request)
         if (kept := self.ledger.get(key)) is not None:
             return Answer(**kept)
         why = ""
@@ -61,7 +61,7 @@ class BatchClient:
             brought = self.ledger.batched(id)
             if brought is None:
                 self.purse.reserve(request.messages, request.max_tokens)
-                self.wanted[id] = (purpose, self._body(request, request.seed + attempt))
+                self.wanted[id] = (purpose, body(self.endpoint, request, request.seed + attempt))
             if brought is None or (brought["answer"] is None and brought["error"] is None):
                 raise Pending
             try:
@@ -84,15 +84,6 @@ class BatchClient:
             self.ledger.used(id)
             return answer
         raise GaveUp(f"{why}, {ATTEMPTS} times")
-
-    def _body(self, request: Request, seed: int) -> dict[str, Any]:
-        return {
-            "model": self.endpoint.model,
-            "messages": request.messages,
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "seed": seed,
-        }
 
     @contextlib.contextmanager
     def _server(self) -> Iterator[Any]:
@@ -167,8 +158,8 @@ class BatchClient:
                 lines = {id: purpose for id, (purpose, _) in part.items()}
                 mark = f"empathic-{files.digest(sorted(part))[:40]}"
                 self.ledger.handed_over(mark, self.endpoint.identity, lines)
-                body = "".join(_line(id, body) for id, (_, body) in part.items())
-                file = server.files.create(file=("requests.jsonl", body.encode()), purpose="batch")
+                text = "".join(_line(id, asked) for id, (_, asked) in part.items())
+                file = server.files.create(file=("requests.jsonl", text.encode()), purpose="batch")
                 batch = server.batches.create(
                     input_file_id=file.id,
                     endpoint="/v1/chat/completions",
@@ -179,8 +170,8 @@ class BatchClient:
         return len(every)
 
 
-def _line(id: str, body: dict[str, Any]) -> str:
-    line = {"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+def _line(id: str, asked: dict[str, Any]) -> str:
+    line = {"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": asked}
     return json.dumps(line, ensure_ascii=False) + "\n"
 
 

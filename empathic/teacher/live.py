@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from empathic.client import Answer, Check, Client, GaveUp, Request, Unusable
 from empathic.dialogues import Dialogue
 from empathic.money import BudgetReached
-from empathic.recipe import Recipe
+from empathic.recipe import Method, Recipe
 from empathic.teacher import strategies
 from empathic.teacher.clean import Cleaned, clean
 from empathic.teacher.part import Known
@@ -34,6 +34,11 @@ class Asks(Protocol):
 
     async def answer(self, request: Request, purpose: str, check: Check = ...) -> Answer:
         """The answer to a request."""
+
+
+def origin_of(method: Method) -> str:
+    """The origin of the replies that a method's corpus is made of."""
+    return DIRECT if method.name == "direct" else IMPROVED
 
 
 def strategies_of(recipe: Recipe) -> tuple[Strategy, ...]:
