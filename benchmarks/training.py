@@ -3,9 +3,10 @@
     python benchmarks/training.py [--rounds 3] [--batches 2,8,16] [--prompts full,brief] [--steps sft,dpo] [--peers trl]
 
 Same model, data, batch, dtype and threads; each measurement is a process of its own, ours and theirs in turn, and the
-ratio is that of neighbours in time. Stock TRL runs without activation checkpointing, its faster setting here, and with
-its default of computing DPO's references in every step; ours computes them once, and its share of that pass over three
-epochs is counted in. Writes benchmarks/training.json.
+ratio is that of neighbours in time. A row holds the median of the rounds. Rows of cases that were not asked for stay
+as they are in benchmarks/training.json. Stock TRL runs without activation checkpointing, its faster setting here, and
+with its default of computing DPO's references in every step; ours computes them once, and its share of that pass over
+three epochs is counted in.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,27 +112,42 @@ def _apart(*arguments: Any) -> dict[str, float]:
     return found
 
 
-def compare(cases: Iterable[tuple[str, str, int]], peers: list[str], rounds: int) -> Iterator[dict[str, Any]]:
-    """A row for every case and peer: medians over rounds, ratios of runs that are neighbours in time."""
-    for step, prompt, batch in cases:
-        who = ["ours", *peers]
-        found = [{name: _apart(step, prompt, batch, name) for name in who} for _ in range(rounds)]
-        for peer in peers:
-            ratios = [once["ours"]["per_second"] / once[peer]["per_second"] for once in found]
-            memory = [once["ours"]["megabytes"] / once[peer]["megabytes"] for once in found]
-            yield {
-                "step": step,
-                "prompt": prompt,
-                "batch": batch,
-                "peer": peer,
-                "ours": round(statistics.median(once["ours"]["per_second"] for once in found), 3),
-                "theirs": round(statistics.median(once[peer]["per_second"] for once in found), 3),
-                "ratio": round(statistics.median(ratios), 2),
-                "ratio_low": round(min(ratios), 2),
-                "ratio_high": round(max(ratios), 2),
-                "memory_ratio": round(statistics.median(memory), 2),
-                "rounds": rounds,
-            }
+Case = tuple[str, str, int]  # step, prompt, batch
+
+
+def row(case: Case, peer: str, found: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """Medians over rounds of a case beside one peer; ratios are of runs that are neighbours in time."""
+    step, prompt, batch = case
+    ratios = [once["ours"]["per_second"] / once[peer]["per_second"] for once in found]
+    memory = [once["ours"]["megabytes"] / once[peer]["megabytes"] for once in found]
+
+    def median(name: str, key: str, digits: int) -> float:
+        return round(statistics.median(once[name][key] for once in found), digits)
+
+    return {
+        "step": step,
+        "prompt": prompt,
+        "batch": batch,
+        "peer": peer,
+        "ours": median("ours", "per_second", 3),
+        "theirs": median(peer, "per_second", 3),
+        "ratio": round(statistics.median(ratios), 2),
+        "ratio_low": round(min(ratios), 2),
+        "ratio_high": round(max(ratios), 2),
+        "memory_ratio": round(statistics.median(memory), 2),
+        "megabytes_ours": median("ours", "megabytes", 0),
+        "megabytes_theirs": median(peer, "megabytes", 0),
+        "rounds": len(found),
+    }
+
+
+def compare(cases: list[Case], peers: list[str], rounds: int) -> Iterator[list[dict[str, Any]]]:
+    """All rows so far, after every case of every round: rounds lie apart in time, so a slow quarter of an hour of the
+    machine is seen as spread."""
+    found: dict[Case, list[dict[str, dict[str, float]]]] = {case: [] for case in cases}
+    for _, case in itertools.product(range(rounds), cases):
+        found[case].append({name: _apart(*case, name) for name in ("ours", *peers)})
+        yield [row(case, peer, found[case]) for case in cases if found[case] for peer in peers]
 
 
 def best(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -139,8 +155,21 @@ def best(rows: list[dict[str, Any]]) -> Iterator[str]:
     for case in dict.fromkeys((row["step"], row["prompt"], row["peer"]) for row in rows):
         step, prompt, peer = case
         same = [row for row in rows if (row["step"], row["prompt"], row["peer"]) == case]
-        ours, theirs = max(row["ours"] for row in same), max(row["theirs"] for row in same)
-        yield f"{step}, {prompt} prompt: best {ours:.2f} against {peer}'s {theirs:.2f}, {ours / theirs:.1f} times"
+        ours, theirs = max(same, key=lambda row: row["ours"]), max(same, key=lambda row: row["theirs"])
+        yield (
+            f"{step}, {prompt} prompt: {ours['ours']:.2f} a second (batch {ours['batch']}, "
+            f"{ours['megabytes_ours']:.0f} MB) against {peer}'s {theirs['theirs']:.2f} (batch {theirs['batch']}, "
+            f"{theirs['megabytes_theirs']:.0f} MB): {ours['ours'] / theirs['theirs']:.1f} times"
+        )
+
+
+def table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The rows as lines of text."""
+    yield f"{'step':5} {'prompt':7} {'batch':>5} {'peer':13} {'ours':>6} {'theirs':>6}  ratio (spread)      memory"
+    for row in rows:
+        spread = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+        case = f"{row['step']:5} {row['prompt']:7} {row['batch']:>5} {row['peer']:13}"
+        yield f"{case} {row['ours']:>6.2f} {row['theirs']:>6.2f}  {spread:19} {row['memory_ratio']:.2f}"
 
 
 def main() -> None:
@@ -155,17 +184,18 @@ def main() -> None:
     parser.add_argument("--steps", default="sft,dpo")
     parser.add_argument("--peers", default="trl,llamafactory")
     chosen = parser.parse_args()
-    rows = []
-    print(f"{'step':5} {'prompt':7} {'batch':>5} {'peer':13} {'ours':>6} {'theirs':>6}  ratio (spread)      memory")
     batches = [int(batch) for batch in chosen.batches.split(",")]
-    cases = itertools.product(chosen.steps.split(","), chosen.prompts.split(","), batches)
-    for row in compare(cases, chosen.peers.split(","), chosen.rounds):
-        rows.append(row)
-        OUT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-        spread = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
-        case = f"{row['step']:5} {row['prompt']:7} {row['batch']:>5} {row['peer']:13}"
-        print(f"{case} {row['ours']:>6.2f} {row['theirs']:>6.2f}  {spread:19} {row['memory_ratio']:.2f}", flush=True)
-    print(*best(rows), sep="\n")
+    cases: list[Case] = list(itertools.product(chosen.steps.split(","), chosen.prompts.split(","), batches))
+    peers = chosen.peers.split(",")
+    earlier = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else []
+    other = [
+        one for one in earlier if (one["step"], one["prompt"], one["batch"]) not in cases or one["peer"] not in peers
+    ]
+    rows: list[dict[str, Any]] = []
+    for i, rows in enumerate(compare(cases, peers, chosen.rounds), 1):
+        OUT.write_text(json.dumps(other + rows, indent=2) + "\n", encoding="utf-8")
+        print(f"{i} of {chosen.rounds * len(cases)} measured", file=sys.stderr)
+    print(*table(rows), *best(rows), sep="\n")
 
 
 if __name__ == "__main__":

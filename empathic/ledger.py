@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +65,35 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.execute("pragma journal_mode=wal")
+            self._write_ahead()
             self._db.execute("pragma synchronous=normal")
-            version = self._db.execute("pragma user_version").fetchone()[0]
-            empty = not self._db.execute("select 1 from sqlite_master").fetchone()
-            if empty or version == _VERSION:
-                self._db.executescript(f"begin immediate; {_SCHEMA} pragma user_version = {_VERSION}; commit;")
+            version = self._set_up()
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{path}: not a ledger that can be used ({error})") from error
-        if not empty and version != _VERSION:
+        if version != _VERSION:
             raise UserError(f"{path}: a ledger of version {version}, and this software wants {_VERSION}; give another")
+
+    def _write_ahead(self) -> None:
+        """Switch the file to its write-ahead log; SQLite's own time-out does not wait where two switch at once."""
+        for wait in (*[0.05] * 200, None):
+            try:
+                self._db.execute("pragma journal_mode=wal")
+                return
+            except sqlite3.OperationalError as error:
+                if wait is None or "locked" not in str(error):
+                    raise
+                time.sleep(wait)
+
+    def _set_up(self) -> int:
+        """Make the tables of a new file, in one transaction that a second process waits for; the file's version."""
+        self._db.execute("begin immediate")
+        version = self._db.execute("pragma user_version").fetchone()[0]
+        if version == 0 and not self._db.execute("select 1 from sqlite_master").fetchone():
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"pragma user_version = {(version := _VERSION)}")
+        self._db.execute("commit")
+        return int(version)
 
     def get(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to `request`, if it was given before."""
@@ -146,14 +166,12 @@ class Ledger:
 
     def handed_over(self, batch: str, model: str, lines: dict[str, str]) -> None:
         """Note that requests (their purposes by id) are in a batch; noted again under another name, it is renamed."""
-        self._db.execute("begin immediate")
-        for id, purpose in lines.items():
-            self._insert(
+        with self._transaction():
+            self._db.executemany(
                 "insert into batched (id, batch, model, purpose) values (?, ?, ?, ?) "
                 "on conflict (id) do update set batch = excluded.batch",
-                (id, batch, model, purpose),
+                [(id, batch, model, purpose) for id, purpose in lines.items()],
             )
-        self._db.execute("commit")
 
     def under_way(self, model: str) -> dict[str, dict[str, str]]:
         """Batches with requests that have neither answer nor error: batch -> id -> purpose."""
@@ -172,18 +190,17 @@ class Ledger:
         self, id: str, answer: dict[str, Any] | None, error: str, tokens: tuple[int, int] = (0, 0), cost: float = 0.0
     ) -> None:
         """Keep what a batch brought for a request, once; it is waste until `put` says that it was of use."""
-        self._db.execute("begin immediate")
-        changed = self._db.execute(
-            "update batched set answer = ?, error = ?, prompt_tokens = ?, completion_tokens = ?, cost = ? "
-            "where id = ? and answer is null and error is null returning model, purpose",
-            (json.dumps(answer, ensure_ascii=False) if answer else None, error or None, *tokens, cost, id),
-        ).fetchone()
-        if changed and any(tokens):
-            self._insert(
-                "insert into wasted values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (id, *changed, "brought by a batch, not yet used", *tokens, cost, time.time()),
-            )
-        self._db.execute("commit")
+        with self._transaction():
+            changed = self._db.execute(
+                "update batched set answer = ?, error = ?, prompt_tokens = ?, completion_tokens = ?, cost = ? "
+                "where id = ? and answer is null and error is null returning model, purpose",
+                (json.dumps(answer, ensure_ascii=False) if answer else None, error or None, *tokens, cost, id),
+            ).fetchone()
+            if changed and any(tokens):
+                self._db.execute(
+                    "insert into wasted values (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (id, *changed, "brought by a batch, not yet used", *tokens, cost, time.time()),
+                )
 
     def batched(self, id: str) -> dict[str, Any] | None:
         """What a batch brought for a request, or is to bring; None where it is in no batch."""
@@ -211,8 +228,26 @@ class Ledger:
             yield {**one, "request": json.loads(one["request"]), "answer": json.loads(one["answer"])}
 
     def _insert(self, statement: str, row: tuple[Any, ...]) -> None:
-        try:
+        with self._worded():
             self._db.execute(statement, row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it or nothing, whatever ends it."""
+        with self._worded():
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise UserError(f"{self.path}: can't be written ({error}); mend that and run again") from error
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -77,6 +79,35 @@ def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(UserError, match="version 1"):
         Ledger(tmp_path / "l.sqlite")
+
+
+def test_a_new_ledger_may_be_opened_by_many_processes_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from empathic.ledger import Ledger; sys.stdin.read(1); Ledger(pathlib.Path(sys.argv[1]))"
+    )
+    for i in range(4):
+        path = tmp_path / f"{i}.sqlite"
+        opened = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(8)
+        ]
+        time.sleep(0.5)
+        for one in opened:
+            one.stdin.write("x")
+            one.stdin.flush()
+        assert [one.communicate()[1] for one in opened] == [""] * 8
+        assert [one.returncode for one in opened] == [0] * 8
+
+
+def test_a_full_disk_leaves_no_half_of_a_batch(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    full = ledger._db.execute("pragma page_count").fetchone()[0]
+    ledger._db.execute(f"pragma max_page_count = {full}")
+    with pytest.raises(UserError, match="disk is full"):
+        ledger.handed_over("b1", "gpt", {f"id{i}": "p" * 500 for i in range(1000)})
+    assert ledger.under_way("gpt") == {}
 
 
 def test_a_hundred_thousand_answers_open_and_sum_at_once(tmp_path: Path) -> None:

@@ -164,5 +164,6 @@ def test_reply_files_that_cannot_be_compared_are_refused(refused, tmp_path: Path
     (tmp_path / "lacks.jsonl").write_text('{"id": "d0", "text": "x"}\n', encoding="utf-8")
     assert "lacks.jsonl:1" in refused("compare", a, tmp_path / "lacks.jsonl")
     assert "no such" in refused("compare", a, tmp_path / "gone.jsonl").lower()
-    assert "not an endpoint" in refused("compare", a, a, "--judge", "qwen")
-    assert "did you mean" in refused("compare", a, a, "--judge", "local:qwen2.5-coder")
+    ledger = ("--ledger", tmp_path / "l.sqlite")
+    assert "not an endpoint" in refused("compare", a, a, *ledger, "--judge", "qwen")
+    assert "did you mean" in refused("compare", a, a, *ledger, "--judge", "local:qwen2.5-coder")
