@@ -43,15 +43,18 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     except UserError:  # the rated 2,000 are not here
         recipe = recipes.load("demo", settings)
         dialogues = load.load(recipe.dialogues, recipe.seed)
-    corpus = direct.build(dialogues, recipe.method, recipe.seed)
-    rows = corpus.sft if step == "sft" else corpus.preferences
+    train = [d for d in dialogues if d.split == "train"]
+    made: dict[str, list[Any]] = {"sft": [], "preferences": []}
+    for one in direct.build(lambda: train, recipe.method, recipe.seed):
+        made[one.step].append(one.row)
+    rows = made["sft" if step == "sft" else "preferences"]
     rows = [rows[i * 7 % len(rows)] for i in range(batch * (1 + TIMED))]
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / "sft"
         if step == "dpo":
             from empathic.student import training
 
-            training.sft(corpus.sft[:4], recipe, start, lambda done, total: None)
+            training.sft(made["sft"][:4], recipe, start, lambda done, total: None)
         if peer == "llamafactory":
             return _llamafactory(step, rows, recipe, start, batch, Path(folder))
         return _trl(step, rows, recipe, start, batch, Path(folder), shared=peer == "ours")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,13 @@ class Ledger:
     def used(self, id: str) -> None:
         """What a batch brought was of use: `put` has it on the bill."""
         self._insert("delete from wasted where id = ?", (id,))
+
+    def forget_attempts(self, ids: Iterable[str]) -> None:
+        """Requests of batches that are to be made anew under their old ids; what they cost stays on the bill."""
+        with self._transaction():
+            for id in ids:
+                self._db.execute("delete from batched where id = ?", (id,))
+                self._db.execute("update wasted set id = null, why = 'given up' where id = ?", (id,))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every answer with its request, in the order they came."""

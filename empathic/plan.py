@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 from empathic import files, models, money
 from empathic.corpus import direct, improved
-from empathic.corpus.rows import Corpus
+from empathic.corpus.rows import Made, Row, Tally
 from empathic.dialogues import Dialogue, Reply, guard, load
 from empathic.judge.behaviours import QUESTIONS
 from empathic.recipe import Recipe
@@ -24,7 +25,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     train = [d for d in kept if d.split == "train"]
     tests = sum(d.split == "test" for d in kept)
     teacher, corpus = _taught(train, recipe)
-    sft, pairs = corpus.sft, corpus.preferences
+    sft, pairs = corpus["sft"], corpus["preferences"]
     replies = [
         tests if n is None else min(n, tests) for n in (recipe.sample.base, recipe.sample.sft, recipe.sample.dpo)
     ]
@@ -34,12 +35,12 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     lines = [
         ("dialogues", f"{len(train)} to train on, {tests} to test on, {dropped} dropped as leaks"),
         ("teacher", teacher),
-        ("corpus", f"{len(sft)} SFT examples, {len(pairs)} preference pairs"),
+        ("corpus", f"{sft} SFT examples, {pairs} preference pairs"),
         (
             "sft",
-            f"{recipe.sft.epochs * math.ceil(len(sft) / recipe.sft.batch_size)} steps on {recipe.student.model}",
+            f"{recipe.sft.epochs * math.ceil(sft / recipe.sft.batch_size)} steps on {recipe.student.model}",
         ),
-        ("dpo", f"{recipe.dpo.epochs * math.ceil(len(pairs) / recipe.dpo.batch_size)} steps"),
+        ("dpo", f"{recipe.dpo.epochs * math.ceil(pairs / recipe.dpo.batch_size)} steps"),
         ("phone", f"{3 * len(recipe.phone.quants)} GGUF files ({', '.join(recipe.phone.quants)})"),
         ("replies", f"{sum(replies)} replies from the files"),
         ("judge", f"{judged * len(QUESTIONS)} questions to {recipe.judge[0].endpoint}"),
@@ -51,11 +52,11 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     return [(stage, f"kept: {what}" if stage in _done(folder) else what) for stage, what in lines]
 
 
-def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Corpus]:
-    """What the teacher would be asked and would cost, and the corpus that would come of it."""
+def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Row]:
+    """What the teacher would be asked and would cost, and how much of a corpus would come of it."""
     if not recipe.teacher.endpoint:
         said = f"recorded: {', '.join(recipe.method.teachers)}; nothing is sent, nothing is paid"
-        return said, direct.build(train, recipe.method, recipe.seed)
+        return said, _counts(direct.build(lambda: train, recipe.method, recipe.seed))
     count, tokens = live.estimate(train, recipe)
     local = recipe.teacher.endpoint.startswith("local:")
     prices = money.prices(recipe.teacher.model, recipe.teacher.prices, recipe.teacher.batch)
@@ -64,7 +65,14 @@ def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Corpus]:
     said = f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"
     for d in train:
         d.replies[live.origin_of(recipe.method)] = Reply("(what the teacher will say)")
-    return said, improved.build(train, recipe.method, recipe.seed)
+    return said, _counts(improved.build(lambda: train, recipe.method, recipe.seed))
+
+
+def _counts(made: Iterator[Made]) -> Row:
+    tally = Tally()
+    for _ in tally.watch(made):
+        pass
+    return tally.counts()
 
 
 def _models(recipe: Recipe) -> list[str]:

@@ -5,8 +5,10 @@ One function a stage, under the stage's name; `stages.py` says in what order and
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
+from collections.abc import Iterator
 
 from empathic import files
 from empathic.client import Request, ask
@@ -35,22 +37,28 @@ def teacher(run: Run) -> Row:
         return teaching.ask(run)
     if run.recipe.method.name != "direct":
         raise UserError(f"teacher.endpoint: {run.recipe.method.name} needs a teacher to ask; name its endpoint")
-    rows = recorded.replies(run.dialogues("train"), run.recipe.method.teachers)
+    rows = recorded.replies(run.each_dialogue("train"), run.recipe.method.teachers)
     return {"replies": files.write_jsonl(run.path("teacher.jsonl"), rows)}
 
 
 def corpus(run: Run) -> Row:
     """Build the SFT examples and preference pairs."""
-    from empathic.corpus import direct, improved
+    from empathic.corpus import direct, improved, rows
 
-    dialogues = {d.id: d for d in run.dialogues("train")}
-    for row in run.rows("teacher.jsonl"):
-        dialogues[row["id"]].replies[row["teacher"]] = Reply(row["reply"], row["rating"])
     build = improved.build if run.recipe.teacher.endpoint else direct.build
-    corpus = build(list(dialogues.values()), run.recipe.method, run.recipe.seed)
-    files.write_jsonl(run.path("corpus", "sft.jsonl"), corpus.sft)
-    files.write_jsonl(run.path("corpus", "preferences.jsonl"), corpus.preferences)
-    return corpus.counts()
+    return rows.write(build(lambda: _taught(run), run.recipe.method, run.recipe.seed), run.path("corpus"))
+
+
+def _taught(run: Run) -> Iterator[Dialogue]:
+    """The train dialogues with what the teacher replied, one by one; both files are in the same order."""
+    said = itertools.groupby(files.read_jsonl(run.path("teacher.jsonl")), key=lambda row: row["id"])
+    id, rows = next(said, (None, iter(())))
+    for dialogue in run.each_dialogue("train"):
+        if dialogue.id == id:
+            for row in rows:
+                dialogue.replies[row["teacher"]] = Reply(row["reply"], row["rating"])
+            id, rows = next(said, (None, iter(())))
+        yield dialogue
 
 
 def sft(run: Run) -> Row:

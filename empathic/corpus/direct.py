@@ -10,28 +10,29 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from empathic.corpus.rows import Corpus, Row, example, pair, rating
+from empathic.corpus.rows import Made, Source, example, pair, rating
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.recipe import Method
 
-_RULES = ("both rated 3", "the teacher's rated 3, the other's 1 or 2")
 
-
-def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
+def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
     """The corpus of the train dialogues, teacher by teacher.
 
     Args:
-        dialogues: dialogues with their replies; test dialogues are passed over.
+        train: dialogues with their replies.
         method: teachers, and whom to prefer them to.
         seed: decides which dialogue meets which of several rejected origins.
 
     Raises:
-        UserError: an origin that no dialogue has, or nothing left to learn from.
+        UserError: an origin that no dialogue has.
     """
-    train = [d for d in dialogues if d.split == "train"]
-    known = {origin for d in train for origin in d.replies}
-    rated = any(reply.rating for d in train for reply in d.replies.values())
+    known: set[str] = set()
+    count, rated = 0, False
+    for d in train():
+        known |= d.replies.keys()
+        rated = rated or any(reply.rating for reply in d.replies.values())
+        count += 1
     for key, origins in (("teachers", method.teachers), ("rejected", method.rejected)):
         for origin in origins:
             if origin not in known:
@@ -39,53 +40,45 @@ def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
                     f"method.{key}: no train dialogue has a reply of {origin!r}; "
                     f"known: {', '.join(sorted(known)) or 'none'}"
                 )
-    sft: list[Row] = []
-    pairs: list[Row] = []
-    by_teacher: dict[str, Row] = {}
     for teacher in method.teachers:
-        if rated:
-            examples = list(_rated_sft(train, teacher))
-            preferred = list(_rated_pairs(train, teacher, method.rejected[0]))
+        yield from _sft(train, teacher, rated, method.situations)
+        yield from _pairs(train, teacher, method.rejected, None if rated else _turns(count, method.rejected, seed))
+
+
+def _sft(train: Source, teacher: str, rated: bool, situations: bool) -> Iterator[Made]:
+    """The examples of one teacher; then, where asked for, those with the situation as the message."""
+    for d in train():
+        for origin in _targets(d, teacher, rated):
+            yield Made("sft", teacher, example(d, origin))
+    for d in train() if situations else ():
+        if d.situation and d.situation != d.utterance:
+            told = [{"role": "user", "content": d.situation}]
+            for origin in _targets(d, teacher, rated):
+                yield Made("sft", teacher, {**example(d, origin), "prompt": told}, again=True)
+
+
+def _targets(d: Dialogue, teacher: str, rated: bool) -> tuple[str, ...]:
+    """Whose replies to a dialogue are targets."""
+    if rated:
+        return ("human", teacher) if rating(d, "human") == 3 and rating(d, teacher) == 3 else ()
+    return (teacher,) if teacher in d.replies else ()
+
+
+def _pairs(train: Source, teacher: str, rejected: Sequence[str], turns: Sequence[int] | None) -> Iterator[Made]:
+    """The pairs of one teacher, by the ratings or each dialogue against the origin whose turn it is."""
+    for index, d in enumerate(train()):
+        other = rejected[turns[index] if turns else 0]
+        if turns is None:
+            fits = rating(d, other) in (1, 2) and rating(d, teacher) == 3
         else:
-            examples = [example(d, teacher) for d in train if teacher in d.replies]
-            preferred = list(_unrated_pairs(train, teacher, method.rejected, seed))
-        if method.situations:
-            examples += list(_told_as_situations(train, examples))
-        dialogues_of = {row["id"] for row in examples}
-        by_teacher[teacher] = {
-            "sft_dialogues": len(dialogues_of),
-            "sft": len(examples),
-            "preferences": len(preferred),
-        }
-        sft += examples
-        pairs += preferred
-    return Corpus(sft, pairs, by_teacher).checked(len(train), _RULES if rated else None)
+            fits = {teacher, other} <= d.replies.keys() and d.replies[teacher].text != d.replies[other].text
+        if fits:
+            yield Made("preferences", teacher, pair(d, teacher, other))
 
 
-def _rated_sft(train: Sequence[Dialogue], teacher: str) -> Iterator[Row]:
-    for d in train:
-        if rating(d, "human") == 3 and rating(d, teacher) == 3:
-            yield example(d, "human")
-            yield example(d, teacher)
-
-
-def _rated_pairs(train: Sequence[Dialogue], teacher: str, rejected: str) -> Iterator[Row]:
-    for d in train:
-        if rating(d, rejected) in (1, 2) and rating(d, teacher) == 3:
-            yield pair(d, teacher, rejected)
-
-
-def _unrated_pairs(train: Sequence[Dialogue], teacher: str, rejected: Sequence[str], seed: int) -> Iterator[Row]:
-    order = random.Random(seed).sample(range(len(train)), len(train))
-    turn = {index: rejected[place % len(rejected)] for place, index in enumerate(order)}
-    for index, d in enumerate(train):
-        other = turn[index]
-        if teacher in d.replies and other in d.replies and d.replies[teacher].text != d.replies[other].text:
-            yield pair(d, teacher, other)
-
-
-def _told_as_situations(train: Sequence[Dialogue], examples: Sequence[Row]) -> Iterator[Row]:
-    situations = {d.id: d.situation for d in train if d.situation and d.situation != d.utterance}
-    for row in examples:
-        if row["id"] in situations:
-            yield {**row, "prompt": [{"role": "user", "content": situations[row["id"]]}]}
+def _turns(count: int, rejected: Sequence[str], seed: int) -> bytearray:
+    """For each dialogue, which of the rejected origins it meets, in equal parts by lot."""
+    turns = bytearray(count)
+    for place, index in enumerate(random.Random(seed).sample(range(count), count)):
+        turns[index] = place % len(rejected)
+    return turns

@@ -9,10 +9,10 @@ ratings are drawn in the paper's proportion for all three, and there the teacher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any
 
-from empathic.corpus.rows import Corpus, Row, example, pair, rating
-from empathic.dialogues import Dialogue
+from empathic.corpus.rows import Made, Source, example, pair, rating
 from empathic.errors import UserError
 from empathic.recipe import Method
 from empathic.teacher.live import origin_of
@@ -20,43 +20,42 @@ from empathic.teacher.live import origin_of
 _SHARE = 950 / 1750
 
 
-def build(dialogues: Sequence[Dialogue], method: Method, seed: int) -> Corpus:
+def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
     """The corpus of the train dialogues that the teacher replied to.
 
     Args:
-        dialogues: dialogues with their replies; test dialogues are passed over.
+        train: dialogues with their replies.
         method: which of the three, and whom to prefer the teacher's reply to (the first of `rejected`).
         seed: draws the dialogues of SFT, where ratings don't say.
 
     Raises:
-        UserError: no reply to prefer the teacher's to, or nothing left to learn from.
+        UserError: no reply to prefer the teacher's to.
     """
-    train = [d for d in dialogues if d.split == "train"]
     rejected, taught = method.rejected[0], origin_of(method)
-    if not any(rejected in d.replies for d in train):
+    count, rated, preferable = 0, False, False
+    for d in train():
+        rated = rated or rating(d, "human") is not None
+        preferable = preferable or rejected in d.replies
+        count += 1
+    if not preferable:
         raise UserError(f"method.rejected: no train dialogue has a reply of {rejected!r} to prefer the teacher's to")
-    rated = any(rating(d, "human") for d in train)
-    if method.name != "llm-improved" and rated:
-        targets = {d.id for d in train if rating(d, "human") == 3}
-    else:
-        targets = _drawn(train, seed)
-    sft: list[Row] = []
-    pairs: list[Row] = []
-    for d in train:
+    by_ratings = rated and method.name != "llm-improved"
+    drawn = None if by_ratings else _drawn(count, seed)
+    for index, d in enumerate(train()):
         if taught not in d.replies:
             continue
-        if d.id in targets:
-            sft += [example(d, "human")] if rated and "human" in d.replies else []
-            sft.append(example(d, taught))
+        if rating(d, "human") == 3 if drawn is None else drawn[index]:
+            if rated and "human" in d.replies:
+                yield Made("sft", taught, example(d, "human"))
+            yield Made("sft", taught, example(d, taught))
         elif rejected in d.replies and d.replies[rejected].text != d.replies[taught].text:
-            pairs.append(pair(d, taught, rejected))
-    counts = {"sft_dialogues": len({row["id"] for row in sft}), "sft": len(sft), "preferences": len(pairs)}
-    return Corpus(sft, pairs, {taught: counts}).checked(len(train), None)
+            yield Made("preferences", taught, pair(d, taught, rejected))
 
 
-def _drawn(train: Sequence[Dialogue], seed: int) -> set[str]:
-    """The ids that pandas' `sample(n, random_state=seed)` draws from a table of the dialogues in their order."""
+def _drawn(count: int, seed: int) -> Any:
+    """Which rows pandas' `sample(n, random_state=seed)` draws of a table of `count`: booleans, [count]."""
     import numpy
 
-    drawn = numpy.random.RandomState(seed).choice(len(train), round(_SHARE * len(train)), replace=False)
-    return {train[index].id for index in drawn}
+    drawn = numpy.zeros(count, dtype=bool)
+    drawn[numpy.random.RandomState(seed).choice(count, round(_SHARE * count), replace=False)] = True
+    return drawn

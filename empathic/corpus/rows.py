@@ -1,46 +1,82 @@
 """The rows of a corpus, as TRL takes them: the loss of an SFT example falls on its reply alone.
 
-Neither holds an instruction; training adds it as `student.prompt` says.
+Neither holds an instruction; training adds it as `student.prompt` says. Rows are made and written one by one, so that
+a corpus of a million dialogues needs no more memory than one of a thousand.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
+from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 
 Row = dict[str, Any]
+Source = Callable[[], Iterable[Dialogue]]  # the train dialogues in their order, anew at each call
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """SFT examples, preference pairs, and how many of each every teacher gave."""
+class Made(NamedTuple):
+    """A row of the corpus: which step learns from it, which teacher it came of."""
 
-    sft: list[Row]
-    preferences: list[Row]
-    by_teacher: dict[str, Row]
+    step: Literal["sft", "preferences"]
+    teacher: str
+    row: Row
+    again: bool = False  # the dialogue gave this teacher's SFT an example before
 
-    def checked(self, of: int, rules: tuple[str, str] | None) -> Corpus:
-        """The corpus itself.
 
-        Args:
-            of: how many train dialogues it was made from.
-            rules: what an SFT example and a pair had to be like, where that was more than being there.
+class Tally:
+    """How much there is to learn from, counted as rows pass by."""
+
+    def __init__(self) -> None:
+        self.by_teacher: dict[str, Row] = {}
+
+    def watch(self, made: Iterable[Made]) -> Iterator[Made]:
+        """Pass the rows on."""
+        last = ""
+        for one in made:
+            of = self.by_teacher.setdefault(one.teacher, {"sft_dialogues": 0, "sft": 0, "preferences": 0})
+            of[one.step] += 1
+            if one.step == "sft" and not one.again and one.row["id"] != last:
+                of["sft_dialogues"] += 1
+                last = one.row["id"]
+            yield one
+
+    def counts(self) -> Row:
+        """In all and by teacher.
 
         Raises:
             UserError: one of the two steps has nothing to learn from.
         """
-        for index, (step, rows) in enumerate((("SFT example", self.sft), ("preference pair", self.preferences))):
-            if not rows:
-                why = f" (want {rules[index]})" if rules else ""
-                raise UserError(f"method: no {step} is left of {of} train dialogues{why}; add dialogues or teachers")
-        return self
+        totals = {step: sum(of[step] for of in self.by_teacher.values()) for step in ("sft", "preferences")}
+        for step, name in (("sft", "SFT example"), ("preferences", "preference pair")):
+            if not totals[step]:
+                raise UserError(
+                    f"method: the train dialogues leave no {name} (rated ones want both replies rated 3 for SFT, the "
+                    "teacher's 3 and the other's 1 or 2 for a pair); add dialogues or teachers"
+                )
+        return {**totals, "by_teacher": self.by_teacher}
 
-    def counts(self) -> Row:
-        """How much there is to learn from, in all and by teacher."""
-        return {"sft": len(self.sft), "preferences": len(self.preferences), "by_teacher": self.by_teacher}
+
+def write(made: Iterable[Made], folder: Path) -> Row:
+    """Write `sft.jsonl` and `preferences.jsonl`, both whole or neither, and return how much is in them.
+
+    Raises:
+        UserError: as `Tally.counts` does, or the folder can't be written.
+    """
+    tally = Tally()
+    with ExitStack() as stack:
+        out = {}
+        for step in ("sft", "preferences"):
+            part = stack.enter_context(files.whole(folder / f"{step}.jsonl"))
+            out[step] = stack.enter_context(part.open("w", encoding="utf-8"))
+        for one in tally.watch(made):
+            out[one.step].write(json.dumps(one.row, ensure_ascii=False) + "\n")
+        return tally.counts()
 
 
 def rating(d: Dialogue, origin: str) -> int | None:

@@ -44,6 +44,7 @@ class BatchClient:
     def __init__(self, endpoint: Endpoint, ledger: Ledger, purse: Purse) -> None:
         self.endpoint, self.ledger, self.purse = endpoint, ledger, purse
         self.wanted: dict[str, tuple[str, dict[str, Any]]] = {}  # id: purpose and body
+        self.given_up: list[str] = []  # ids of the attempts at requests that got no usable answer
 
     async def answer(self, request: Request, purpose: str, check: Check = lambda answer: None) -> Answer:
         """The answer to a request, where a batch has brought it.
@@ -57,7 +58,7 @@ class BatchClient:
             return Answer(**kept)
         why = ""
         for attempt in range(ATTEMPTS):
-            id = f"{files.digest(key)[:48]}-{attempt}"
+            id = _id(key, attempt)
             brought = self.ledger.batched(id)
             if brought is None:
                 self.purse.reserve(request.messages, request.max_tokens)
@@ -83,6 +84,7 @@ class BatchClient:
             )
             self.ledger.used(id)
             return answer
+        self.given_up += [_id(key, attempt) for attempt in range(ATTEMPTS)]
         raise GaveUp(f"{why}, {ATTEMPTS} times")
 
     @contextlib.contextmanager
@@ -170,6 +172,10 @@ class BatchClient:
         return len(every)
 
 
+def _id(key: dict[str, Any], attempt: int) -> str:
+    return f"{files.digest(key)[:48]}-{attempt}"
+
+
 def _line(id: str, asked: dict[str, Any]) -> str:
     line = {"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": asked}
     return json.dumps(line, ensure_ascii=False) + "\n"
@@ -196,6 +202,7 @@ def replies(
     for rows in found:
         yield rows
         advance()
+    client.ledger.forget_attempts(client.given_up)  # nothing is pending now, so the next run asks them anew
 
 
 async def _asked(dialogues: Iterable[Known], recipe: Recipe, client: BatchClient) -> list[list[Row]]:

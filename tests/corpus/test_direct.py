@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from collect import collect
 
 from empathic.corpus import direct
 from empathic.dialogues import Dialogue, Reply, guard, load
@@ -17,10 +18,10 @@ def test_the_papers_figures_on_the_2000(welivita: Path, monkeypatch) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(welivita))
     dialogues, _ = guard.drop_leaks(load.load(Dialogues(source="welivita"), 42))
     for teacher, (sft, pairs) in FIGURES.items():
-        corpus = direct.build(dialogues, Method(teachers=[teacher]), 42)
+        corpus = collect(direct.build, dialogues, Method(teachers=[teacher]), 42)
         assert (len(corpus.sft), len(corpus.preferences)) == (2 * sft, pairs)
         assert len({row["id"] for row in corpus.sft}) == sft
-    everything = direct.build(dialogues, Method(teachers=list(FIGURES)), 42)
+    everything = collect(direct.build, dialogues, Method(teachers=list(FIGURES)), 42)
     assert (len(everything.sft) // 2, len(everything.preferences)) == (2394, 2231)
     tests = {d.id for d in dialogues if d.split == "test"}
     assert not tests & {row["id"] for row in (*everything.sft, *everything.preferences)}
@@ -29,21 +30,21 @@ def test_the_papers_figures_on_the_2000(welivita: Path, monkeypatch) -> None:
 def test_everyday_prefers_targeted_to_ordinary_and_direct_in_equal_parts() -> None:
     dialogues = load.load(Dialogues(source="everyday"), 42)
     method = Method(teachers=["targeted"], rejected=["ordinary", "direct"])
-    corpus = direct.build(dialogues, method, 42)
-    assert corpus.counts()["by_teacher"] == {"targeted": {"sft_dialogues": 192, "sft": 192, "preferences": 192}}
+    corpus = collect(direct.build, dialogues, method, 42)
+    assert corpus.counts["by_teacher"] == {"targeted": {"sft_dialogues": 192, "sft": 192, "preferences": 192}}
     by_id = {d.id: d for d in dialogues}
     rejected = Counter(
         next(o for o, reply in by_id[row["id"]].replies.items() if reply.text == row["rejected"][0]["content"])
         for row in corpus.preferences
     )
     assert rejected == {"ordinary": 96, "direct": 96}
-    assert direct.build(dialogues, method, 42) == corpus
+    assert collect(direct.build, dialogues, method, 42) == corpus
 
 
 def test_situations_double_the_examples_and_leave_the_pairs_alone() -> None:
     dialogues = load.load(Dialogues(source="everyday"), 42)
-    plain = direct.build(dialogues, Method(rejected=["ordinary"]), 42)
-    both = direct.build(dialogues, Method(rejected=["ordinary"], situations=True), 42)
+    plain = collect(direct.build, dialogues, Method(rejected=["ordinary"]), 42)
+    both = collect(direct.build, dialogues, Method(rejected=["ordinary"], situations=True), 42)
     assert both.preferences == plain.preferences
     assert both.sft[:192] == plain.sft
     situation = {d.id: d.situation for d in dialogues if d.split == "train"}
@@ -56,7 +57,7 @@ def test_the_intended_rule_and_not_the_slip_of_precedence() -> None:
         return Dialogue(id, id, replies={"human": Reply("h", human), "bot": Reply("b", llm)}, split="train")
 
     dialogues = [rated("both", 3, 3), rated("two", 2, 3), rated("one", 1, 3), rated("slip", 2, 2), rated("none", 3, 1)]
-    corpus = direct.build(dialogues, Method(teachers=["bot"]), 1)
+    corpus = collect(direct.build, dialogues, Method(teachers=["bot"]), 1)
     assert [(row["id"], row["origin"]) for row in corpus.sft] == [("both", "human"), ("both", "bot")]
     assert [row["id"] for row in corpus.preferences] == ["two", "one"]
     assert set(corpus.sft[0]) == {"id", "origin", "prompt", "completion"}
@@ -68,7 +69,7 @@ def test_trl_takes_the_files_as_they_are(tmp_path: Path) -> None:
 
     from empathic import files
 
-    corpus = direct.build(load.load(Dialogues(), 42), Method(rejected=["ordinary"]), 42)
+    corpus = collect(direct.build, load.load(Dialogues(), 42), Method(rejected=["ordinary"]), 42)
     files.write_jsonl(tmp_path / "sft.jsonl", corpus.sft)
     read = datasets.load_dataset("json", data_files=str(tmp_path / "sft.jsonl"), split="train", cache_dir=str(tmp_path))
     assert read[0]["prompt"][0]["role"] == "user"
@@ -77,9 +78,9 @@ def test_trl_takes_the_files_as_they_are(tmp_path: Path) -> None:
 def test_unknown_origins_and_an_empty_corpus_are_refused() -> None:
     dialogues = load.load(Dialogues(), 42)
     with pytest.raises(UserError, match="known: direct, ordinary, targeted"):
-        direct.build(dialogues, Method(teachers=["gpt"]), 1)
+        collect(direct.build, dialogues, Method(teachers=["gpt"]), 1)
     with pytest.raises(UserError, match=r"method\.rejected"):
-        direct.build(dialogues, Method(rejected=["human"]), 1)
+        collect(direct.build, dialogues, Method(rejected=["human"]), 1)
     poor = [Dialogue("a", "a", replies={"human": Reply("h", 1), "bot": Reply("b", 1)}, split="train")]
-    with pytest.raises(UserError, match="both rated 3"):
-        direct.build(poor, Method(teachers=["bot"]), 1)
+    with pytest.raises(UserError, match="no SFT example"):
+        collect(direct.build, poor, Method(teachers=["bot"]), 1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from collect import collect
 
 from empathic.corpus import improved
 from empathic.dialogues import Dialogue, Reply, load
@@ -21,7 +22,7 @@ def _improved(dialogues: list[Dialogue]) -> list[Dialogue]:
 def test_the_papers_950_and_800(welivita: Path, monkeypatch, name: str) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(welivita))
     dialogues = _improved(load.load(Dialogues(source="welivita", split="paper"), 42))
-    corpus = improved.build(dialogues, Method(name=name), 42)
+    corpus = collect(improved.build, dialogues, Method(name=name), 42)
     assert (len(corpus.sft), len(corpus.preferences)) == (2 * 950, 800)
     assert [row["origin"] for row in corpus.sft[:4]] == ["human", "direct" if name == "direct" else "improved"] * 2
     assert not {row["id"] for row in corpus.sft} & {row["id"] for row in corpus.preferences}
@@ -34,30 +35,31 @@ def test_the_papers_950_and_800(welivita: Path, monkeypatch, name: str) -> None:
 
 def test_the_draw_is_that_of_pandas() -> None:
     pandas = pytest.importorskip("pandas")
-    dialogues = [Dialogue(f"d{i}", "hm", split="train") for i in range(1750)]
-    want = pandas.DataFrame({"id": [d.id for d in dialogues]}).sample(950, random_state=42)
-    assert improved._drawn(dialogues, 42) == set(want["id"])
+    want = pandas.DataFrame({"id": range(1750)}).sample(950, random_state=42)
+    assert set(improved._drawn(1750, 42).nonzero()[0]) == set(want["id"])
 
 
 def test_without_ratings_the_improved_reply_alone_is_a_target() -> None:
     dialogues = _improved(load.load(Dialogues(), 42))
-    corpus = improved.build(dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
+    corpus = collect(improved.build, dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
     assert (len(corpus.sft), len(corpus.preferences)) == (104, 88)
     assert {row["origin"] for row in corpus.sft} == {"improved"}
     assert corpus.preferences[0]["rejected"][0]["content"].startswith("A direct reply")
 
 
 def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_they_were() -> None:
-    whole = improved.build(_improved(load.load(Dialogues(), 42)), Method(name="llm-improved", rejected=["direct"]), 42)
+    whole = collect(
+        improved.build, _improved(load.load(Dialogues(), 42)), Method(name="llm-improved", rejected=["direct"]), 42
+    )
     dialogues = _improved(load.load(Dialogues(), 42))
     for d in dialogues[::3]:
         del d.replies["improved"]
     aside = {d.id for d in dialogues[::3]}
-    part = improved.build(dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
+    part = collect(improved.build, dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
     assert part.sft == [row for row in whole.sft if row["id"] not in aside]
     assert part.preferences == [row for row in whole.preferences if row["id"] not in aside]
 
 
 def test_nothing_to_prefer_the_improved_reply_to_is_refused() -> None:
     with pytest.raises(UserError, match=r"method\.rejected"):
-        improved.build(_improved(load.load(Dialogues(), 42)), Method(name="human-improved"), 42)
+        collect(improved.build, _improved(load.load(Dialogues(), 42)), Method(name="human-improved"), 42)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from empathic.client import ATTEMPTS, Answer, GaveUp, Request, Unusable
+from empathic.endpoint import Endpoint
+from empathic.ledger import Ledger
+from empathic.money import Purse
+from empathic.teacher.batch import BatchClient, Pending
+
+ENDPOINT = Endpoint(("http://127.0.0.1:9/v1",), "m", "m")
+ASKED = Request([{"role": "user", "content": "hello"}], 64, 1.0, seed=1)
+
+
+def _refuse(answer: Answer) -> None:
+    raise Unusable("is of no use")
+
+
+def test_a_request_that_was_given_up_is_asked_anew_and_stays_on_the_bill(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    client = BatchClient(ENDPOINT, ledger, Purse((1.0, 1.0)))
+
+    def day() -> str:
+        """Ask, hand over, and let the batch bring an answer that costs one US dollar and is of no use."""
+        with pytest.raises(Pending):
+            asyncio.run(client.answer(ASKED, "p", _refuse))
+        ((id, _),) = client.wanted.items()
+        client.wanted.clear()
+        ledger.handed_over("batch", "m", {id: "p"})
+        ledger.brought(id, asdict(Answer("hm", "stop", {})), "", (10, 1), 1.0)
+        return id
+
+    first = [day() for _ in range(ATTEMPTS)]
+    with pytest.raises(GaveUp, match="of no use"):
+        asyncio.run(client.answer(ASKED, "p", _refuse))
+    assert client.given_up == first
+    ledger.forget_attempts(client.given_up)
+    again = day()
+    assert again == first[0]
+    assert asyncio.run(client.answer(ASKED, "p")).text == "hm"
+    bill = ledger.bill()[0]
+    assert (bill["answers"], bill["wasted"], bill["cost"]) == (1, ATTEMPTS, ATTEMPTS + 1.0)
