@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -88,6 +89,7 @@ class Client:
         self._stack = AsyncExitStack()
         self._idle: list[Any] = []
         self._reached = False
+        self._unknown: set[str] = set()  # parameters that the server turned out not to take
 
     async def __aenter__(self) -> Client:
         import openai
@@ -176,16 +178,20 @@ class Client:
 
     async def _chat(self, request: Request, seed: int) -> tuple[Answer, tuple[int, int]]:
         """One request over the wire: the answer, and prompt and completion tokens."""
-        extra: dict[str, Any] = {}
+        asked = body(self.endpoint, request, seed)
         if request.top_logprobs:
-            extra = {"logprobs": True, "top_logprobs": request.top_logprobs}
+            asked |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         elif self.endpoint.local:
-            extra = {"extra_body": {"cache_prompt": False}}  # a reply is a function of its prompt alone
+            asked["extra_body"] = {"cache_prompt": False}  # a reply is a function of its prompt alone
+        for name in self._unknown & asked.keys():
+            value = asked.pop(name)
+            if name == "max_tokens":
+                asked["max_completion_tokens"] = value
         server = self._idle.pop()
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.endpoint.timeout):
-                reply = await server.chat.completions.create(**body(self.endpoint, request, seed), **extra)
+                reply = await server.chat.completions.create(**asked)
         finally:
             self._idle.append(server)
         self._reached = True
@@ -228,6 +234,9 @@ class Client:
             return _Outcome("busy", "the server was busy (429)", max(wait, _retry_after(error)))
         if status in (408, 409) or status >= 500:
             return _Outcome("failed", f"the server answered {status}", max(wait, _retry_after(error)))
+        if status in (400, 422) and (names := _not_taken(str(error))):
+            self._unknown |= names
+            return _Outcome("failed", f"the server takes no {' and '.join(sorted(names))}")
         raise GaveUp(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
 
 
@@ -245,6 +254,16 @@ def body(endpoint: Endpoint, request: Request, seed: int) -> dict[str, Any]:
         "temperature": request.temperature,
         "seed": seed,
     }
+
+
+def _not_taken(said: str) -> set[str]:
+    """Which of our parameters a refusal says the server doesn't take; no two compatible servers take the same ones."""
+    if not re.search(
+        r"not supported|unsupported|unknown|unrecogni[sz]ed|unexpected|not permitted|forbidden", said, re.I
+    ):
+        return set()
+    names = {name for name in ("logprobs", "top_logprobs", "max_tokens", "seed") if re.search(rf"\b{name}\b", said)}
+    return names | ({"logprobs", "top_logprobs"} if "logprobs" in names or "top_logprobs" in names else set())
 
 
 def _jitter(failures: int, most: float) -> float:

@@ -43,7 +43,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
         ("dpo", f"{recipe.dpo.epochs * math.ceil(pairs / recipe.dpo.batch_size)} steps"),
         ("phone", f"{3 * len(recipe.phone.quants)} GGUF files ({', '.join(recipe.phone.quants)})"),
         ("replies", f"{sum(replies)} replies from the files"),
-        ("judge", f"{judged * len(QUESTIONS)} questions to {recipe.judge[0].endpoint}"),
+        ("judge", f"{judged * len(QUESTIONS)} questions to {' and '.join(judge.endpoint for judge in recipe.judge)}"),
         ("report", str(folder / "report.html")),
     ]
     if absent:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from empathic.errors import UserError
+
+_MEASURES = ("behaviours", "specificity", "agreed")  # beside judges in the results
 
 
 class Section(BaseModel):
@@ -115,7 +118,7 @@ class Dpo(Training):
 class Judge(Section):
     """An endpoint that answers questions about replies."""
 
-    name: str = "qwen"
+    name: str = Field("qwen", description="its name in the results")
     endpoint: str = "local:qwen2.5-coder-1.5b"
     model: str | None = None
     key_env: str | None = None
@@ -148,12 +151,20 @@ class Recipe(Section):
     student: Student = Student()
     sft: Sft = Sft()
     dpo: Dpo = Dpo()
-    judge: list[Judge] = Field([Judge()], min_length=1, max_length=1)
+    judge: list[Judge] = Field([Judge()], min_length=1, description="one, or a panel that votes")
     phone: Phone = Phone()
     sample: Sample = Sample()
     ledger: str | None = Field(None, description="an SQLite file that runs may share; null: ledger.sqlite in the run")
     matrix: dict[str, list[Any]] = Field({}, description="key: values, every combination a run of its own")
     seed: int = 42
+
+    @field_validator("judge")
+    @classmethod
+    def _named_apart(cls, judges: list[Judge]) -> list[Judge]:
+        names = [judge.name for judge in judges]
+        if len({*names, *_MEASURES}) < len(names) + len(_MEASURES):
+            raise PydanticCustomError("names", f"names must differ, and from {', '.join(_MEASURES)}")
+        return judges
 
     def to_yaml(self) -> str:
         """The resolved recipe, defaults filled in."""

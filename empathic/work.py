@@ -169,8 +169,9 @@ def replies(run: Run) -> Row:
 
 
 def judge(run: Run) -> Row:
-    """Score every reply by both measures, the judge against its controls too, and pair them up."""
+    """Score every reply by both measures, every judge against its controls too, and pair them up."""
     from empathic.judge import controls, verdicts
+    from empathic.judge.behaviours import QUESTIONS
     from empathic.judge.specificity import Specificity
     from empathic.student import prompt
 
@@ -186,13 +187,14 @@ def judge(run: Run) -> Row:
     control = verdicts.control_systems([d.id for d in _sampled(run, "controls")], own, recipe.seed)
     systems |= control
     stock = dict.fromkeys(systems["dpo"], controls.STOCK)
-    total = 3 * sum(map(len, systems.values())) + sum(map(len, systems.values())) - len(control["stock"]) + len(stock)
-    advance = run.counter(total)
+    replies = sum(map(len, systems.values()))
+    questions = len(recipe.judge) * len(QUESTIONS) * replies
+    advance = run.counter(questions + replies - len(control["stock"]) + len(stock))
     scores = verdicts.Scores()
     with run.ledger() as ledger:
-        judge = recipe.judge[0]
-        with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
-            verdicts.score_behaviours(tested, systems, endpoint, ledger, scores, advance)
+        for judge in recipe.judge:
+            with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
+                verdicts.score_behaviours(tested, systems, endpoint, ledger, scores, advance, judge.name)
         told = prompt.instruction(recipe.student.prompt)
         scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
         verdicts.score_specificity(tested, {**systems, "stock": stock}, scorer, recipe.seed, scores, advance)
@@ -210,7 +212,7 @@ def judge(run: Run) -> Row:
             run.path("verdicts", f"control-{name}.jsonl"), verdicts.compare("control:own", worse, scores)[0]
         )
     return {
-        "judge": judge.name,
+        "judge": ", ".join(judge.name for judge in recipe.judge),
         "win_rates": rates,
         "controls": {
             by: {

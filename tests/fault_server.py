@@ -58,6 +58,10 @@ class Server:
                 await self.send(writer, 429, {"error": {"message": "slow down"}})
                 return
             await asyncio.sleep(self.options.latency)
+            for name in self.options.takes_no or ():
+                if name in body:
+                    await self.send(writer, 400, {"error": {"message": f"Unsupported parameter: '{name}'."}})
+                    return
             dice = random.Random(f"{self.options.seed} {known} {self.came[known]}")
             fault = dice.choice(self.options.only or FAULTS) if dice.random() < self.options.faults else ""
             if fault == "hang":
@@ -174,6 +178,7 @@ async def main() -> None:
     parser.add_argument("--limit", type=int, default=10**9)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--only", action="append")
+    parser.add_argument("--takes-no", action="append", help="refuse a parameter of this name")
     parser.add_argument("--varied", action="store_true", help="another answer for another seed")
     parser.add_argument("--seed", type=int, default=0)
     server = Server(parser.parse_args())

@@ -75,6 +75,21 @@ def test_a_server_that_stumbles_is_asked_again(server, tmp_path: Path) -> None:
     assert len(seen) == 4
 
 
+def test_parameters_that_a_server_does_not_take_are_left_out(faulty, tmp_path: Path) -> None:
+    names = ("logprobs", "seed", "max_tokens")
+    server = faulty("--latency", 0.05, *(word for name in names for word in ("--takes-no", name)))
+    asked = [Request([{"role": "user", "content": f"{i}? Answer yes or no."}], 1, top_logprobs=20) for i in range(40)]
+    with open_endpoint(server.url, "m") as endpoint:
+        answers = ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
+    assert {answer.text for answer in answers} == {"Yes", "No"}
+    counts = server.counts()
+    assert set(counts["well"].values()) == {1}
+    assert sum(counts["came"].values()) <= len(asked) + len(names) * endpoint.in_flight
+    stubborn = faulty("--takes-no", "model", "--takes-no", "messages")
+    with open_endpoint(stubborn.url, "m") as endpoint, pytest.raises(UserError, match=r"400.*'model'"):
+        ask(endpoint, asked[:1], Ledger(tmp_path / "s.sqlite"), "test")
+
+
 def test_a_refused_key_is_one_line_that_does_not_show_it(server, tmp_path: Path, monkeypatch) -> None:
     url, seen = server
     seen[0][:] = [401]

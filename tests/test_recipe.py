@@ -52,6 +52,8 @@ def test_set_reads_yaml_and_reaches_nested_keys() -> None:
         ("name.first=x", "no keys of its own"),
         ("method.name=guess", "method.name"),
         ("judge=[]", "judge"),
+        ("judge=[{name: a}, {name: a}]", "names must differ"),
+        ("judge=[{name: agreed}]", "names must differ"),
         ("sft={", "isn't YAML"),
     ],
 )

@@ -37,8 +37,9 @@ def _probabilities(run: Path) -> dict[tuple[str, str, str, str], float]:
     for path in sorted((run / "verdicts").glob("*.jsonl")):
         for row in files.read_jsonl(path):
             for system, scores in row["scores"].items():
-                for question, value in scores.get("probabilities", {}).items():
-                    found[path.name, row["id"], system, question] = value
+                for judge, questions in scores.get("probabilities", {}).items():
+                    for question, value in questions.items():
+                        found[path.name, row["id"], system, f"{judge} {question}"] = value
     return found
 
 

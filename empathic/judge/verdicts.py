@@ -12,7 +12,7 @@ from empathic import files
 from empathic.endpoint import Endpoint
 from empathic.errors import UserError
 from empathic.judge import behaviours, controls, specificity
-from empathic.judge.winrate import WinRate, agreed, outcome, win_rate
+from empathic.judge.winrate import WinRate, agreed, outcome, voted, win_rate
 from empathic.ledger import Ledger
 
 MEASURES = ("behaviours", "specificity")
@@ -29,23 +29,35 @@ class Tested:
 
 @dataclass
 class Scores:
-    """Scores of replies by system and dialogue id: log-odds by question, and nats of specificity."""
+    """Scores of replies: log-odds by judge, system, dialogue id and question; nats of specificity by system and id."""
 
-    odds: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    odds: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
     nats: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def behaviours(self, system: str, id: str) -> float:
-        """The mean log-odds of *yes* over the three questions."""
-        odds = self.odds[system][id]
+    def behaviours(self, judge: str, system: str, id: str) -> float:
+        """A judge's mean log-odds of *yes* over the three questions."""
+        odds = self.odds[judge][system][id]
         return sum(odds.values()) / len(odds)
 
-    def ids(self, system: str, measure: str) -> set[str]:
-        """The dialogues on which a system has a score by a measure."""
-        return set((self.odds if measure == "behaviours" else self.nats).get(system, {}))
+    def outcomes(self, a: str, b: str) -> dict[str, dict[str, float]]:
+        """Who won each dialogue that both systems were scored on: id -> measure -> 1, 0.5 or 0 for `a`.
 
-    def of(self, system: str, measure: str, id: str) -> float:
-        """One score; higher is better."""
-        return self.behaviours(system, id) if measure == "behaviours" else self.nats[system][id]
+        The measures are the judges of a panel by name (where there are several), `behaviours` by their vote,
+        `specificity`, and `agreed` where both are there.
+        """
+        by_judge: dict[str, dict[str, float]] = {}
+        for judge, of_judge in self.odds.items():
+            for id in of_judge.get(a, {}).keys() & of_judge.get(b, {}).keys():
+                won = outcome(self.behaviours(judge, a, id), self.behaviours(judge, b, id))
+                by_judge.setdefault(id, {})[judge] = won
+        panel = len(self.odds) > 1
+        found = {id: {**(of if panel else {}), "behaviours": voted([*of.values()])} for id, of in by_judge.items()}
+        for id in self.nats.get(a, {}).keys() & self.nats.get(b, {}).keys():
+            found.setdefault(id, {})["specificity"] = outcome(self.nats[a][id], self.nats[b][id])
+        for of in found.values():
+            if of.keys() >= set(MEASURES):
+                of["agreed"] = agreed([of[measure] for measure in MEASURES])
+        return dict(sorted(found.items()))
 
 
 def read_replies(path: Path) -> tuple[list[Tested], Replies]:
@@ -75,12 +87,13 @@ def score_behaviours(
     ledger: Ledger,
     scores: Scores,
     advance: Callable[[], None] = lambda: None,
+    judge: str = "behaviours",
 ) -> None:
-    """Add log-odds for every reply of every system to `scores`, dialogue by dialogue so that prompts are cached."""
+    """Add a judge's log-odds for every reply of every system to `scores`, dialogue by dialogue: prompts are cached."""
     places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
     asked = [behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places]
     for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance), strict=True):
-        scores.odds.setdefault(name, {})[d.id] = odds
+        scores.odds.setdefault(judge, {}).setdefault(name, {})[d.id] = odds
 
 
 def score_specificity(
@@ -110,33 +123,30 @@ def score_specificity(
 
 
 def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[WinRate]]:
-    """Verdicts of `a` against `b`, a row a dialogue, and their win rates by each measure and agreed."""
-    rows: dict[str, dict[str, float]] = {}
-    for measure in MEASURES:
-        for id in sorted(scores.ids(a, measure) & scores.ids(b, measure)):
-            rows.setdefault(id, {})[measure] = outcome(scores.of(a, measure, id), scores.of(b, measure, id))
-    for verdict in rows.values():
-        if len(verdict) == len(MEASURES):
-            verdict["agreed"] = agreed([verdict[measure] for measure in MEASURES])
+    """Verdicts of `a` against `b`, a row a dialogue, and win rates by each of the measures of `Scores.outcomes`."""
+    found = scores.outcomes(a, b)
     rates = []
-    for judge in (*MEASURES, "agreed"):
-        outcomes = [verdict[judge] for verdict in rows.values() if judge in verdict]
+    for measure in dict.fromkeys((*scores.odds, *MEASURES, "agreed")):
+        outcomes = [of[measure] for of in found.values() if measure in of]
         if outcomes:
-            rates.append(win_rate(a, b, judge, outcomes))
+            rates.append(win_rate(a, b, measure, outcomes))
     verdicts = [
-        {"id": id, "a": a, "b": b, "outcomes": verdict, "scores": {s: _shown(scores, s, id) for s in (a, b)}}
-        for id, verdict in rows.items()
+        {"id": id, "a": a, "b": b, "outcomes": of, "scores": {s: _shown(scores, s, id) for s in (a, b)}}
+        for id, of in found.items()
     ]
     return verdicts, rates
 
 
 def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
-    """Every probability behind a verdict."""
-    odds = scores.odds.get(system, {}).get(id)
+    """Every probability behind a verdict, by judge."""
     shown: dict[str, Any] = {}
-    if odds is not None:
-        shown["probabilities"] = {q: round(behaviours.probability(value), 6) for q, value in odds.items()}
-        shown["log_odds"] = round(scores.behaviours(system, id), 4)
+    for judge, of in scores.odds.items():
+        if id in of.get(system, {}):
+            odds = of[system][id]
+            shown.setdefault("probabilities", {})[judge] = {
+                question: round(behaviours.probability(value), 6) for question, value in odds.items()
+            }
+            shown.setdefault("log_odds", {})[judge] = round(scores.behaviours(judge, system, id), 4)
     if id in scores.nats.get(system, {}):
         shown["specificity"] = round(scores.nats[system][id], 4)
     return shown

@@ -56,6 +56,11 @@ def agreed(outcomes: Sequence[float]) -> float:
     return outcomes[0] if len(set(outcomes)) == 1 else 0.5
 
 
+def voted(outcomes: Sequence[float]) -> float:
+    """What most judges of a panel say; a tie where they are split."""
+    return outcome(sum(outcomes), len(outcomes) / 2)
+
+
 def win_rate(a: str, b: str, judge: str, outcomes: Sequence[float]) -> WinRate:
     """The win rate over one outcome (1, 0.5 or 0 for `a`) a dialogue.
 

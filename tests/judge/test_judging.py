@@ -103,7 +103,7 @@ def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> No
     yes = dict.fromkeys(behaviours.QUESTIONS, 2.0)
     no = dict.fromkeys(behaviours.QUESTIONS, -1.0)
     scores = verdicts.Scores(
-        odds={"a": {"d0": yes, "d1": yes}, "b": {"d0": no, "d1": yes}},
+        odds={"j": {"a": {"d0": yes, "d1": yes}, "b": {"d0": no, "d1": yes}}},
         nats={"a": {"d0": 3.0, "d1": 1.0, "d2": 5.0}, "b": {"d0": 1.0, "d1": 2.0, "d2": 0.0}},
     )
     rows, rates = verdicts.compare("a", "b", scores)
@@ -113,12 +113,30 @@ def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> No
         {"specificity": 1.0},
     ]
     assert rows[0]["a"] == "a"
-    assert rows[0]["scores"]["a"]["probabilities"]["natural"] == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-6)
+    assert rows[0]["scores"]["a"]["probabilities"]["j"]["natural"] == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-6)
     assert {rate.judge: (rate.estimate, rate.n) for rate in rates} == {
         "behaviours": (0.75, 2),
         "specificity": (2 / 3, 3),
         "agreed": (0.75, 2),
     }
+
+
+def test_a_panel_votes_and_each_judge_has_a_rate_of_its_own() -> None:
+    def odds(*values: float) -> dict[str, dict[str, float]]:
+        return {f"d{i}": dict.fromkeys(behaviours.QUESTIONS, value) for i, value in enumerate(values)}
+
+    panel = {"one": (3, 3, -3), "two": (2, -2, -2), "three": (1, 1, 0)}
+    scores = verdicts.Scores(odds={name: {"a": odds(*values), "b": odds(0, 0, 0)} for name, values in panel.items()})
+    rows, rates = verdicts.compare("a", "b", scores)
+    assert [row["outcomes"]["behaviours"] for row in rows] == [1.0, 1.0, 0.0]
+    assert {rate.judge: rate.estimate for rate in rates} == {
+        "one": pytest.approx(2 / 3),
+        "two": pytest.approx(1 / 3),
+        "three": pytest.approx(2.5 / 3),
+        "behaviours": pytest.approx(2 / 3),
+    }
+    del scores.odds["three"]
+    assert [row["outcomes"]["behaviours"] for row in verdicts.compare("a", "b", scores)[0]] == [1.0, 0.5, 0.0]
 
 
 def test_controls_are_worse_by_construction_and_a_coin_fails_them() -> None:

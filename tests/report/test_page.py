@@ -22,7 +22,9 @@ def run(tmp_path: Path) -> Path:
     ids = [f"d{i}" for i in range(24)]
     scores = verdicts.Scores()
     for system, lift in (("base", 0.0), ("sft", 0.5), ("dpo", 1.0), ("control:own", 1.0), ("stock", 1.5)):
-        scores.odds[system] = {id: dict.fromkeys(QUESTIONS, lift + i % 3) for i, id in enumerate(ids)}
+        scores.odds.setdefault("tiny", {})[system] = {
+            id: dict.fromkeys(QUESTIONS, lift + i % 3) for i, id in enumerate(ids)
+        }
         scores.nats[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
     rates = []
     for a, b in (("dpo", "base"), ("sft", "base")):
