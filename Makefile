@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: demo test lint study bench docs clean
+.PHONY: demo test lint study bench strategies docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -24,6 +24,9 @@ study: demo  ## the demo's models against the ordinary, direct and targeted repl
 
 bench: .venv/installed  ## examples per second of both steps beside stock TRL and LLaMA-Factory, on this machine (about two hours; rows are kept as they come)
 	$(BIN)/python benchmarks/training.py
+
+strategies: .venv/installed  ## every prompting strategy against direct prompting, with a local teacher
+	$(BIN)/python benchmarks/strategies.py
 
 docs: .venv/installed  ## write the generated parts of the docs anew
 	$(BIN)/python docs/generate.py

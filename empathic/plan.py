@@ -21,7 +21,9 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: what the run itself would refuse at its first stages.
     """
-    kept, dropped = guard.drop_leaks(load.load(recipe.dialogues, recipe.seed))
+    found = load.load(recipe.dialogues, recipe.seed)
+    watch = guard.Guard(found)
+    kept = [d for d in found if watch.passes(d)]
     train = [d for d in kept if d.split == "train"]
     tests = sum(d.split == "test" for d in kept)
     teacher, corpus = _taught(train, recipe)
@@ -33,7 +35,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     judged = sum(replies) + sum(known) + 4 * min(recipe.sample.controls, tests)
     absent = [name for name in _models(recipe) if not models.cached(name).exists()]
     lines = [
-        ("dialogues", f"{len(train)} to train on, {tests} to test on, {dropped} dropped as leaks"),
+        ("dialogues", f"{len(train)} to train on, {tests} to test on, {watch.dropped} dropped as leaks"),
         ("teacher", teacher),
         ("corpus", f"{sft} SFT examples, {pairs} preference pairs"),
         (

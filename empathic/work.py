@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 
 from empathic import files
@@ -21,11 +22,19 @@ from empathic.workspace import Row, Run
 
 def dialogues(run: Run) -> Row:
     """Load the dialogues, split, and drop those of train that are also in test."""
-    found = load.load(run.recipe.dialogues, run.recipe.seed)
-    kept, dropped = guard.drop_leaks(found)
-    files.write_jsonl(run.path("dialogues.jsonl"), (d.to_row() for d in kept))
-    counts = {split: sum(d.split == split for d in kept) for split in ("train", "test")}
-    return {**counts, "leaks_dropped": dropped}
+
+    def found() -> Iterator[Dialogue]:
+        return load.stream(run.recipe.dialogues, run.recipe.seed)
+
+    watch, counts = guard.Guard(found()), Counter({"train": 0, "test": 0})
+
+    def kept() -> Iterator[Row]:
+        for d in filter(watch.passes, found()):
+            counts[d.split] += 1
+            yield d.to_row()
+
+    files.write_jsonl(run.path("dialogues.jsonl"), kept())
+    return {**counts, "leaks_dropped": watch.dropped}
 
 
 def teacher(run: Run) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from empathic.dialogues.dialogue import Dialogue
 
@@ -15,18 +15,28 @@ def normal(text: str) -> str:
     return " ".join(re.sub(r"[^\w]+", " ", folded).split())
 
 
-def drop_leaks(dialogues: Sequence[Dialogue]) -> tuple[list[Dialogue], int]:
-    """Drop train dialogues that are also test dialogues, by id or by situation and utterance together.
+class Guard:
+    """Lets dialogues pass, but for those of train that are tested on: by id, or by situation and utterance together.
 
-    Returns:
-        The dialogues that are left, in order, and how many were dropped.
+    Args:
+        dialogues: all of them, of which those of test are looked at.
     """
-    tests = [d for d in dialogues if d.split == "test"]
-    ids = {d.id for d in tests}
-    texts = {(normal(d.situation), normal(d.utterance)) for d in tests}
 
-    def leaks(d: Dialogue) -> bool:
-        return d.split == "train" and (d.id in ids or (normal(d.situation), normal(d.utterance)) in texts)
+    def __init__(self, dialogues: Iterable[Dialogue]) -> None:
+        self.dropped = 0
+        self._ids: set[int] = set()
+        self._texts: set[int] = set()
+        for d in dialogues:
+            if d.split == "test":
+                self._ids.add(hash(d.id))
+                self._texts.add(_text(d))
 
-    kept = [d for d in dialogues if not leaks(d)]
-    return kept, len(dialogues) - len(kept)
+    def passes(self, d: Dialogue) -> bool:
+        """Whether a dialogue may stay."""
+        leaks = d.split == "train" and (hash(d.id) in self._ids or _text(d) in self._texts)
+        self.dropped += leaks
+        return not leaks
+
+
+def _text(d: Dialogue) -> int:
+    return hash((normal(d.situation), normal(d.utterance)))

@@ -28,7 +28,12 @@ _EVERYDAY_COLUMNS = {f"reply.{origin}": origin for origin in ("ordinary", "direc
 
 
 def load(settings: Dialogues, seed: int) -> list[Dialogue]:
-    """Load dialogues and split them.
+    """All that `stream` yields."""
+    return list(stream(settings, seed))
+
+
+def stream(settings: Dialogues, seed: int) -> Iterator[Dialogue]:
+    """Load dialogues and split them, one by one: the source is read more than once, and is never in memory.
 
     Args:
         settings: the recipe's `dialogues`.
@@ -37,19 +42,20 @@ def load(settings: Dialogues, seed: int) -> list[Dialogue]:
     Raises:
         UserError: a file that is missing or wrong, or a split that can't be made.
     """
-    how = settings.split
+    how = "paper" if settings.source == "welivita" and settings.split == "own" else settings.split
+    return split.assign(lambda: _read(settings), how, settings.test_share, seed)
+
+
+def _read(settings: Dialogues) -> Iterator[Dialogue]:
+    """The dialogues of a source, from its beginning."""
+    paths = files_of(settings)
     if settings.source == "everyday":
-        found = table.dialogues(table.rows(files_of(settings)[0]), _EVERYDAY_COLUMNS)
-    elif settings.source == "welivita":
-        found = table.dialogues(table.rows(files_of(settings)[0]), {**_WELIVITA_COLUMNS, **settings.columns})
-        how = "paper" if how == "own" else how
-    elif settings.source == "empathetic-dialogues":
-        found = [d for path in files_of(settings) for d in _empathetic(path)]
-    elif paths := files_of(settings):
-        found = table.dialogues(table.rows(paths[0]), settings.columns)
-    else:
-        found = table.dialogues(_hub(settings.source), settings.columns)
-    return split.assign(found, how, settings.test_share, seed)
+        return table.dialogues(table.rows(paths[0]), _EVERYDAY_COLUMNS)
+    if settings.source == "welivita":
+        return table.dialogues(table.rows(paths[0]), {**_WELIVITA_COLUMNS, **settings.columns})
+    if settings.source == "empathetic-dialogues":
+        return (d for path in paths for d in _empathetic(path))
+    return table.dialogues(table.rows(paths[0]) if paths else _hub(settings.source), settings.columns)
 
 
 def files_of(settings: Dialogues) -> list[Path]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from empathic.dialogues.dialogue import Dialogue
 from empathic.errors import UserError
 
+Source = Callable[[], Iterable[Dialogue]]  # dialogues in their order, anew at each call
+_Tested = Callable[[int, Dialogue], bool]  # of a dialogue and its number, whether it is tested on
 
-def assign(dialogues: Sequence[Dialogue], how: str, test_share: float, seed: int) -> list[Dialogue]:
-    """Give every dialogue its split, "train" or "test"; the order stays.
+
+def assign(source: Source, how: str, test_share: float, seed: int) -> Iterator[Dialogue]:
+    """Give every dialogue its split, "train" or "test", one by one in their order.
 
     Args:
-        dialogues: dialogues, with the source's own split where it has one.
+        source: dialogues, with the source's own split where it has one.
         how: `own`, `paper`, `random`, or a file with a test id a line.
         test_share: the share of test dialogues in a random split.
         seed: the seed of a random split.
@@ -24,59 +29,68 @@ def assign(dialogues: Sequence[Dialogue], how: str, test_share: float, seed: int
         UserError: the split can't be made from these dialogues, or leaves one side empty.
     """
     if how == "own":
-        how = "given" if any(d.split for d in dialogues) else "random"
+        how = "given" if any(d.split for d in source()) else "random"
     if how == "given":
-        split = [d if d.split else replace(d, split="train") for d in dialogues]
+        tested: _Tested = _given
     elif how == "paper":
-        tests = _paper(dialogues)
-        split = [replace(d, split="test" if d.id in tests else "train") for d in dialogues]
+        tested = _paper(source)
     elif how == "random":
-        tests = _random(dialogues, test_share, seed)
-        split = [replace(d, split="test" if d.id in tests else "train") for d in dialogues]
+        tested = _random(source, test_share, seed)
     else:
-        tests = _listed(dialogues, Path(how))
-        split = [replace(d, split="test" if d.id in tests else "train") for d in dialogues]
-    counts = {side: sum(d.split == side for d in split) for side in ("train", "test")}
+        tested = _listed(source, Path(how))
+    counts = Counter({"train": 0, "test": 0})
+    for number, d in enumerate(source()):
+        side = "test" if tested(number, d) else "train"
+        counts[side] += 1
+        yield d if d.split == side else replace(d, split=side)
     for side, count in counts.items():
         if not count:
-            raise UserError(f"dialogues.split: no dialogue is left to {side} on ({len(split)} in all); add dialogues")
-    return split
+            raise UserError(
+                f"dialogues.split: no dialogue is left to {side} on ({counts.total()} in all); add dialogues"
+            )
 
 
-def _paper(dialogues: Sequence[Dialogue]) -> set[str]:
+def _given(number: int, d: Dialogue) -> bool:
+    return d.split == "test"
+
+
+def _paper(source: Source) -> _Tested:
     """Test where fewer than two replies are rated 3. It selects on the outcome: a hard slice, no random sample."""
-    if not any(r.rating for d in dialogues for r in d.replies.values()):
+    if not any(r.rating for d in source() for r in d.replies.values()):
         raise UserError("dialogues.split: 'paper' needs rated replies, and these have none; use random")
-    return {d.id for d in dialogues if sum(r.rating == 3 for r in d.replies.values()) < 2}
+    return lambda number, d: sum(r.rating == 3 for r in d.replies.values()) < 2
 
 
-def _random(dialogues: Sequence[Dialogue], share: float, seed: int) -> set[str]:
-    """A seeded sample of ids, stratified by emotion: of each emotion the share, rounded up or down by lot."""
+def _random(source: Source, share: float, seed: int) -> _Tested:
+    """A seeded sample, stratified by emotion: of each emotion the share, rounded up or down by lot."""
     dice = random.Random(seed)
-    by_emotion: dict[str, list[str]] = {}
-    for d in dialogues:
-        by_emotion.setdefault(d.emotion, []).append(d.id)
-    tests: set[str] = set()
+    by_emotion: dict[str, array[int]] = {}
+    count = 0
+    for d in source():
+        by_emotion.setdefault(d.emotion, array("q")).append(count)
+        count += 1
+    tests = bytearray(count)
     owed = 0.0
     for emotion in sorted(by_emotion):
-        ids = by_emotion[emotion]
-        owed += share * len(ids)
-        take = min(len(ids), round(owed))
+        numbers = by_emotion[emotion]
+        owed += share * len(numbers)
+        take = min(len(numbers), round(owed))
         owed -= take
-        tests.update(dice.sample(ids, take))
-    if not tests and len(dialogues) > 1:
-        tests.add(dice.choice([d.id for d in dialogues]))
-    return tests
+        for number in dice.sample(numbers, take):
+            tests[number] = True
+    if not any(tests) and count > 1:
+        tests[dice.choice(range(count))] = True
+    return lambda number, d: bool(tests[number])
 
 
-def _listed(dialogues: Sequence[Dialogue], path: Path) -> set[str]:
+def _listed(source: Source, path: Path) -> _Tested:
     if not path.is_file():
         raise UserError(f"dialogues.split: {path} is no file; want own, paper, random, or a file of test ids")
     try:
         wanted = {line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()}
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8; save it as UTF-8") from error
-    unknown = wanted - {d.id for d in dialogues}
+    unknown = wanted - {d.id for d in source() if d.id in wanted}
     if unknown:
         raise UserError(f"{path}: {len(unknown)} ids are no dialogue's, such as {min(unknown)!r}")
-    return wanted
+    return lambda number, d: d.id in wanted

@@ -7,9 +7,10 @@ import difflib
 import gzip
 import io
 import json
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from empathic import files
 from empathic.dialogues.dialogue import Dialogue, Reply
@@ -30,40 +31,51 @@ def rows(path: Path) -> Iterator[tuple[str, Row]]:
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
         raise UserError(f"{path}: {what}; dialogues.source wants a .jsonl, .csv or .tsv file")
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise UserError(f"{path}: can't be read ({error}); is the file whole?") from error
-    text = _decode(path, data)
-    if not text.strip():
-        raise UserError(f"{path}: the file is empty; want a dialogue a line")
     ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if ending in (".jsonl", ".json", ".ndjson"):
-        yield from _json_rows(path, text)
-    elif ending in (".csv", ".tsv"):
-        yield from _csv_rows(path, text, "\t" if ending == ".tsv" else ",")
-    else:
+    if ending not in (".jsonl", ".json", ".ndjson", ".csv", ".tsv"):
         raise UserError(f"{path}: unknown kind of file {ending!r}; want .jsonl, .csv or .tsv")
-
-
-def _decode(path: Path, data: bytes) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        if not any(line.strip(b"\xef\xbb\xbf \t\r\n") for line in _lines(path)):
+            raise UserError(f"{path}: the file is empty; want a dialogue a line")
+        if ending in (".csv", ".tsv"):
+            yield from _csv_rows(path, "\t" if ending == ".tsv" else ",")
+        else:
+            yield from _json_rows(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: can't be read ({error}); is the file whole?") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with _open(path) as data:
+        yield from data
+
+
+def _decoded(path: Path, number: int, line: bytes) -> str:
+    """A line as text.
+
+    Raises:
+        UserError: it isn't UTF-8, or holds a NUL.
+    """
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}:{line}: not UTF-8 (Latin-1, perhaps); save the file as UTF-8") from error
+        raise UserError(f"{path}:{number}: not UTF-8 (Latin-1, perhaps); save the file as UTF-8") from error
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise UserError(f"{path}:{line}: holds a NUL character; save the file as plain UTF-8 text")
+        raise UserError(f"{path}:{number}: holds a NUL character; save the file as plain UTF-8 text")
     return text
 
 
-def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Row]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
+def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    for number, line in enumerate(_lines(path), 1):
+        text = _decoded(path, number, line)
+        if not text.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(text)
         except ValueError as error:
             raise UserError(f"{path}:{number}: not JSON ({error}); want one object a line") from error
         if not isinstance(row, dict):
@@ -71,24 +83,30 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Row]]:
         yield f"{path}:{number}", row
 
 
-def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[str, Row]]:
+def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(1 << 27)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
-    try:
-        for row in reader:
-            line = reader.line_num
-            if None in row or None in row.values():
-                raise UserError(f"{path}:{line}: not as many fields as the header has; check its commas and quotes")
-            yield f"{path}:{line}", row
-    except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num}: not CSV ({error}); check its quotes") from error
+    with _open(path) as data:
+        text = io.TextIOWrapper(data, encoding="utf-8-sig", newline="")
+        reader = csv.DictReader(text, delimiter=delimiter, strict=True)
+        try:
+            for row in reader:
+                line = reader.line_num
+                if None in row or None in row.values():
+                    raise UserError(f"{path}:{line}: not as many fields as the header has; check its commas and quotes")
+                if any("\0" in value for value in row.values()):
+                    raise UserError(f"{path}:{line}: holds a NUL character; save the file as plain UTF-8 text")
+                yield f"{path}:{line}", row
+        except (UnicodeDecodeError, csv.Error) as error:
+            for number, raw in enumerate(_lines(path), 1):
+                _decoded(path, number, raw)
+            raise UserError(f"{path}:{reader.line_num}: not CSV ({error}); check its quotes") from error
     if line == 1:
         raise UserError(f"{path}: a header and no rows; want a dialogue a row")
 
 
-def dialogues(found: Iterator[tuple[str, Row]], columns: Mapping[str, str]) -> list[Dialogue]:
-    """Rows as dialogues.
+def dialogues(found: Iterable[tuple[str, Row]], columns: Mapping[str, str]) -> Iterator[Dialogue]:
+    """Rows as dialogues, one by one.
 
     An utterance is enough. `replies` is a mapping of origin to text (or to `{"text", "rating"}`); in a table,
     `reply.ORIGIN` and `rating.ORIGIN` columns do the same.
@@ -101,17 +119,15 @@ def dialogues(found: Iterator[tuple[str, Row]], columns: Mapping[str, str]) -> l
         UserError: a missing column (the nearest is suggested), an empty or huge utterance, an id that stands
             twice, or a rating that isn't 1, 2 or 3; names the place.
     """
-    read: list[Dialogue] = []
-    places: dict[str, str] = {}
+    seen: set[int] = set()  # hashes: a million ids take 70 MB less
     for place, row in found:
-        if not read:
+        if not seen:
             _check_columns(place, row, columns)
         dialogue = _dialogue(place, row, columns)
-        if dialogue.id in places:
-            raise UserError(f"{place}: the id {dialogue.id!r} stands at {places[dialogue.id]} too; ids must differ")
-        places[dialogue.id] = place
-        read.append(dialogue)
-    return read
+        if hash(dialogue.id) in seen:
+            raise UserError(f"{place}: the id {dialogue.id!r} stands before this line too; ids must differ")
+        seen.add(hash(dialogue.id))
+        yield dialogue
 
 
 def _check_columns(place: str, row: Row, columns: Mapping[str, str]) -> None:

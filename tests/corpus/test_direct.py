@@ -7,7 +7,7 @@ import pytest
 from collect import collect
 
 from empathic.corpus import direct
-from empathic.dialogues import Dialogue, Reply, guard, load
+from empathic.dialogues import Dialogue, Reply, load
 from empathic.errors import UserError
 from empathic.recipe import Dialogues, Method
 
@@ -16,7 +16,7 @@ FIGURES = {"chatgpt": (639, 593), "llama": (617, 563), "gemini": (551, 500), "mi
 
 def test_the_papers_figures_on_the_2000(welivita: Path, monkeypatch) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(welivita))
-    dialogues, _ = guard.drop_leaks(load.load(Dialogues(source="welivita"), 42))
+    dialogues = load.load(Dialogues(source="welivita"), 42)
     for teacher, (sft, pairs) in FIGURES.items():
         corpus = collect(direct.build, dialogues, Method(teachers=[teacher]), 42)
         assert (len(corpus.sft), len(corpus.preferences)) == (2 * sft, pairs)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -22,9 +23,11 @@ CSV = "id,utterance,split\na,My roof leaks.,train\nb,We won!,test\n"
 
 def test_the_papers_split_of_the_2000_leaks_nothing(welivita: Path, monkeypatch) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(welivita))
-    kept, dropped = guard.drop_leaks(load.load(Dialogues(source="welivita", split="paper"), 42))
+    found = load.load(Dialogues(source="welivita", split="paper"), 42)
+    watch = guard.Guard(found)
+    kept = [d for d in found if watch.passes(d)]
     assert Counter(d.split for d in kept) == {"train": 1750, "test": 250}
-    assert dropped == 0
+    assert watch.dropped == 0
     assert {len(d.replies) for d in kept} == {5}
 
 
@@ -170,6 +173,20 @@ def test_the_guard_drops_what_is_tested_on_however_it_is_written() -> None:
         Dialogue("b", "my ROOF it  leaks", "rain.", split="train"),
         Dialogue("c", "my roof it leaks", "another day", split="train"),
     ]
-    kept, dropped = guard.drop_leaks(dialogues)
-    assert [d.id for d in kept] == ["a", "c"]
-    assert dropped == 1
+    watch = guard.Guard(dialogues)
+    assert [d.id for d in dialogues if watch.passes(d)] == ["a", "c"]
+    assert watch.dropped == 1
+
+
+@pytest.mark.parametrize("split", ["random", "own"])
+def test_many_dialogues_need_no_more_memory_than_few(tmp_path: Path, split: str) -> None:
+    peaks = []
+    for count in (500, 5000):
+        rows = ({"id": f"d{i}", "utterance": f"My boat {i} sank. " * 20, "emotion": f"e{i % 8}"} for i in range(count))
+        source = tmp_path / f"{count}.jsonl"
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        tracemalloc.start()
+        assert sum(1 for _ in load.stream(Dialogues(source=str(source), split=split), 1)) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 5000 * 200, "a hash of each id, where each dialogue takes 1,500 bytes"
