@@ -1,7 +1,8 @@
 """Win rates that can be defended: ties count half, every rate has a 95% interval.
 
-The interval is Wilson's score interval (Wilson 1927, JASA 22, 209-212). Ties make outcomes less spread than
-wins and losses alone, so with ties it is wider than it need be, never narrower.
+The interval is Wilson's score interval (Wilson 1927, JASA 22, 209-212) over as many dialogues as would show the same
+spread without ties (as Korn and Graubard 1998, Survey Methodology 24, 193-201, have it for surveys): outcomes with ties
+are less spread than wins and losses alone, and without ties it is Wilson's own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_Z = 1.959963984540054  # the normal's 97.5% point
+Z = 1.959963984540054  # the normal's 97.5% point
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,17 @@ class WinRate:
         return {key: round(v, 4) if isinstance(v, float) else v for key, v in asdict(self).items()}
 
 
-def interval(rate: float, n: int) -> tuple[float, float]:
+def interval(rate: float, n: float) -> tuple[float, float]:
     """Wilson's 95% score interval for a rate over `n` dialogues.
 
     Raises:
         ValueError: `n` is 0 or the rate is outside 0..1.
     """
-    if n < 1 or not 0 <= rate <= 1:
+    if n <= 0 or not 0 <= rate <= 1:
         raise ValueError(f"no interval for a rate of {rate} over {n}")
-    spread = _Z * _Z / n
+    spread = Z * Z / n
     centre = (rate + spread / 2) / (1 + spread)
-    half = _Z / (1 + spread) * math.sqrt(rate * (1 - rate) / n + spread / (4 * n))
+    half = Z / (1 + spread) * math.sqrt(rate * (1 - rate) / n + spread / (4 * n))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
@@ -68,5 +69,16 @@ def win_rate(a: str, b: str, judge: str, outcomes: Sequence[float]) -> WinRate:
         ValueError: no outcomes.
     """
     rate = sum(outcomes) / len(outcomes) if outcomes else math.nan
-    low, high = interval(rate, len(outcomes))
+    low, high = interval(rate, _without_ties(outcomes))
     return WinRate(a, b, judge, rate, low, high, sum(o == 0.5 for o in outcomes), len(outcomes))
+
+
+def _without_ties(outcomes: Sequence[float]) -> float:
+    """How many dialogues without ties show the spread of these: as many as there are, or more.
+
+    One win and one loss are added for the comparison of spreads, so that outcomes that are all tied are not certain.
+    """
+    n = len(outcomes)
+    mean = (sum(outcomes) + 1) / (n + 2)
+    spread = (sum((o - mean) ** 2 for o in outcomes) + (1 - mean) ** 2 + mean**2) / (n + 2)
+    return n * mean * (1 - mean) / spread
