@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -88,6 +89,8 @@ def measure(
     (folder / "recipe.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     command = [install() / "bin" / "python", "-P", STEPS, folder / "recipe.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "DISABLE_VERSION_CHECK": "1"})
+    if done.returncode == -signal.SIGKILL:
+        sys.exit("llamafactory: out of memory")
     if done.returncode:
         sys.exit(f"llamafactory: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
     found = json.loads(done.stdout.strip().splitlines()[-1])

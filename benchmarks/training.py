@@ -6,7 +6,7 @@ Same model, data, batch, dtype and threads; each measurement is a process of its
 ratio is that of neighbours in time. A row holds the median of the rounds. Rows of cases that were not asked for stay
 as they are in benchmarks/training.json. Stock TRL runs without activation checkpointing, its faster setting here, and
 with its default of computing DPO's references in every step; ours computes them once, and its share of that pass over
-three epochs is counted in.
+three epochs is counted in. `lean` is ours with `recompute: true`, which LLaMA-Factory does by default.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 EPOCHS = 3  # of the paper, over which one pass for the references is spread
-TIMED = 2  # steps, after one to warm up
+TIMED = 16  # examples at least, after one step to warm up
+MOST_STEPS = 4
 OUT = Path(__file__).with_suffix(".json")
 
 
@@ -37,6 +40,7 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     from empathic.errors import UserError
 
     settings = [f"student.prompt={prompt}", f"{step}.batch_size={batch}", f"{step}.epochs=1", f"{step}.save_steps=1000"]
+    settings.append(f"{step}.recompute={str(peer == 'lean').lower()}")
     try:
         recipe = recipes.load("direct", settings)
         dialogues = load.load(recipe.dialogues, recipe.seed)
@@ -48,7 +52,8 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     for one in direct.build(lambda: train, recipe.method, recipe.seed):
         made[one.step].append(one.row)
     rows = made["sft" if step == "sft" else "preferences"]
-    rows = [rows[i * 7 % len(rows)] for i in range(batch * (1 + TIMED))]
+    timed = min(MOST_STEPS, math.ceil(TIMED / batch))
+    rows = [rows[i * 7 % len(rows)] for i in range(batch * (1 + timed))]
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / "sft"
         if step == "dpo":
@@ -57,7 +62,7 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
             training.sft(made["sft"][:4], recipe, start, lambda done, total: None)
         if peer == "llamafactory":
             return _llamafactory(step, rows, recipe, start, batch, Path(folder))
-        return _trl(step, rows, recipe, start, batch, Path(folder), shared=peer == "ours")
+        return _trl(step, rows, recipe, start, batch, Path(folder), shared=peer in ("ours", "lean"))
 
 
 def _trl(
@@ -79,7 +84,7 @@ def _trl(
 
         training.SharedDPOTrainer._precompute_ref_logps = timed
     else:
-        training.share_prefixes = lambda model: "stock"
+        training.quicken = lambda model: "stock"
         stock = training.DPOConfig
         training.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})
         training.SharedDPOTrainer.unshared = "stock"
@@ -89,7 +94,7 @@ def _trl(
         trainer = training.sft_trainer(rows, recipe, folder / "out")
     ends: list[float] = []
     training.train(trainer, folder / step, lambda done, total: ends.append(time.perf_counter()), lambda text: None)
-    seconds = (ends[-1] - ends[0]) / (batch * TIMED) + reference / EPOCHS
+    seconds = (ends[-1] - ends[0]) / (len(rows) - batch) + reference / EPOCHS
     return {"per_second": 1 / seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
@@ -105,28 +110,38 @@ def _llamafactory(step: str, rows: list[Any], recipe: Any, start: Path, batch: i
     return llamafactory.measure(step, rows, told, model, start, batch, folder)
 
 
-def _apart(*arguments: Any) -> dict[str, float]:
-    """`measure` in a process of its own."""
+Measured = dict[str, float]
+
+
+def _apart(*arguments: Any) -> Measured | None:
+    """`measure` in a process of its own; None where the system killed it, since memory ran out."""
     command = [sys.executable, __file__, "--measure", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL) or "out of memory" in done.stderr:
+        return None
     if done.returncode:
-        sys.exit(f"{' '.join(map(str, arguments))}: {done.stderr.strip().splitlines()[-1]}")
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+        sys.exit(f"{' '.join(map(str, arguments))}: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+    found: Measured = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
 
 Case = tuple[str, str, int]  # step, prompt, batch
 
 
-def row(case: Case, peer: str, found: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
-    """Medians over rounds of a case beside one peer; ratios are of runs that are neighbours in time."""
+def row(case: Case, peer: str, found: list[dict[str, Measured | None]]) -> dict[str, Any]:
+    """Medians over rounds of a case beside one peer; ratios are of runs that are neighbours in time.
+
+    Where one of them ran out of memory, its figures and the ratios are None.
+    """
     step, prompt, batch = case
-    ratios = [once["ours"]["per_second"] / once[peer]["per_second"] for once in found]
-    memory = [once["ours"]["megabytes"] / once[peer]["megabytes"] for once in found]
+    pairs = [(ours, theirs) for once in found if (ours := once["ours"]) and (theirs := once[peer])]
 
-    def median(name: str, key: str, digits: int) -> float:
-        return round(statistics.median(once[name][key] for once in found), digits)
+    def median(whose: str, key: str, digits: int) -> float | None:
+        values = [one[key] for once in found if (one := once[whose])]
+        return round(statistics.median(values), digits) if len(values) == len(found) else None
 
+    ratios = [ours["per_second"] / theirs["per_second"] for ours, theirs in pairs]
+    memory = [ours["megabytes"] / theirs["megabytes"] for ours, theirs in pairs]
     return {
         "step": step,
         "prompt": prompt,
@@ -134,11 +149,13 @@ def row(case: Case, peer: str, found: list[dict[str, dict[str, float]]]) -> dict
         "peer": peer,
         "ours": median("ours", "per_second", 3),
         "theirs": median(peer, "per_second", 3),
-        "ratio": round(statistics.median(ratios), 2),
-        "ratio_low": round(min(ratios), 2),
-        "ratio_high": round(max(ratios), 2),
-        "memory_ratio": round(statistics.median(memory), 2),
+        "ratio": round(statistics.median(ratios), 2) if ratios else None,
+        "ratio_low": round(min(ratios), 2) if ratios else None,
+        "ratio_high": round(max(ratios), 2) if ratios else None,
+        "memory_ratio": round(statistics.median(memory), 2) if memory else None,
+        "lean": median("lean", "per_second", 3),
         "megabytes_ours": median("ours", "megabytes", 0),
+        "megabytes_lean": median("lean", "megabytes", 0),
         "megabytes_theirs": median(peer, "megabytes", 0),
         "rounds": len(found),
     }
@@ -147,32 +164,45 @@ def row(case: Case, peer: str, found: list[dict[str, dict[str, float]]]) -> dict
 def compare(cases: list[Case], peers: list[str], rounds: int) -> Iterator[list[dict[str, Any]]]:
     """All rows so far, after every case of every round: rounds lie apart in time, so a slow quarter of an hour of the
     machine is seen as spread."""
-    found: dict[Case, list[dict[str, dict[str, float]]]] = {case: [] for case in cases}
+    found: dict[Case, list[dict[str, Measured | None]]] = {case: [] for case in cases}
     for _, case in itertools.product(range(rounds), cases):
-        found[case].append({name: _apart(*case, name) for name in ("ours", *peers)})
+        found[case].append({name: _apart(*case, name) for name in ("ours", "lean", *peers)})
         yield [row(case, peer, found[case]) for case in cases if found[case] for peer in peers]
 
 
 def best(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Our best batch size against each peer's best, by step and prompt."""
+    """Our best batch size against each peer's best, by step and prompt, and our best that takes no more memory."""
     for case in dict.fromkeys((row["step"], row["prompt"], row["peer"]) for row in rows):
         step, prompt, peer = case
-        same = [row for row in rows if (row["step"], row["prompt"], row["peer"]) == case]
-        ours, theirs = max(same, key=lambda row: row["ours"]), max(same, key=lambda row: row["theirs"])
-        yield (
-            f"{step}, {prompt} prompt: {ours['ours']:.2f} a second (batch {ours['batch']}, "
-            f"{ours['megabytes_ours']:.0f} MB) against {peer}'s {theirs['theirs']:.2f} (batch {theirs['batch']}, "
-            f"{theirs['megabytes_theirs']:.0f} MB): {ours['ours'] / theirs['theirs']:.1f} times"
-        )
+        same = [row for row in rows if (row["step"], row["prompt"], row["peer"]) == case and row["ours"]]
+        theirs = max((row for row in same if row["theirs"]), key=lambda row: row["theirs"], default=None)
+        if theirs is None:
+            continue
+        yield f"{step}, {prompt} prompt: {peer} does {_at(theirs, 'theirs')}"
+        every = [(row, whose) for row in same for whose in ("ours", "lean") if row[whose]]
+        no_larger = [(row, whose) for row, whose in every if row[f"megabytes_{whose}"] <= theirs["megabytes_theirs"]]
+        for what, among in (("our best", every), ("in no more memory", no_larger)):
+            if among:
+                ours, whose = max(among, key=lambda one: one[0][one[1]])
+                again = ", activations computed again" if whose == "lean" else ""
+                yield f"  {what}: {_at(ours, whose)}{again}, {ours[whose] / theirs['theirs']:.1f} times"
+
+
+def _at(row: dict[str, Any], whose: str) -> str:
+    return f"{row[whose]:.2f} a second at batch {row['batch']} in {row[f'megabytes_{whose}']:.0f} MB"
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The rows as lines of text."""
     yield f"{'step':5} {'prompt':7} {'batch':>5} {'peer':13} {'ours':>6} {'theirs':>6}  ratio (spread)      memory"
     for row in rows:
-        spread = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
         case = f"{row['step']:5} {row['prompt']:7} {row['batch']:>5} {row['peer']:13}"
-        yield f"{case} {row['ours']:>6.2f} {row['theirs']:>6.2f}  {spread:19} {row['memory_ratio']:.2f}"
+        ours, theirs = (f"{row[name]:.2f}" if row[name] else "none" for name in ("ours", "theirs"))
+        spread, memory = "out of memory", ""
+        if row["ratio"]:
+            spread = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+            memory = f"{row['memory_ratio']:.2f}"
+        yield f"{case} {ours:>6} {theirs:>6}  {spread:19} {memory}"
 
 
 def main() -> None:

@@ -94,6 +94,9 @@ class Training(Section):
     learning_rate: float = Field(5e-4, gt=0)
     batch_size: int = Field(8, ge=1)
     passes: int = Field(1, ge=1, description="forward passes that a batch is divided into, where memory is short")
+    recompute: bool = Field(
+        False, description="compute activations again in the backward pass: less memory, a quarter slower"
+    )
     save_steps: int = Field(10, ge=1, description="steps between checkpoints, from which a killed run goes on")
 
 

@@ -24,12 +24,19 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
-from empathic.student import load, memory, prompt
+from empathic.student import load, lora, memory, prompt
 from empathic.student.shared_prefix import share_prefixes
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
 Say = Callable[[str], None]
 LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "apo_zero", "apo_down", "sppo_hard", "nca_pair", "sft")
+
+
+def quicken(model: Any) -> str | None:
+    """Make a model's steps cheap without changing them; why its prefixes can't be shared, where they can't."""
+    lora.fuse(model)
+    memory.narrow_tiles()
+    return share_prefixes(model)
 
 
 class SharedDPOTrainer(DPOTrainer):
@@ -38,7 +45,7 @@ class SharedDPOTrainer(DPOTrainer):
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         rows = zip(*(dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
         _fits(self, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
-        self.unshared = share_prefixes(self.model)
+        self.unshared = quicken(self.model)
         kept = Path(self.args.output_dir) / "reference.json"
         if not kept.exists():
             found = self._references(dataset, batch_size)
@@ -99,7 +106,7 @@ def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTra
         ),
     )
     _fits(trainer, [len(ids) for ids in trainer.train_dataset["input_ids"]])
-    trainer.unshared = share_prefixes(trainer.model)
+    trainer.unshared = quicken(trainer.model)
     return trainer
 
 
@@ -208,7 +215,7 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
         "learning_rate": step.learning_rate,
         "per_device_train_batch_size": math.ceil(step.batch_size / parts),
         "gradient_accumulation_steps": step.passes,
-        "activation_checkpointing": False,
+        "activation_checkpointing": step.recompute,
         "bf16": gpu,
         "use_cpu": not gpu,
         "seed": seed,
@@ -245,7 +252,8 @@ def train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         raise UserError(
-            f"{out.name}: out of memory; raise {out.name}.passes, or lower {out.name}.batch_size"
+            f"{out.name}: out of memory; set {out.name}.recompute: true, raise {out.name}.passes, "
+            f"or lower {out.name}.batch_size"
         ) from error
     seconds = time.monotonic() - started
     resumed = int(done[-1].parent.name.split("-")[1]) if done else 0

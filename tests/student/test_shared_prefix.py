@@ -74,7 +74,7 @@ def stock(monkeypatch: pytest.MonkeyPatch):
     """Switch to TRL as it comes."""
 
     def switch() -> None:
-        monkeypatch.setattr(training, "share_prefixes", lambda model: "the test wants it so")
+        monkeypatch.setattr(training, "quicken", lambda model: "the test wants it so")
 
     return switch
 
@@ -181,6 +181,24 @@ def test_a_batch_of_8_is_4_times_2_accumulated(families, step: str, tmp_path: Pa
 
 class Killed(Exception):
     """Stands for a kill between two steps."""
+
+
+@pytest.mark.parametrize("step", ["sft", "dpo"])
+def test_activations_computed_again_give_the_same_gradients(families, step: str, tmp_path: Path) -> None:
+    found = []
+    for again in ("false", "true"):
+        recipe = _recipe(families["llama"], f"{step}.recompute={again}")
+        adapter = tmp_path / again / "sft"
+        if step == "dpo":
+            training.sft(_rows("sft"), recipe, adapter, lambda done, total: None)
+            trainer: Any = training.dpo_trainer(_rows("dpo"), recipe, adapter, tmp_path / again / "dpo")
+        else:
+            trainer = training.sft_trainer(_rows("sft"), recipe, adapter)
+        assert trainer.unshared is None
+        found.append(_step(trainer, torch.float64))
+    (loss, _, grads), (loss_again, _, grads_again) = found
+    assert loss == loss_again
+    assert all(torch.equal(grad, grads_again[name]) for name, grad in grads.items())
 
 
 @pytest.mark.parametrize("step", ["sft", "dpo"])

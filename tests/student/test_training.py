@@ -172,4 +172,4 @@ resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), resource.getrlimit(res
 training.train(trainer, Path("sft"), lambda done, total: None, print)
 """  # a process of its own: this one may hold enough freed memory
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert "out of memory; raise sft.passes, or lower sft.batch_size" in done.stderr
+    assert "out of memory; set sft.recompute: true, raise sft.passes, or lower sft.batch_size" in done.stderr
