@@ -106,6 +106,26 @@ def compare(
 
 
 @app.command()
+def power(
+    n: Annotated[
+        list[int] | None, typer.Option("--n", min=1, help="Test dialogues; may be given several times.")
+    ] = None,
+    ties: Annotated[float, typer.Option(min=0, max=0.99, help="The share of ties to expect.")] = 0.2,
+    alike: Annotated[float, typer.Option(min=0, max=0.99, help="How alike two students' outcomes are, 0 to 1.")] = 0.5,
+    power: Annotated[float, typer.Option(min=0.01, max=0.99, help="How often it should be found.")] = 0.8,
+) -> None:
+    """Show the smallest win rate and difference that so many dialogues can tell from chance, before judging them."""
+    from empathic import terminal
+    from empathic.judge.power import smallest_difference, smallest_rate
+
+    rows = [
+        (size, smallest_rate(size, ties, power), smallest_difference(size, ties, alike, power))
+        for size in n or (32, 64, 100, 250, 500, 1000)
+    ]
+    terminal.power(rows)
+
+
+@app.command()
 def ledger(
     where: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or a ledger's file.")],
     export: Annotated[bool, typer.Option("--export", help="Print every answer as JSONL instead.")] = False,

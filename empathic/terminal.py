@@ -140,6 +140,16 @@ def rates(rows: list[dict[str, Any]], failed: dict[str, list[str]] | None = None
             console.print(f"[dim]* {judge} failed the control: {', '.join(controls)}[/dim]", highlight=False)
 
 
+def power(rows: list[tuple[int, float, float]]) -> None:
+    """A table of dialogues, the smallest win rate and the smallest difference that they show."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("dialogues", "smallest win rate over 50%", "smallest difference of two students"):
+        table.add_column(column, justify="right")
+    for n, rate, difference in rows:
+        table.add_row(f"{n:,}", f"{rate:.1%}", f"{100 * difference:.1f} points")
+    console.print(table)
+
+
 def closing(folder: Path) -> None:
     """The end of a run: three dialogues before and after, the win rate, and where the page and the file are."""
     if not (folder / "summary.json").exists() or not (folder / "report.html").exists():

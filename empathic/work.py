@@ -181,6 +181,7 @@ def judge(run: Run) -> Row:
     """Score every reply by both measures, every judge against its controls too, and pair them up."""
     from empathic.judge import controls, verdicts
     from empathic.judge.behaviours import QUESTIONS
+    from empathic.judge.pairs import at_equal_lengths, differences
     from empathic.judge.specificity import Specificity
     from empathic.student import prompt
 
@@ -209,11 +210,12 @@ def judge(run: Run) -> Row:
         verdicts.score_specificity(tested, {**systems, "stock": stock}, scorer, recipe.seed, scores, advance)
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
     pairs += [(student, origin) for origin in recipe.sample.known for student in ("dpo", "sft")]
-    rates = []
+    rates, controlled = [], []
     for a, b in pairs:
         rows, found = verdicts.compare(a, b, scores)
         files.write_jsonl(run.path("verdicts", f"{a}-{b}.jsonl"), rows)
         rates += [rate.to_row() for rate in found]
+        controlled += [rate.to_row() for rate in at_equal_lengths(a, b, scores)]
     tried = verdicts.control_rates(scores)
     for name in controls.CONTROLS:
         worse = "stock" if name == "stock" else f"control:{name}"
@@ -223,6 +225,8 @@ def judge(run: Run) -> Row:
     return {
         "judge": ", ".join(judge.name for judge in recipe.judge),
         "win_rates": rates,
+        "length_controlled": controlled,
+        "differences": differences("dpo", "sft", "base", scores, recipe.seed),
         "controls": {
             by: {
                 name: {"rate": round(r.estimate, 4), "n": r.n, "passes": controls.passes(r)}

@@ -29,10 +29,11 @@ class Tested:
 
 @dataclass
 class Scores:
-    """Scores of replies: log-odds by judge, system, dialogue id and question; nats of specificity by system and id."""
+    """Scores of replies: log-odds by judge, system, dialogue id and question; by system and id, nats and words."""
 
     odds: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
     nats: dict[str, dict[str, float]] = field(default_factory=dict)
+    words: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def behaviours(self, judge: str, system: str, id: str) -> float:
         """A judge's mean log-odds of *yes* over the three questions."""
@@ -94,6 +95,7 @@ def score_behaviours(
     asked = [behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places]
     for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance), strict=True):
         scores.odds.setdefault(judge, {}).setdefault(name, {})[d.id] = odds
+        scores.words.setdefault(name, {})[d.id] = len(systems[name][d.id].split())
 
 
 def score_specificity(

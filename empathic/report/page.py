@@ -59,6 +59,7 @@ def _context(run: Path) -> dict[str, Any]:
     pairs = _pairs(run, replies)
     return {
         "name": manifest["name"],
+        "controlled": {(row["a"], row["b"], row["judge"]): row for row in figures["length_controlled"]},
         "figures": figures,
         "manifest": manifest,
         "main": main,

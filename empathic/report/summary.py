@@ -33,6 +33,8 @@ def summarise(run: Path) -> dict[str, Any]:
         "training": {step: {k: facts[step][k] for k in _TRAINING if k in facts[step]} for step in ("sft", "dpo")},
         "judge": facts["judge"]["judge"],
         "win_rates": facts["judge"]["win_rates"],
+        "length_controlled": facts["judge"]["length_controlled"],
+        "differences": facts["judge"]["differences"],
         "controls": facts["judge"]["controls"],
         "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }

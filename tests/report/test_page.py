@@ -9,7 +9,7 @@ import pytest
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.judge import controls, verdicts
+from empathic.judge import controls, pairs, verdicts
 from empathic.judge.behaviours import QUESTIONS
 from empathic.report import page, summary
 
@@ -25,12 +25,14 @@ def run(tmp_path: Path) -> Path:
         scores.odds.setdefault("tiny", {})[system] = {
             id: dict.fromkeys(QUESTIONS, lift + i % 3) for i, id in enumerate(ids)
         }
+        scores.words[system] = {id: 20 + int(10 * lift) + i % 4 for i, id in enumerate(ids)}
         scores.nats[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
-    rates = []
+    rates, level = [], []
     for a, b in (("dpo", "base"), ("sft", "base")):
         rows, found = verdicts.compare(a, b, scores)
         files.write_jsonl(tmp_path / "verdicts" / f"{a}-{b}.jsonl", rows)
         rates += [rate.to_row() for rate in found]
+        level += [rate.to_row() for rate in pairs.at_equal_lengths(a, b, scores)]
     tried = {
         by: {name: {"rate": r.estimate, "n": r.n, "passes": controls.passes(r)} for name, r in found.items()}
         for by, found in verdicts.control_rates(scores).items()
@@ -57,7 +59,13 @@ def run(tmp_path: Path) -> Path:
         "corpus": {"sft": 72, "preferences": 72, "by_teacher": {"kind": {}}},
         "sft": trained,
         "dpo": {**trained, "reward_accuracy": 0.9},
-        "judge": {"judge": "tiny", "win_rates": rates, "controls": tried},
+        "judge": {
+            "judge": "tiny",
+            "win_rates": rates,
+            "length_controlled": level,
+            "differences": pairs.differences("dpo", "sft", "base", scores),
+            "controls": tried,
+        },
     }
     stages = {name: {"status": "done", "seconds": 1.5, "facts": fact} for name, fact in facts.items()}
     about = {"name": "nasty", "empathic": "0", "git": None, "python": "3", "machine": "m", "versions": {"torch": "2"}}
@@ -74,6 +82,7 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://""", html)
     assert html.count("<article") == 20
     assert html.count("<svg") == 5
+    assert "dpo wins +0 points more often than sft on the same 24 dialogues" in html
     assert "3 dialogues got no usable reply" in html
     assert "2 replies by <code>words</code>" in html
     assert "affective in 40, cognitive in 32" in html

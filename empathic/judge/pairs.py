@@ -1,0 +1,50 @@
+"""What is said of systems beside their win rates: at equal lengths, and one beside another against the same rival."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from empathic.judge.length import length_controlled
+from empathic.judge.paired import difference
+from empathic.judge.verdicts import Scores
+from empathic.judge.winrate import WinRate
+
+
+def at_equal_lengths(a: str, b: str, scores: Scores) -> list[WinRate]:
+    """Length-controlled win rates of `a` over `b`, by every measure."""
+    found = scores.outcomes(a, b)
+    longer = {id: scores.words[a][id] - scores.words[b][id] for id in found if _counted(id, scores, a, b)}
+    rates = []
+    for measure in _measures(found):
+        ids = [id for id in longer if measure in found[id]]
+        if ids:
+            outcomes = [found[id][measure] for id in ids]
+            rates.append(length_controlled(a, b, measure, outcomes, [longer[id] for id in ids]))
+    return rates
+
+
+def differences(first: str, second: str, against: str, scores: Scores, seed: int = 0) -> list[dict[str, Any]]:
+    """By how much `first` beats `against` more often than `second` does, on the same dialogues, by every measure.
+
+    Returns:
+        Rows `first, second, against, judge, estimate, low, high, p, n`; none where they share fewer than two dialogues.
+    """
+    one, two = scores.outcomes(first, against), scores.outcomes(second, against)
+    rows = []
+    for measure in _measures(one):
+        of_one = {id: of[measure] for id, of in one.items() if measure in of}
+        of_two = {id: of[measure] for id, of in two.items() if measure in of}
+        if len(of_one.keys() & of_two.keys()) > 1:
+            found = asdict(difference(of_one, of_two, seed))
+            rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
+            rows.append({"first": first, "second": second, "against": against, "judge": measure, **rounded})
+    return rows
+
+
+def _counted(id: str, scores: Scores, *systems: str) -> bool:
+    return all(id in scores.words.get(system, {}) for system in systems)
+
+
+def _measures(found: dict[str, dict[str, float]]) -> list[str]:
+    return list(dict.fromkeys(measure for of in found.values() for measure in of))
