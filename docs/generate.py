@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,10 +20,19 @@ def commands() -> str:
     """Every command's help, as the terminal shows it at 88 columns."""
     group: Any = typer.main.get_command(cli.app)
     parts = ["# Commands\n\nWritten by `make docs` from the code.\n"]
-    for name, command in sorted(group.commands.items()):
-        context = Context(command, info_name=f"empathic {name}", terminal_width=88, max_content_width=88)
-        parts.append(f"## empathic {name}\n\n```\n{command.get_help(context)}\n```\n")
+    for name, command in sorted(_leaves(group, "empathic")):
+        context = Context(command, info_name=name, terminal_width=88, max_content_width=88)
+        parts.append(f"## {name}\n\n```\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
+
+
+def _leaves(group: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by its whole name."""
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _leaves(command, f"{name} {word}")
+        else:
+            yield f"{name} {word}", command
 
 
 def recipe() -> str:

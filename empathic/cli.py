@@ -23,6 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+judges = typer.Typer(help="Judges, and how well they judge.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(judges, name="judge")
+
+Endpoint = Annotated[str, typer.Option("--judge", help="Its endpoint: local:NAME, or a server's base URL.")]
+Model = Annotated[str | None, typer.Option(help="The judge's model, where the server has several.")]
+KeyEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the judge's key.")]
+Kept = Annotated[Path | None, typer.Option("--ledger", help="Where answers are kept; default: the user's cache.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
 Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")]
@@ -82,14 +91,12 @@ def _run(
 def compare(
     a: Annotated[Path, typer.Argument(help="A reply file: JSONL with id, utterance, reply.")],
     b: Annotated[Path, typer.Argument(help="Another, with the same ids.")],
-    judge: Annotated[
-        str, typer.Option(help="The judge's endpoint: local:NAME, or a URL of an OpenAI-compatible server.")
-    ] = "local:qwen2.5-coder-1.5b",
-    model: Annotated[str | None, typer.Option(help="The judge's model, where the server has several.")] = None,
-    key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the judge's key.")] = None,
-    ledger: Annotated[Path | None, typer.Option(help="Where answers are kept; default: the user's cache.")] = None,
+    judge: Endpoint = "local:qwen2.5-coder-1.5b",
+    model: Model = None,
+    key_env: KeyEnv = None,
+    ledger: Kept = None,
     controls: Annotated[int, typer.Option(min=2, max=64, help="Dialogues that the judge is tried on first.")] = 16,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Judge two reply files against each other: win rates with intervals, and which controls the judge failed."""
     from empathic import terminal
@@ -103,6 +110,29 @@ def compare(
         print(encoder.dumps([rate.to_row() for rate in rates], indent=2))
     else:
         terminal.rates([rate.to_row() for rate in rates], failed)
+
+
+@judges.command("controls")
+def judge_controls(
+    judge: Endpoint = "local:qwen2.5-coder-1.5b",
+    model: Model = None,
+    key_env: KeyEnv = None,
+    ledger: Kept = None,
+    dialogues: Annotated[int | None, typer.Option(help="On how many dialogues; default: all.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a judge can tell apart: a good reply from ones that are worse in one way each."""
+    from empathic import terminal
+    from empathic.judge import trials
+
+    with terminal.Progress(quiet=json) as display:
+        found = trials.trial(judge, model, key_env, ledger, dialogues, display.counting("judge"))
+    if json:
+        import json as encoder
+
+        print(encoder.dumps(found, indent=2))
+    else:
+        terminal.trials(found, trials.FAULTS)
 
 
 @app.command()

@@ -140,6 +140,20 @@ def rates(rows: list[dict[str, Any]], failed: dict[str, list[str]] | None = None
             console.print(f"[dim]* {judge} failed the control: {', '.join(controls)}[/dim]", highlight=False)
 
 
+def trials(found: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:
+    """A table of how often each measure prefers the good reply to one that ..., fault by fault."""
+    measures = list(dict.fromkeys(measure for of in found.values() for measure in of))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("a good reply over one that")
+    for measure in measures:
+        table.add_column(measure, justify="right")
+    for fault, of in found.items():
+        table.add_row(faults[fault], *(_rate(of[measure]) if measure in of else "" for measure in measures))
+    console.print(table)
+    n = max(row["n"] for of in found.values() for row in of.values())
+    console.print(f"[dim]{n} dialogues; in brackets the 95% interval; 50% is a coin[/dim]", highlight=False)
+
+
 def power(rows: list[tuple[int, float, float]]) -> None:
     """A table of dialogues, the smallest win rate and the smallest difference that they show."""
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -1,0 +1,117 @@
+"""What a judge can tell apart: a good reply to each of some dialogues, held against replies that are worse in one way.
+
+The written ones are `empathic/data/controls.jsonl` (its datasheet is in `README.md` beside it); the others are made from
+the good reply. A judge whose rate is near 50% on a fault doesn't see it, whatever its win rates say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from empathic import files, models
+from empathic.dialogues import load
+from empathic.endpoint import open_endpoint
+from empathic.errors import UserError
+from empathic.judge import controls, verdicts
+from empathic.judge.specificity import Specificity
+from empathic.judge.winrate import WinRate
+from empathic.ledger import Ledger
+from empathic.recipe import Dialogues
+from empathic.student import prompt
+
+WRITTEN = {
+    "dismissive": "brushes off",
+    "self_centred": "turns to itself",
+    "advice": "advises at once",
+    "false_cheer": "cheers past the point",
+    "wrong_feeling": "names a wrong feeling",
+    "flattering": "flatters",
+    "padded": "says it three times",
+    "level_0": "shows no empathy",
+}
+MADE = {
+    "another": "belongs to another dialogue",
+    "stock": "is a stock phrase",
+    "shuffled": "has its words shuffled",
+    "looping": "repeats its first sentence",
+    "cut_off": "stops halfway",
+}
+FAULTS = WRITTEN | MADE
+_LOOPS = 5
+
+
+def written() -> list[dict[str, str]]:
+    """The rows of `controls.jsonl`: `id` of a dialogue, a `good` reply, and one for each written fault."""
+    return list(files.read_jsonl(Path(str(resources.files("empathic") / "data" / "controls.jsonl"))))
+
+
+def systems(rows: list[dict[str, str]], seed: int) -> dict[str, verdicts.Replies]:
+    """Replies by `good` and by fault, and by dialogue id."""
+    ids, good = [row["id"] for row in rows], [row["good"] for row in rows]
+    made: dict[str, list[str]] = {
+        **controls.worse(good, seed),
+        "looping": [" ".join([re.split(r"(?<=[.!?])\s", reply)[0]] * _LOOPS) for reply in good],
+        "cut_off": [" ".join(reply.split()[: len(reply.split()) // 2]) for reply in good],
+    }
+    found = {name: {row["id"]: row[name] for row in rows} for name in ("good", *WRITTEN)}
+    return found | {name: dict(zip(ids, replies, strict=True)) for name, replies in made.items()}
+
+
+def rates(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
+    """How often each measure prefers the good reply: fault -> measure -> rate."""
+    return {name: {rate.judge: rate for rate in verdicts.compare("good", name, scores)[1]} for name in FAULTS}
+
+
+def trial(
+    judge: str,
+    model: str | None = None,
+    key_env: str | None = None,
+    ledger: Path | None = None,
+    dialogues: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Try a judge.
+
+    Args:
+        judge: its endpoint.
+        model: its model, where the server has several.
+        key_env: the environment variable with its key.
+        ledger: where answers are kept; default: in the user's cache.
+        dialogues: on how many, spread over the feelings; default: all.
+        progress: told how many of how many scores are there.
+        seed: of what is shuffled, and of which dialogues a reply's specificity is held against.
+
+    Returns:
+        Fault -> measure (`behaviours`, `specificity`, `agreed`) -> the rate as a row.
+
+    Raises:
+        UserError: an endpoint that can't be reached, or fewer than two dialogues.
+    """
+    rows = written()
+    if dialogues is not None:
+        if not 2 <= dialogues <= len(rows):
+            raise UserError(f"--dialogues {dialogues}: want 2 to {len(rows)}")
+        rows = [rows[i * len(rows) // dialogues] for i in range(dialogues)]
+    said = {d.id: d.utterance for d in load.load(Dialogues(), seed)}
+    tested = [verdicts.Tested(row["id"], said[row["id"]]) for row in rows]
+    tried, scores, done = systems(rows, seed), verdicts.Scores(), 0
+    total = 4 * sum(map(len, tried.values()))
+
+    def advance() -> None:
+        nonlocal done
+        progress(done := done + 1, total)
+
+    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
+    try:
+        with open_endpoint(judge, model, key_env) as endpoint:
+            verdicts.score_behaviours(tested, tried, endpoint, kept, scores, advance)
+        scorer = Specificity("smollm2-135m", None, prompt.instruction("brief"), kept)
+        verdicts.score_specificity(tested, tried, scorer, seed, scores, advance)
+    finally:
+        kept.close()
+    return {fault: {by: rate.to_row() for by, rate in of.items()} for fault, of in rates(scores).items()}

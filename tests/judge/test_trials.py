@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from empathic.dialogues import load
+from empathic.judge import trials
+from empathic.recipe import Dialogues
+from empathic.words import content, is_stock, phrases
+
+
+def test_the_written_controls_are_what_their_datasheet_says() -> None:
+    known = {d.id: d for d in load.load(Dialogues(), 0)}
+    rows = trials.written()
+    assert {known[row["id"]].split for row in rows} == {"train"}
+    assert set(Counter(known[row["id"]].emotion for row in rows).values()) == {2}
+    assert len({row["id"] for row in rows}) == len(rows) >= 32
+    for row in rows:
+        assert set(row) == {"id", "good", *trials.WRITTEN}
+        dialogue = known[row["id"]]
+        assert content(row["good"]) & content(f"{dialogue.situation} {dialogue.utterance}")
+        assert row["good"] not in {reply.text for reply in dialogue.replies.values()}
+        assert not is_stock(row["good"])
+        for fault in trials.WRITTEN:
+            assert 45 <= len(row[fault].split()) <= 90 if fault == "padded" else 8 <= len(row[fault].split()) <= 30
+    texts = [text for row in rows for name, text in row.items() if name != "id"]
+    openings = Counter(" ".join(text.split()[:5]) for text in texts)
+    assert max(openings.values()) <= 2
+    assert len(set(texts)) == len(texts)
+
+
+def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() -> None:
+    rows = trials.written()[:4]
+    found = trials.systems(rows, 0)
+    assert set(found) == {"good", *trials.FAULTS}
+    for fault in trials.FAULTS:
+        assert found[fault].keys() == found["good"].keys()
+        assert all(found[fault][id] != reply for id, reply in found["good"].items())
+    loop = found["looping"][rows[0]["id"]]
+    assert len(phrases(loop)) < len(loop.split()) / 3
+
+
+def test_a_judge_is_tried_from_the_command_line(empathic, refused, tiny_gguf: Path, tmp_path: Path) -> None:
+    settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2)
+    done = empathic("judge", "controls", *settings, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == set(trials.FAULTS)
+    assert all(set(of) == {"behaviours", "specificity", "agreed"} for of in found.values())
+    assert "names a wrong feeling" in empathic("judge", "controls", *settings).stdout
+    assert "want 2 to" in refused("judge", "controls", "--dialogues", 1)
