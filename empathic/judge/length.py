@@ -47,8 +47,9 @@ def length_controlled(a: str, b: str, judge: str, outcomes: Sequence[float], lon
         if float(abs(step).max()) < 1e-10:
             break
     scores = columns * (won - chance)[:, None]
+    spread_of = scores.T @ scores if len(set(outcomes)) > 1 else curve  # a clean sweep has no spread to go by
     inverse = numpy.linalg.inv(curve)
-    error = math.sqrt(float((inverse @ (scores.T @ scores) @ inverse)[0, 0]))
+    error = math.sqrt(float((inverse @ spread_of @ inverse)[0, 0]))
     low, rate, high = (1 / (1 + math.exp(-(weights[0] + side * error))) for side in (-Z, 0.0, Z))
     ties = sum(outcome == 0.5 for outcome in outcomes)
     return WinRate(a, b, judge, rate, low, high, ties, len(outcomes))
