@@ -1,6 +1,6 @@
 """What a judge can tell apart: a good reply to each of some dialogues, held against replies that are worse in one way.
 
-The written ones are `empathic/data/controls.jsonl` (`README.md` beside it is the datasheet); the others are made from
+The written ones are `empathic/data/controls.jsonl` (`controls.md` beside it is the datasheet); the others are made from
 the good reply. A judge whose rate is near 50% on a fault doesn't see it, whatever its win rates say.
 """
 

@@ -15,7 +15,7 @@ def test_the_written_controls_are_what_their_datasheet_says() -> None:
     rows = trials.written()
     assert {known[row["id"]].split for row in rows} == {"train"}
     assert set(Counter(known[row["id"]].emotion for row in rows).values()) == {2}
-    assert len({row["id"] for row in rows}) == len(rows) >= 32
+    assert len({row["id"] for row in rows}) == len(rows) == 64
     grounded = 0
     for row in rows:
         assert set(row) == {"id", "good", *trials.WRITTEN}
