@@ -2,8 +2,7 @@
 
 Each dialogue is a pair of outcomes (1, 0.5 or 0), whose difficulty falls out of their difference. The interval is a
 bootstrap over dialogues (Efron 1987, JASA 82, 171-185: bias-corrected and accelerated), the p-value that of a paired
-permutation test (for wins and losses alone that is McNemar's exact test). Where several judges saw a dialogue, their
-mean is its outcome: dialogues are what was sampled.
+permutation test (for wins and losses alone that is McNemar's exact test).
 """
 
 from __future__ import annotations

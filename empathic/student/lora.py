@@ -1,7 +1,7 @@
 """LoRA's sum in one product: what PEFT adds up in four passes over a layer's outputs, a matrix product adds as it goes.
 
 PEFT computes `base(x) + B(A(x)) * scaling`: an output of full size for B, another for the scaling, a third for the sum.
-On a CPU, where the layers of a small model are as long as its memory is slow, that costs a tenth of a step.
+On a CPU, where the layers of a small model are as long as its memory is slow, that costs a twentieth of a step.
 """
 
 from __future__ import annotations
