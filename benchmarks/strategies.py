@@ -19,12 +19,10 @@ from typing import Any
 
 from empathic import files, matrix
 from empathic.dialogues import Dialogue, load
-from empathic.endpoint import open_endpoint
 from empathic.judge import verdicts
-from empathic.judge.specificity import Specificity
+from empathic.judge.scoring import scored
 from empathic.ledger import Ledger
 from empathic.recipe import Dialogues, Recipe
-from empathic.student import prompt
 from empathic.teacher.strategies import IMPROVING
 from empathic.terminal import Progress
 from empathic.words import is_stock, words
@@ -65,24 +63,14 @@ def taught(dialogues: list[Dialogue], teacher: str, methods: list[str], folder: 
 
 
 def judged(
-    dialogues: list[Dialogue], systems: dict[str, verdicts.Replies], judge: str, ledger: Ledger
+    dialogues: list[Dialogue], systems: dict[str, verdicts.Replies], judge: str, ledger: Path
 ) -> verdicts.Scores:
     """Both measures of every reply, controls among them."""
     tested = [verdicts.Tested(d.id, d.utterance) for d in dialogues]
     own = {d.id: d.replies["targeted"].text for d in dialogues}
     systems = systems | verdicts.control_systems([d.id for d in dialogues], own, SEED)
-    scores, total, done = verdicts.Scores(), 4 * sum(map(len, systems.values())), 0
     with Progress() as display:
-        step = display.counting("judge")
-
-        def advance() -> None:
-            nonlocal done
-            step(done := done + 1, total)
-
-        with open_endpoint(judge, say=display.note) as endpoint:
-            verdicts.score_behaviours(tested, systems, endpoint, ledger, scores, advance)
-        scorer = Specificity("smollm2-135m", None, prompt.instruction("brief"), ledger)
-        verdicts.score_specificity(tested, systems, scorer, SEED, scores, advance)
+        (scores,) = scored([(tested, systems)], judge, ledger=ledger, progress=display.counting("judge"), seed=SEED)
     return scores
 
 
@@ -118,7 +106,7 @@ def rows_of(
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The rows as a Markdown table."""
-    measures = ("behaviours", "specificity", "agreed")
+    measures = (*verdicts.MEASURES, "agreed")
     yield f"| replies | n | {' | '.join(measures)} | words | stock phrases | tokens a request | of no use |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for row in rows:
@@ -142,9 +130,9 @@ def main() -> None:
     asked = taught(dialogues, given.teacher, given.methods.split(","), given.out)
     systems = {name: {id: row["reply"] for id, row in of.items()} for name, of in asked.items()}
     everyday = {f"everyday {origin}": {d.id: d.replies[origin].text for d in dialogues} for origin in KNOWN}
-    ledger = Ledger(given.out / "cells" / "ledger.sqlite")
-    scores = judged(dialogues, systems | everyday, given.judge, ledger)
-    rows = list(rows_of(systems | everyday, scores, cost(ledger)))
+    kept = given.out / "cells" / "ledger.sqlite"
+    scores = judged(dialogues, systems | everyday, given.judge, kept)
+    rows = list(rows_of(systems | everyday, scores, cost(Ledger(kept))))
     controls = {by: {name: r.to_row() for name, r in of.items()} for by, of in verdicts.control_rates(scores).items()}
     about = {"teacher": given.teacher, "judge": given.judge, "dialogues": given.dialogues, "seed": SEED}
     OUT.write_text(json.dumps({**about, "rows": rows, "controls": controls}, indent=2) + "\n", encoding="utf-8")

@@ -105,9 +105,7 @@ def compare(
     with terminal.Progress(quiet=json) as display:
         rates, failed = judging.compare_files(a, b, judge, model, key_env, ledger, controls, display.counting("judge"))
     if json:
-        import json as encoder
-
-        print(encoder.dumps([rate.to_row() for rate in rates], indent=2))
+        _print_json([rate.to_row() for rate in rates])
     else:
         terminal.rates([rate.to_row() for rate in rates], failed)
 
@@ -128,9 +126,7 @@ def judge_controls(
     with terminal.Progress(quiet=json) as display:
         found = trials.trial(judge, model, key_env, ledger, dialogues, display.counting("judge"))
     if json:
-        import json as encoder
-
-        print(encoder.dumps(found, indent=2))
+        _print_json(found)
     else:
         terminal.trials(found, trials.FAULTS)
 
@@ -237,6 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ):
             _fail("the disk is full; make room, and the same command goes on from here")
         raise
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    print(json.dumps(value, indent=2))
 
 
 def _fail(line: str) -> None:

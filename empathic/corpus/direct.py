@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from empathic.corpus.rows import Made, Source, example, pair, rating
-from empathic.dialogues import Dialogue
+from empathic.corpus.rows import Made, example, pair, rating
+from empathic.dialogues import Dialogue, Source
 from empathic.errors import UserError
 from empathic.recipe import Method
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from empathic.corpus.rows import Made, Source, example, pair, rating
+from empathic.corpus.rows import Made, example, pair, rating
+from empathic.dialogues import Source
 from empathic.errors import UserError
 from empathic.recipe import Method
 from empathic.teacher.live import origin_of

@@ -7,7 +7,7 @@ a corpus of a million dialogues needs no more memory than one of a thousand.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,6 @@ from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 
 Row = dict[str, Any]
-Source = Callable[[], Iterable[Dialogue]]  # the train dialogues in their order, anew at each call
 
 
 class Made(NamedTuple):
@@ -63,7 +62,7 @@ class Tally:
 
 
 def write(made: Iterable[Made], folder: Path) -> Row:
-    """Write `sft.jsonl` and `preferences.jsonl`, both whole or neither, and return how much is in them.
+    """Write `sft.jsonl` and `preferences.jsonl`, or neither where a step would learn nothing; how much is in them.
 
     Raises:
         UserError: as `Tally.counts` does, or the folder can't be written.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -36,3 +37,6 @@ class Dialogue:
     def from_row(cls, row: dict[str, Any]) -> Dialogue:
         """The inverse of `to_row`."""
         return cls(**{**row, "replies": {origin: Reply(**reply) for origin, reply in row["replies"].items()}})
+
+
+Source = Callable[[], Iterable[Dialogue]]  # dialogues in their order, anew at each call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from importlib import resources
@@ -120,17 +121,23 @@ def _whole(place: str, conv: str, emotion: str, situation: str, said: list[str],
 
 def _hub(name: str) -> Iterator[tuple[str, table.Row]]:
     """The rows of a Hugging Face data set (an id, or a folder in its layout), all splits, each row with its split."""
+    found = _hub_set(name)
+    alone = len(found) == 1
+    for side, rows in found.items():
+        for number, row in enumerate(rows, 1):
+            yield f"{name} {side}:{number}", row if alone or row.get("split") else {**row, "split": side}
+
+
+@functools.lru_cache(maxsize=1)
+def _hub_set(name: str) -> Any:
+    """A data set, asked for once however often it is read; its rows stay on disk."""
     import datasets
 
     try:
-        found: Any = datasets.load_dataset(name)
+        return datasets.load_dataset(name)
     except Exception as error:
         # The hub's errors have no common base; whatever it was, the recipe names something that isn't there.
         why = " ".join(str(error).split())[:160]
         raise UserError(
             f"dialogues.source: {name}: neither a file, one of ours, nor a data set that loads ({why})"
         ) from error
-    alone = len(found) == 1
-    for side, rows in found.items():
-        for number, row in enumerate(rows, 1):
-            yield f"{name} {side}:{number}", row if alone or row.get("split") else {**row, "split": side}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from empathic.dialogues.dialogue import Dialogue
+from empathic.dialogues.dialogue import Dialogue, Source
 from empathic.errors import UserError
 
-Source = Callable[[], Iterable[Dialogue]]  # dialogues in their order, anew at each call
 _Tested = Callable[[int, Dialogue], bool]  # of a dialogue and its number, whether it is tested on
 
 

@@ -64,9 +64,13 @@ def _decoded(path: Path, number: int, line: bytes) -> str:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}:{number}: not UTF-8 (Latin-1, perhaps); save the file as UTF-8") from error
+    _no_nul(path, number, text)
+    return text
+
+
+def _no_nul(path: Path, number: int, text: str) -> None:
     if "\0" in text:
         raise UserError(f"{path}:{number}: holds a NUL character; save the file as plain UTF-8 text")
-    return text
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -94,8 +98,8 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[str, Row]]:
                 line = reader.line_num
                 if None in row or None in row.values():
                     raise UserError(f"{path}:{line}: not as many fields as the header has; check its commas and quotes")
-                if any("\0" in value for value in row.values()):
-                    raise UserError(f"{path}:{line}: holds a NUL character; save the file as plain UTF-8 text")
+                for value in row.values():
+                    _no_nul(path, line, value)
                 yield f"{path}:{line}", row
         except (UnicodeDecodeError, csv.Error) as error:
             for number, raw in enumerate(_lines(path), 1):

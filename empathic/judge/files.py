@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from empathic import models
 from empathic.dialogues import load
-from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
-from empathic.judge.behaviours import QUESTIONS
-from empathic.judge.specificity import Specificity
+from empathic.judge.scoring import scored
 from empathic.judge.winrate import WinRate
-from empathic.ledger import Ledger
 from empathic.recipe import Dialogues
-from empathic.student import prompt
-
-_SCORER = "smollm2-135m"
 
 
 def compare_files(
@@ -62,24 +55,7 @@ def compare_files(
     known = [d for d in load.load(Dialogues(), 0) if d.split == "test"][:tried_on]
     trial = [verdicts.Tested(d.id, d.utterance) for d in known]
     trials = verdicts.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
-    total = (2 * len(tested) + len(trials) * len(trial)) * (len(QUESTIONS) + 1)
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        progress(done := done + 1, total)
-
-    scores, tries = verdicts.Scores(), verdicts.Scores()
-    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
-    try:
-        scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
-        with open_endpoint(judge, model, key_env) as endpoint:
-            verdicts.score_behaviours(tested, systems, endpoint, kept, scores, advance)
-            verdicts.score_behaviours(trial, trials, endpoint, kept, tries, advance)
-        verdicts.score_specificity(tested, systems, scorer, 0, scores, advance)
-        verdicts.score_specificity(trial, trials, scorer, 0, tries, advance)
-    finally:
-        kept.close()
+    scores, tries = scored([(tested, systems), (trial, trials)], judge, model, key_env, ledger, progress)
     failed = {
         by: [name for name, rate in found.items() if not controls.passes(rate)]
         for by, found in verdicts.control_rates(tries).items()

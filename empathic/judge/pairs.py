@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from empathic.judge.length import length_controlled
 from empathic.judge.paired import difference
 from empathic.judge.verdicts import Scores
-from empathic.judge.winrate import WinRate
+from empathic.judge.winrate import WinRate, rounded
 
 
 def at_equal_lengths(a: str, b: str, scores: Scores) -> list[WinRate]:
@@ -36,9 +35,8 @@ def differences(first: str, second: str, against: str, scores: Scores, seed: int
         of_one = {id: of[measure] for id, of in one.items() if measure in of}
         of_two = {id: of[measure] for id, of in two.items() if measure in of}
         if len(of_one.keys() & of_two.keys()) > 1:
-            found = asdict(difference(of_one, of_two, seed))
-            rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
-            rows.append({"first": first, "second": second, "against": against, "judge": measure, **rounded})
+            found = rounded(difference(of_one, of_two, seed))
+            rows.append({"first": first, "second": second, "against": against, "judge": measure, **found})
     return rows
 
 

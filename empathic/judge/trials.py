@@ -12,16 +12,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from empathic import files, models
+from empathic import files
 from empathic.dialogues import load
-from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
-from empathic.judge.specificity import Specificity
+from empathic.judge.scoring import scored
 from empathic.judge.winrate import WinRate
-from empathic.ledger import Ledger
 from empathic.recipe import Dialogues
-from empathic.student import prompt
 
 WRITTEN = {
     "dismissive": "brushes off",
@@ -99,19 +96,5 @@ def trial(
         rows = [rows[i * len(rows) // dialogues] for i in range(dialogues)]
     said = {d.id: d.utterance for d in load.load(Dialogues(), seed)}
     tested = [verdicts.Tested(row["id"], said[row["id"]]) for row in rows]
-    tried, scores, done = systems(rows, seed), verdicts.Scores(), 0
-    total = 4 * sum(map(len, tried.values()))
-
-    def advance() -> None:
-        nonlocal done
-        progress(done := done + 1, total)
-
-    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
-    try:
-        with open_endpoint(judge, model, key_env) as endpoint:
-            verdicts.score_behaviours(tested, tried, endpoint, kept, scores, advance)
-        scorer = Specificity("smollm2-135m", None, prompt.instruction("brief"), kept)
-        verdicts.score_specificity(tested, tried, scorer, seed, scores, advance)
-    finally:
-        kept.close()
+    (scores,) = scored([(tested, systems(rows, seed))], judge, model, key_env, ledger, progress, seed)
     return {fault: {by: rate.to_row() for by, rate in of.items()} for fault, of in rates(scores).items()}

@@ -30,7 +30,12 @@ class WinRate:
 
     def to_row(self) -> dict[str, Any]:
         """The win rate as `summary.json` holds it."""
-        return {key: round(v, 4) if isinstance(v, float) else v for key, v in asdict(self).items()}
+        return rounded(self)
+
+
+def rounded(figures: Any) -> dict[str, Any]:
+    """The fields of a dataclass, rates to four digits."""
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(figures).items()}
 
 
 def interval(rate: float, n: float) -> tuple[float, float]:
