@@ -6,9 +6,6 @@ import contextlib
 import ctypes
 import gc
 
-import torch
-import trl.trainer.utils
-
 
 def keep_freed() -> None:
     """Have glibc keep freed blocks for the next step: a step of training frees and takes gigabytes.
@@ -19,15 +16,6 @@ def keep_freed() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
-
-
-def narrow_tiles() -> None:
-    """Have TRL's fused head go through the vocabulary in tiles that a CPU's caches hold, 2,048 words wide.
-
-    Its own tiles are 32,768 wide, for GPUs: beside them a step of eight examples needs 300 MB more.
-    """
-    if not torch.cuda.is_available():
-        trl.trainer.utils._CHUNKED_LOGPROB_CHUNK_SIZE = 2048
 
 
 def release() -> None:

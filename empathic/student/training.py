@@ -24,7 +24,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
-from empathic.student import load, lora, memory, prompt
+from empathic.student import elementwise, head, load, lora, memory, prompt
 from empathic.student.shared_prefix import share_prefixes
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
@@ -35,7 +35,8 @@ LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "apo_zero", "apo_
 def quicken(model: Any) -> str | None:
     """Make a model's steps cheap without changing them; why its prefixes can't be shared, where they can't."""
     lora.fuse(model)
-    memory.narrow_tiles()
+    elementwise.fuse(model)
+    head.fuse(model)
     return share_prefixes(model)
 
 
