@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,7 +22,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from empathic import files
-from empathic.report.summary import failed_controls
+from empathic.report.summary import failed_controls, kinship
 
 console = Console()
 ABOUT = {
@@ -182,6 +183,8 @@ def closing(folder: Path) -> None:
     console.print()
     failed = failed_controls(summary)
     rates([row for row in summary["win_rates"] if (row["a"], row["b"]) == ("dpo", "base")], failed)
+    for warning in kinship(summary):
+        console.print(f"[dim]mind that {escape(warning)}[/dim]", highlight=False)
     console.print(f"\nthe page   {folder / 'report.html'}", highlight=False, soft_wrap=True)
     for path in sorted((folder / "phone").glob("dpo-*.gguf")):
         console.print(f"the file   {path} ({path.stat().st_size / 1e6:.0f} MB)", highlight=False, soft_wrap=True)

@@ -30,14 +30,29 @@ def phrases(text: str, length: int = 5) -> set[tuple[str, ...]]:
     return {tuple(found[i : i + length]) for i in range(len(found) - length + 1)}
 
 
+def _lines(name: str) -> tuple[str, ...]:
+    """The lines of one of the package's lists."""
+    text = (resources.files("empathic") / "data" / name).read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
 @cache
 def stock_phrases() -> tuple[str, ...]:
     """Phrases that make a reply sound like any other."""
-    text = (resources.files("empathic") / "data" / "stock_phrases.txt").read_text(encoding="utf-8")
-    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+    return _lines("stock_phrases.txt")
 
 
 def is_stock(text: str) -> bool:
     """Whether a text holds a stock phrase."""
     lower = text.lower().replace("\u2019", "'")
     return any(phrase in lower for phrase in stock_phrases())
+
+
+@cache
+def _advice() -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{line})" for line in _lines("advice_patterns.txt")), re.IGNORECASE)
+
+
+def advises(text: str) -> bool:
+    """Whether a text gives advice, by its wording."""
+    return bool(_advice().search(text.replace("\u2019", "'")))

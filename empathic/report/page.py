@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
+from empathic.judge import hollowness
 from empathic.report import charts, summary
 
 SHOWN = 20  # dialogues to browse
@@ -59,12 +60,14 @@ def _context(run: Path) -> dict[str, Any]:
     pairs = _pairs(run, replies)
     return {
         "name": manifest["name"],
+        "hollow_names": {key: text for key, text in hollowness.COLUMNS.items() if key != "words"},
         "controlled": {(row["a"], row["b"], row["judge"]): row for row in figures["length_controlled"]},
         "figures": figures,
         "manifest": manifest,
         "main": main,
         "others": others,
         "failed": summary.failed_controls(figures),
+        "kinship": summary.kinship(figures),
         "judges": JUDGES,
         "systems": SYSTEMS,
         "control_names": CONTROLS,

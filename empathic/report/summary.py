@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from empathic import files
+from empathic.dialogues import Dialogue
 from empathic.errors import UserError
+from empathic.judge import family, hollowness
+from empathic.judge.winrate import rounded
+from empathic.recipe import Recipe
 
 _NEEDED = ("dialogues", "corpus", "sft", "dpo", "judge")
 _TRAINING = ("seconds", "examples_per_second", "first_loss", "last_loss", "reward_accuracy")
 
 
 def summarise(run: Path) -> dict[str, Any]:
-    """The figures of a run, from its manifest.
+    """The figures of a run, from its manifest and its replies.
 
     Raises:
         UserError: `run` is no run directory, or a stage that figures come from isn't done.
@@ -36,8 +42,27 @@ def summarise(run: Path) -> dict[str, Any]:
         "length_controlled": facts["judge"]["length_controlled"],
         "differences": facts["judge"]["differences"],
         "controls": facts["judge"]["controls"],
+        "one_family": family.related(_recipe(run)),
+        "hollowness": _hollowness(run),
         "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }
+
+
+def _recipe(run: Path) -> Recipe:
+    return Recipe.model_validate(yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8")))
+
+
+def _hollowness(run: Path) -> list[dict[str, Any]]:
+    """How formulaic the students' replies are, and the known ones that every test dialogue has."""
+    tests = [Dialogue.from_row(row) for row in files.read_jsonl(run / "dialogues.jsonl") if row["split"] == "test"]
+    systems = {
+        name: {row["id"]: row["reply"] for row in files.read_jsonl(run / "replies" / f"{name}.jsonl")}
+        for name in ("base", "sft", "dpo")
+    }
+    for origin in tests[0].replies:
+        if all(origin in d.replies for d in tests):
+            systems[origin] = {d.id: d.replies[origin].text for d in tests}
+    return [rounded(row) for row in hollowness.panel(tests, systems)]
 
 
 def write(run: Path) -> Path:
@@ -56,3 +81,12 @@ def failed_controls(summary: dict[str, Any]) -> dict[str, list[str]]:
         judge: [name for name, found in controls.items() if not found["passes"]]
         for judge, controls in summary["controls"].items()
     }
+
+
+def kinship(summary: dict[str, Any]) -> list[str]:
+    """A warning for each judge that is of a teacher's family."""
+    return [
+        f"the judge {row['judge']} and the teacher {row['teacher']} are both {row['family']} models, "
+        "and models favour what sounds like themselves"
+        for row in summary["one_family"]
+    ]

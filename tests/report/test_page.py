@@ -43,6 +43,11 @@ def run(tmp_path: Path) -> Path:
             for id in ids
         ]
         files.write_jsonl(tmp_path / "replies" / f"{system}.jsonl", rows)
+    known = {"human": {"text": NASTY}}
+    files.write_jsonl(
+        tmp_path / "dialogues.jsonl",
+        ({"id": id, "situation": "", "utterance": NASTY, "replies": known, "split": "test"} for id in ids),
+    )
     step = {"loss": 0.6, "rewards/margins": 0.1, "rewards/accuracies": 1.0}
     for name in ("sft", "dpo"):
         files.write_json(tmp_path / "student" / f"{name}.json", {"history": [step, {**step, "loss": 0.4}]})
@@ -86,6 +91,8 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert "3 dialogues got no usable reply" in html
     assert "2 replies by <code>words</code>" in html
     assert "affective in 40, cognitive in 32" in html
+    assert "on the 24 test dialogues that all of these answered" in html
+    assert re.search(r"replies that begin with one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){4}</tr>", html)
 
 
 def test_text_from_dialogues_cannot_break_the_page(run: Path) -> None:
@@ -102,6 +109,13 @@ def test_a_judge_that_failed_a_control_is_marked_beside_its_win_rates(run: Path)
     html = page.write(run).read_text(encoding="utf-8")
     assert "<td>behaviours *</td>" in html
     assert "a stock phrase that fits anywhere" in html
+
+
+def test_a_judge_of_the_teachers_family_is_warned_of(run: Path) -> None:
+    assert "Mind that" not in page.write(summary.write(run).parent).read_text(encoding="utf-8")
+    (run / "recipe.yaml").write_text("name: kin\nmethod: {teachers: [qwen]}\n", encoding="utf-8")
+    html = page.write(summary.write(run).parent).read_text(encoding="utf-8")
+    assert "Mind that the judge qwen and the teacher qwen are both Qwen models" in html
 
 
 def test_a_run_that_is_not_far_enough_says_what_is_missing(run: Path) -> None:
