@@ -20,9 +20,9 @@ from typing import Any
 from empathic import files, matrix
 from empathic.dialogues import Dialogue, load
 from empathic.judge import verdicts
-from empathic.judge.scoring import scored
+from empathic.judge.scoring import Set, scored
 from empathic.ledger import Ledger
-from empathic.recipe import Dialogues, Recipe
+from empathic.recipe import Dialogues, Judge, Recipe
 from empathic.teacher.strategies import IMPROVING
 from empathic.terminal import Progress
 from empathic.words import is_stock, words
@@ -70,7 +70,8 @@ def judged(
     own = {d.id: d.replies["targeted"].text for d in dialogues}
     systems = systems | verdicts.control_systems([d.id for d in dialogues], own, SEED)
     with Progress() as display:
-        (scores,) = scored([(tested, systems)], judge, ledger=ledger, progress=display.counting("judge"), seed=SEED)
+        sets = [Set(tested, systems)]
+        (scores,) = scored(sets, Judge(endpoint=judge), ledger, display.counting("judge"), SEED)
     return scores
 
 

@@ -30,6 +30,8 @@ Endpoint = Annotated[str, typer.Option("--judge", help="Its endpoint: local:NAME
 Model = Annotated[str | None, typer.Option(help="The judge's model, where the server has several.")]
 KeyEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the judge's key.")]
 Kept = Annotated[Path | None, typer.Option("--ledger", help="Where answers are kept; default: the user's cache.")]
+Pairwise = Annotated[bool, typer.Option("--pairwise", help="Also ask which reply is better, in both orders.")]
+Questions = Annotated[str | None, typer.Option(help="A file of other questions about one reply.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
@@ -94,6 +96,8 @@ def compare(
     judge: Endpoint = "local:qwen2.5-coder-1.5b",
     model: Model = None,
     key_env: KeyEnv = None,
+    questions: Questions = None,
+    pairwise: Pairwise = False,
     ledger: Kept = None,
     controls: Annotated[int, typer.Option(min=2, max=64, help="Dialogues that the judge is tried on first.")] = 16,
     json: Json = False,
@@ -101,9 +105,11 @@ def compare(
     """Judge two reply files against each other: win rates with intervals, and which controls the judge failed."""
     from empathic import terminal
     from empathic.judge import files as judging
+    from empathic.recipe import Judge
 
     with terminal.Progress(quiet=json) as display:
-        rates, failed = judging.compare_files(a, b, judge, model, key_env, ledger, controls, display.counting("judge"))
+        asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
+        rates, failed = judging.compare_files(a, b, asked, ledger, controls, display.counting("judge"))
     if json:
         _print_json([rate.to_row() for rate in rates])
     else:
@@ -115,6 +121,8 @@ def judge_controls(
     judge: Endpoint = "local:qwen2.5-coder-1.5b",
     model: Model = None,
     key_env: KeyEnv = None,
+    questions: Questions = None,
+    pairwise: Pairwise = False,
     ledger: Kept = None,
     dialogues: Annotated[int | None, typer.Option(help="On how many dialogues; default: all.")] = None,
     json: Json = False,
@@ -122,9 +130,11 @@ def judge_controls(
     """Show what a judge can tell apart: a good reply from ones that are worse in one way each."""
     from empathic import terminal
     from empathic.judge import trials
+    from empathic.recipe import Judge
 
     with terminal.Progress(quiet=json) as display:
-        found = trials.trial(judge, model, key_env, ledger, dialogues, display.counting("judge"))
+        asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
+        found = trials.trial(asked, ledger, dialogues, display.counting("judge"))
     if json:
         _print_json(found)
     else:

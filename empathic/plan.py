@@ -10,7 +10,7 @@ from empathic import files, models, money
 from empathic.corpus import direct, improved
 from empathic.corpus.rows import Made, Row, Tally
 from empathic.dialogues import Dialogue, Reply, guard, load
-from empathic.judge.behaviours import QUESTIONS
+from empathic.judge import behaviours, pairwise
 from empathic.recipe import Recipe
 from empathic.teacher import live
 
@@ -45,13 +45,29 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
         ("dpo", f"{recipe.dpo.epochs * math.ceil(pairs / recipe.dpo.batch_size)} steps"),
         ("phone", f"{3 * len(recipe.phone.quants)} GGUF files ({', '.join(recipe.phone.quants)})"),
         ("replies", f"{sum(replies)} replies from the files"),
-        ("judge", f"{judged * len(QUESTIONS)} questions to {' and '.join(judge.endpoint for judge in recipe.judge)}"),
+        ("judge", _asked(recipe, judged, _pairs(replies, known, min(recipe.sample.controls, tests)))),
         ("report", str(folder / "report.html")),
     ]
     if absent:
         megabytes = sum(models.KNOWN[name].megabytes for name in absent)
         lines.insert(0, ("fetch", f"{', '.join(absent)} ({megabytes} MB, once)"))
     return [(stage, f"kept: {what}" if stage in _done(folder) else what) for stage, what in lines]
+
+
+def _pairs(replies: list[int], known: list[int], controls: int) -> int:
+    """How many pairs of replies the judge stage compares."""
+    base, sft, dpo = replies
+    against = sum(min(dpo, n) + min(sft, n) for n in known)
+    return min(dpo, base) + min(sft, base) + min(dpo, sft) + min(dpo, controls) + against + 3 * controls
+
+
+def _asked(recipe: Recipe, replies: int, pairs: int) -> str:
+    counts = [
+        f"{replies * len(behaviours.questions(judge.questions).texts) + judge.pairwise * pairwise.ORDERS * pairs} "
+        f"questions to {judge.endpoint}"
+        for judge in recipe.judge
+    ]
+    return ", ".join(counts)
 
 
 def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Row]:

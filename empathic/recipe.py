@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from empathic.errors import UserError
 
-_MEASURES = ("behaviours", "specificity", "agreed")  # beside judges in the results
+_MEASURES = ("behaviours", "specificity", "agreed", "pairwise")  # beside judges in the results
 
 
 class Section(BaseModel):
@@ -125,6 +125,8 @@ class Judge(Section):
     endpoint: str = "local:qwen2.5-coder-1.5b"
     model: str | None = None
     key_env: str | None = None
+    questions: str | None = Field(None, description="a file of other questions about one reply; null: ours")
+    pairwise: bool = Field(False, description="also ask which of two replies is better, in both orders")
 
 
 class Phone(Section):
@@ -183,7 +185,7 @@ def ready() -> dict[str, Path]:
 def load(name_or_path: str, overrides: list[str] | None = None) -> Recipe:
     """Load a ready recipe by name, or one from a file, with `key.key=value` overrides.
 
-    Files that a recipe names (dialogues, split, prompt, template) are relative to the recipe.
+    Files that a recipe names (dialogues, split, prompts, template, questions) are relative to the recipe.
 
     Raises:
         UserError: no such recipe, not YAML, an unknown key (the nearest is suggested), or a bad value.
@@ -265,6 +267,7 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             "teacher": recipe.teacher.model_copy(
                 update={"prompts": {key: beside(path) for key, path in recipe.teacher.prompts.items()}}
             ),
+            "judge": [judge.model_copy(update={"questions": beside(judge.questions)}) for judge in recipe.judge],
             "student": recipe.student.model_copy(
                 update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}
             ),

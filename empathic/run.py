@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from empathic import __version__, files, models
 from empathic.errors import UserError
+from empathic.judge import behaviours
 from empathic.recipe import Recipe
 from empathic.stages import STAGES, Stage, value_at
 from empathic.workspace import Display, Row, Run
@@ -45,6 +46,8 @@ def go(
     """
     if until is not None and until not in NAMES:
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(NAMES)}")
+    for judge in recipe.judge:
+        behaviours.questions(judge.questions)  # a mistake there is better known before an hour of training
     folder = folder.resolve()
     _claim(folder)
     try:

@@ -114,7 +114,11 @@ STAGES = (
     Stage(
         "judge",
         (*_STUDENT, "student.prompt", "method.teachers", "judge", "sample", "seed"),
-        lambda run: [run.path("dialogues.jsonl"), *(run.path("replies", name) for name in _REPLIES)],
+        lambda run: [
+            run.path("dialogues.jsonl"),
+            *(run.path("replies", name) for name in _REPLIES),
+            *(Path(judge.questions) for judge in run.recipe.judge if judge.questions),
+        ],
         ("verdicts",),
         work.judge,
     ),

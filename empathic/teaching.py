@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from empathic import files, money
 from empathic.client import Client
@@ -98,7 +97,7 @@ def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
 
         def best(dialogue: Dialogue, samples: list[str]) -> str:
             asked = [behaviours.Asked(dialogue.utterance, sample) for sample in samples]
-            odds: list[dict[str, Any]] = list(behaviours.score(endpoint, asked, ledger))
+            odds = behaviours.score(endpoint, asked, ledger, of=behaviours.questions(judge.questions))
             return samples[max(range(len(samples)), key=lambda i: sum(odds[i].values()))]
 
         yield best

@@ -180,36 +180,33 @@ def replies(run: Run) -> Row:
 def judge(run: Run) -> Row:
     """Score every reply by both measures, every judge against its controls too, and pair them up."""
     from empathic.judge import controls, verdicts
-    from empathic.judge.behaviours import QUESTIONS
     from empathic.judge.pairs import at_equal_lengths, differences
+    from empathic.judge.scoring import Set, score
     from empathic.judge.specificity import Specificity
     from empathic.student import prompt
 
     recipe = run.recipe
     tests = run.dialogues("test")
-    tested = [verdicts.Tested(d.id, d.utterance) for d in tests]
     systems = {name: verdicts.read_replies(run.path("replies", f"{name}.jsonl"))[1] for name in ("base", "sft", "dpo")}
     for origin in recipe.sample.known:
         systems[origin] = {d.id: d.replies[origin].text for d in _sampled(run, origin) if origin in d.replies}
         if not systems[origin]:
             raise UserError(f"sample.known: no test dialogue has a reply of {origin!r}")
     own = _trusted(tests, recipe) or systems["dpo"]
-    control = verdicts.control_systems([d.id for d in _sampled(run, "controls")], own, recipe.seed)
-    systems |= control
-    stock = dict.fromkeys(systems["dpo"], controls.STOCK)
-    replies = sum(map(len, systems.values()))
-    questions = len(recipe.judge) * len(QUESTIONS) * replies
-    advance = run.counter(questions + replies - len(control["stock"]) + len(stock))
-    scores = verdicts.Scores()
-    with run.ledger() as ledger:
-        for judge in recipe.judge:
-            with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
-                verdicts.score_behaviours(tested, systems, endpoint, ledger, scores, advance, judge.name)
-        told = prompt.instruction(recipe.student.prompt)
-        scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
-        verdicts.score_specificity(tested, {**systems, "stock": stock}, scorer, recipe.seed, scores, advance)
+    systems |= verdicts.control_systems([d.id for d in _sampled(run, "controls")], own, recipe.seed)
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
     pairs += [(student, origin) for origin in recipe.sample.known for student in ("dpo", "sft")]
+    asked = Set(
+        [verdicts.Tested(d.id, d.utterance) for d in tests],
+        systems,
+        [*pairs, *verdicts.control_pairs()],
+        unasked={"stock": dict.fromkeys(systems["dpo"], controls.STOCK)},
+    )
+    with run.ledger() as ledger:
+        told = prompt.instruction(recipe.student.prompt)
+        scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
+        progress, say = run.display.step, run.display.note
+        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, say)
     rates, controlled = [], []
     for a, b in pairs:
         rows, found = verdicts.compare(a, b, scores)
@@ -217,11 +214,8 @@ def judge(run: Run) -> Row:
         rates += [rate.to_row() for rate in found]
         controlled += [rate.to_row() for rate in at_equal_lengths(a, b, scores)]
     tried = verdicts.control_rates(scores)
-    for name in controls.CONTROLS:
-        worse = "stock" if name == "stock" else f"control:{name}"
-        files.write_jsonl(
-            run.path("verdicts", f"control-{name}.jsonl"), verdicts.compare("control:own", worse, scores)[0]
-        )
+    for name, pair in zip(controls.CONTROLS, verdicts.control_pairs(), strict=True):
+        files.write_jsonl(run.path("verdicts", f"control-{name}.jsonl"), verdicts.compare(*pair, scores)[0])
     return {
         "judge": ", ".join(judge.name for judge in recipe.judge),
         "win_rates": rates,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from faulty import faulty  # noqa: F401
+from talking import talking  # noqa: F401
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 DATA = Path(os.environ.get("EMPATHIC_DATA") or Path(__file__).parents[2] / "shared" / "data")

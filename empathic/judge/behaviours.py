@@ -1,54 +1,29 @@
-"""Behaviours: three yes/no questions about one reply, scored by the log-odds of *yes*.
+"""Behaviours: yes/no questions about one reply, scored by the log-odds of the good answer.
 
 Asked which of two replies is "more empathetic", a small judge answers by position; asked what a reply does,
-it can tell, provided it was first shown what a *no* looks like: without the examples the default judge says yes to
-one sentence said ten times (docs/log.md). The probabilities come from the first token of the answer.
+it can tell, provided it was first shown what a *no* looks like. The probabilities come from the first token of the
+answer. Questions and worked examples are a file, `prompts/behaviours.yaml` where a recipe names no other.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from empathic.client import Answer, Message, Request, ask
 from empathic.endpoint import Endpoint
+from empathic.errors import UserError
 from empathic.ledger import Ledger
 
-QUESTIONS = {
-    "understands": "Does the reply understand what the message says?",
-    "feeling": "Does the reply respond to the right feeling?",
-    "natural": "Is the reply natural and free of repetition?",
-}
-EXAMPLES = (  # message, reply, and the answers to the questions in order; none is a dialogue of a corpus
-    (
-        "The landlord put the rent up again, third time.",
-        "A long night in the rent, and the door is the kind of door that waits. What's the colour of it?",
-        ("No", "No", "No"),
-    ),
-    (
-        "my exam got cancelled the night before and i'd stayed up three days for it",
-        "Three nights of cramming, and then no exam! No wonder you're worn out and a bit furious. "
-        "Will they set a new date?",
-        ("Yes", "Yes", "Yes"),
-    ),
-    (
-        "We won! First time the school has ever won the relay and I ran the last leg.",
-        "I'm glad to hear that you ran the relay. I'm sure you'll do well in the relay. "
-        "I'm sure you'll do well in the relay. I'm sure you'll do well in the relay. I'm sure you'll do well",
-        ("No", "No", "No"),
-    ),
-    (
-        "He left his boots by the door. It's been a year and I can't move them.",
-        "Moving the boots would make it final, so they stay. A year is not long when you miss someone that much.",
-        ("Yes", "Yes", "Yes"),
-    ),
-    (
-        "My sister hasn't spoken to me since the wedding.",
-        "I'm sorry to hear that. Congratulations on the new job, I hope the team is kind to you.",
-        ("No", "No", "Yes"),
-    ),
-)
 _FLOOR = math.log(1e-6)
 
 
@@ -60,24 +35,80 @@ class Asked:
     reply: str
 
 
-def requests(asked: Asked) -> list[Request]:
-    """The three questions about one reply; they share all but their last line, which servers cache."""
-    examples, shown = _examples(), _shown(asked.utterance, asked.reply)
+class Example(BaseModel):
+    """A worked example: the answers are in the order of the questions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    message: str
+    reply: str
+    answers: tuple[bool, ...]
+
+
+class Questions(BaseModel):
+    """What a judge is asked of each reply.
+
+    Attributes:
+        questions: by name, those whose good answer is yes.
+        faults: by name, those whose good answer is no.
+        examples: worked ones, shown before the questions.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    questions: dict[str, str] = {}
+    faults: dict[str, str] = {}
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Every question by name, in the order in which they are asked."""
+        return self.questions | self.faults
+
+    @model_validator(mode="after")
+    def _fit(self) -> Questions:
+        if not self.texts or len(self.texts) < len(self.questions) + len(self.faults):
+            raise PydanticCustomError("questions", "want questions, each under a name of its own")
+        for number, example in enumerate(self.examples, 1):
+            if len(example.answers) != len(self.texts):
+                raise PydanticCustomError("answers", f"example {number} wants {len(self.texts)} answers")
+        return self
+
+
+@cache
+def questions(path: str | None = None) -> Questions:
+    """The questions of a file, or ours.
+
+    Raises:
+        UserError: no such file, not YAML, or not of this form.
+    """
+    found = Path(path) if path else Path(str(resources.files("empathic.judge") / "prompts" / "behaviours.yaml"))
+    try:
+        return Questions.model_validate(yaml.safe_load(found.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{found}: no YAML file of questions ({' '.join(str(error).split())})") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UserError(f"{found}: {where + ': ' if where else ''}{fault['msg']}") from error
+
+
+def requests(asked: Asked, of: Questions) -> list[Request]:
+    """The questions about one reply; they share all but their last line, which servers cache."""
+    examples, shown = _examples(of), _shown(asked.utterance, asked.reply)
     return [
         Request([*examples, {"role": "user", "content": f"{shown}{_ask(question)}"}], max_tokens=1, top_logprobs=20)
-        for question in QUESTIONS.values()
+        for question in of.texts.values()
     ]
 
 
-def _examples() -> list[Message]:
+def _examples(of: Questions) -> list[Message]:
     """The examples as turns of the conversation, so that a server keeps them as every request's prefix."""
     turns = []
-    for message, reply, answers in EXAMPLES:
-        for number, (question, answer) in enumerate(zip(QUESTIONS.values(), answers, strict=True)):
-            shown = _shown(message, reply) if number == 0 else ""
+    for example in of.examples:
+        for number, (question, answer) in enumerate(zip(of.texts.values(), example.answers, strict=True)):
+            shown = _shown(example.message, example.reply) if number == 0 else ""
             turns += [
                 {"role": "user", "content": f"{shown}{_ask(question)}"},
-                {"role": "assistant", "content": answer},
+                {"role": "assistant", "content": "Yes" if answer else "No"},
             ]
     return turns
 
@@ -90,30 +121,38 @@ def _ask(question: str) -> str:
     return f"{question} Answer yes or no."
 
 
-def log_odds(answer: Answer) -> float:
-    """log P(yes) - log P(no) over all spellings of each; a judge without log-probabilities counts as certain."""
-    mass = {"yes": 0.0, "no": 0.0}
+def log_odds(answer: Answer, one: str = "yes", other: str = "no") -> float:
+    """log P(one) - log P(other) over all spellings of each; a judge without log-probabilities counts as certain.
+
+    An answer that holds neither tells nothing: 0.
+    """
+    mass = {one: 0.0, other: 0.0}
     for token, logprob in answer.logprobs.items():
         word = token.strip().lower()
         if word in mass:
             mass[word] += math.exp(logprob)
     if not answer.logprobs:
-        said = answer.text.strip().lower()
-        mass["yes" if said.startswith("yes") else "no"] = 1.0
-    yes, no = (max(_FLOOR, math.log(mass[word])) if mass[word] > 0 else _FLOOR for word in ("yes", "no"))
-    return yes - no
+        said = re.match(r"\W*(\w*)", answer.text.lower())
+        if said and said[1] in mass:
+            mass[said[1]] = 1.0
+    first, second = (max(_FLOOR, math.log(mass[word])) if mass[word] > 0 else _FLOOR for word in (one, other))
+    return first - second
 
 
 def probability(odds: float) -> float:
-    """P(yes) of *yes* and *no* together, from their log-odds."""
+    """The probability of an answer beside its opposite, from their log-odds."""
     return 1 / (1 + math.exp(-odds))
 
 
 def score(
-    endpoint: Endpoint, replies: Sequence[Asked], ledger: Ledger, advance: Callable[[], None] = lambda: None
+    endpoint: Endpoint,
+    replies: Sequence[Asked],
+    ledger: Ledger,
+    advance: Callable[[], None] = lambda: None,
+    of: Questions | None = None,
 ) -> list[dict[str, float]]:
-    """Log-odds of *yes* by question, for every reply in order; `advance` is called once a question."""
-    asked = [request for reply in replies for request in requests(reply)]
-    odds = [log_odds(answer) for answer in ask(endpoint, asked, ledger, "behaviours", advance)]
-    each = len(QUESTIONS)
-    return [dict(zip(QUESTIONS, odds[i * each : (i + 1) * each], strict=True)) for i in range(len(replies))]
+    """Log-odds of the good answer by question, for every reply in order; `advance` is called once a question."""
+    of = of or questions()
+    asked = [request for reply in replies for request in requests(reply, of)]
+    odds = iter(log_odds(answer) for answer in ask(endpoint, asked, ledger, "behaviours", advance))
+    return [{name: next(odds) * (-1 if name in of.faults else 1) for name in of.texts} for _ in replies]

@@ -8,29 +8,25 @@ from pathlib import Path
 from empathic.dialogues import load
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
-from empathic.judge.scoring import scored
+from empathic.judge.scoring import Set, scored
 from empathic.judge.winrate import WinRate
-from empathic.recipe import Dialogues
+from empathic.recipe import Dialogues, Judge
 
 
 def compare_files(
     a: Path,
     b: Path,
-    judge: str,
-    model: str | None = None,
-    key_env: str | None = None,
+    judge: Judge,
     ledger: Path | None = None,
     tried_on: int = 16,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[WinRate], dict[str, list[str]]]:
-    """Win rates of the replies in `a` over those in `b`: behaviours, specificity (under SmolLM2-135M), agreed.
+    """Win rates of the replies in `a` over those in `b`: by behaviours, by specificity (under SmolLM2-135M), agreed.
 
     Args:
         a: a reply file; its name without the ending names the system.
         b: another, with the same ids and utterances.
-        judge: the judge's endpoint.
-        model: the judge's model, where its server has several.
-        key_env: the environment variable with the judge's key.
+        judge: who is asked.
         ledger: where answers are kept; default: in the user's cache, so that a judge's controls are paid for once.
         tried_on: on how many of Everyday's test dialogues the judge's controls run.
         progress: told how many of how many scores are there.
@@ -55,7 +51,8 @@ def compare_files(
     known = [d for d in load.load(Dialogues(), 0) if d.split == "test"][:tried_on]
     trial = [verdicts.Tested(d.id, d.utterance) for d in known]
     trials = verdicts.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
-    scores, tries = scored([(tested, systems), (trial, trials)], judge, model, key_env, ledger, progress)
+    sets = [Set(tested, systems, [(name_a, name_b)]), Set(trial, trials, verdicts.control_pairs())]
+    scores, tries = scored(sets, judge, ledger, progress)
     failed = {
         by: [name for name, rate in found.items() if not controls.passes(rate)]
         for by, found in verdicts.control_rates(tries).items()

@@ -1,61 +1,112 @@
-"""Scores of replies without a run: one judge, one ledger, both measures."""
+"""Scores of replies, for a run and without one: every judge asked all that it is to ask, then specificity."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from empathic import models
 from empathic.endpoint import open_endpoint
-from empathic.judge import verdicts
-from empathic.judge.behaviours import QUESTIONS
+from empathic.judge import behaviours, pairwise, verdicts
 from empathic.judge.specificity import Specificity
 from empathic.ledger import Ledger
+from empathic.recipe import Judge
 from empathic.student import prompt
 
 _SCORER = "smollm2-135m"
-Asked = tuple[Sequence[verdicts.Tested], Mapping[str, verdicts.Replies]]  # dialogues, and replies by system
 
 
-def scored(
-    sets: Sequence[Asked],
-    judge: str,
-    model: str | None = None,
-    key_env: str | None = None,
-    ledger: Path | None = None,
+@dataclass(frozen=True)
+class Set:
+    """What is scored: a reply is held against others of its own set alone.
+
+    Attributes:
+        dialogues: what the replies answer.
+        systems: replies by system.
+        pairs: systems that judges with `pairwise` hold against each other.
+        unasked: replies by system whose specificity alone is wanted; may hold more of a system of `systems`.
+    """
+
+    dialogues: Sequence[verdicts.Tested]
+    systems: Mapping[str, verdicts.Replies]
+    pairs: Sequence[tuple[str, str]] = ()
+    unasked: Mapping[str, verdicts.Replies] = field(default_factory=dict)
+
+
+def score(
+    sets: Sequence[Set],
+    judges: Sequence[Judge],
+    ledger: Ledger,
+    scorer: Specificity,
+    seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    seed: int = 0,
+    say: Callable[[str], None] = print,
 ) -> list[verdicts.Scores]:
-    """Scores of every set of replies, by behaviours and by specificity under SmolLM2-135M.
+    """Scores of every set by every judge, and by specificity.
 
     Args:
-        sets: what to score; replies are held against others of their own set alone.
-        judge: the judge's endpoint.
-        model: its model, where the server has several.
-        key_env: the environment variable with its key.
-        ledger: where answers are kept; default: in the user's cache.
-        progress: told how many of how many scores are there.
+        sets: what to score.
+        judges: who is asked; each is reached once.
+        ledger: where answers are kept.
+        scorer: whose log-probabilities specificity comes from.
         seed: decides which other dialogues a reply's specificity is held against.
+        progress: told how many of how many answers are there.
+        say: told of a model being fetched.
 
     Raises:
         UserError: an endpoint that can't be reached, or a set of fewer than two different dialogues.
     """
-    total = (len(QUESTIONS) + 1) * sum(len(replies) for _, systems in sets for replies in systems.values())
+    total = sum(answers(one, judges) for one in sets)
     done = itertools.count(1)
 
     def advance() -> None:
         progress(next(done), total)
 
     found = [verdicts.Scores() for _ in sets]
+    for judge in judges:
+        with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=say) as endpoint:
+            for one, scores in zip(sets, found, strict=True):
+                verdicts.score_behaviours(
+                    one.dialogues, one.systems, endpoint, ledger, scores, advance, judge.name, judge.questions
+                )
+                if judge.pairwise:
+                    verdicts.score_pairwise(
+                        one.dialogues, one.systems, one.pairs, endpoint, ledger, scores, advance, judge.name
+                    )
+    for one, scores in zip(sets, found, strict=True):
+        systems = {**one.systems, **one.unasked}
+        verdicts.score_specificity(one.dialogues, systems, scorer, seed, scores, advance)
+    return found
+
+
+def answers(one: Set, judges: Sequence[Judge]) -> int:
+    """How many answers and scores a set takes."""
+    replies = sum(map(len, one.systems.values()))
+    both = sum(len(one.systems[a].keys() & one.systems[b].keys()) for a, b in one.pairs)
+    asked = sum(
+        len(behaviours.questions(judge.questions).texts) * replies + judge.pairwise * pairwise.ORDERS * both
+        for judge in judges
+    )
+    return asked + sum(map(len, {**one.systems, **one.unasked}.values()))
+
+
+def scored(
+    sets: Sequence[Set],
+    judge: Judge,
+    ledger: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    seed: int = 0,
+) -> list[verdicts.Scores]:
+    """Scores without a run: one judge, specificity under SmolLM2-135M, answers kept in `ledger` or the user's cache.
+
+    Raises:
+        UserError: as `score` does.
+    """
     kept = Ledger(ledger or models.cache() / "ledger.sqlite")
     try:
-        with open_endpoint(judge, model, key_env) as endpoint:
-            for (tested, systems), scores in zip(sets, found, strict=True):
-                verdicts.score_behaviours(tested, systems, endpoint, kept, scores, advance)
         scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
-        for (tested, systems), scores in zip(sets, found, strict=True):
-            verdicts.score_specificity(tested, systems, scorer, seed, scores, advance)
+        return score(sets, [judge], kept, scorer, seed, progress)
     finally:
         kept.close()
-    return found

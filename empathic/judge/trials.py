@@ -16,9 +16,9 @@ from empathic import files
 from empathic.dialogues import load
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
-from empathic.judge.scoring import scored
+from empathic.judge.scoring import Set, scored
 from empathic.judge.winrate import WinRate
-from empathic.recipe import Dialogues
+from empathic.recipe import Dialogues, Judge
 
 WRITTEN = {
     "dismissive": "brushes off",
@@ -64,9 +64,7 @@ def rates(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
 
 
 def trial(
-    judge: str,
-    model: str | None = None,
-    key_env: str | None = None,
+    judge: Judge,
     ledger: Path | None = None,
     dialogues: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -75,16 +73,14 @@ def trial(
     """Try a judge.
 
     Args:
-        judge: its endpoint.
-        model: its model, where the server has several.
-        key_env: the environment variable with its key.
+        judge: who is asked.
         ledger: where answers are kept; default: in the user's cache.
         dialogues: on how many, spread over the feelings; default: all.
         progress: told how many of how many scores are there.
         seed: of what is shuffled, and of which dialogues a reply's specificity is held against.
 
     Returns:
-        Fault -> measure (`behaviours`, `specificity`, `agreed`) -> the rate as a row.
+        Fault -> measure (`behaviours`, `specificity`, `agreed`, `pairwise` if asked) -> the rate as a row.
 
     Raises:
         UserError: an endpoint that can't be reached, or fewer than two dialogues.
@@ -96,5 +92,6 @@ def trial(
         rows = [rows[i * len(rows) // dialogues] for i in range(dialogues)]
     said = {d.id: d.utterance for d in load.load(Dialogues(), seed)}
     tested = [verdicts.Tested(row["id"], said[row["id"]]) for row in rows]
-    (scores,) = scored([(tested, systems(rows, seed))], judge, model, key_env, ledger, progress, seed)
+    asked = Set(tested, systems(rows, seed), [("good", fault) for fault in FAULTS])
+    (scores,) = scored([asked], judge, ledger, progress, seed)
     return {fault: {by: rate.to_row() for by, rate in of.items()} for fault, of in rates(scores).items()}

@@ -11,11 +11,11 @@ from typing import Any
 from empathic import files
 from empathic.endpoint import Endpoint
 from empathic.errors import UserError
-from empathic.judge import behaviours, controls, specificity
+from empathic.judge import behaviours, controls, pairwise, specificity
 from empathic.judge.winrate import WinRate, agreed, outcome, voted, win_rate
 from empathic.ledger import Ledger
 
-MEASURES = ("behaviours", "specificity")
+MEASURES = ("behaviours", "specificity")  # that `agreed` wants of one mind
 Replies = dict[str, str]  # dialogue id -> reply
 
 
@@ -29,14 +29,22 @@ class Tested:
 
 @dataclass
 class Scores:
-    """Scores of replies: log-odds by judge, system, dialogue id and question; by system and id, nats and words."""
+    """Scores of replies.
+
+    Attributes:
+        odds: log-odds by judge, system, dialogue id and question.
+        preferred: by judge, pair of systems and id, what the judge said of the two: 1, 0.5 or 0 for the first.
+        nats: specificity by system and id.
+        words: words by system and id.
+    """
 
     odds: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
+    preferred: dict[str, dict[tuple[str, str], dict[str, float]]] = field(default_factory=dict)
     nats: dict[str, dict[str, float]] = field(default_factory=dict)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def behaviours(self, judge: str, system: str, id: str) -> float:
-        """A judge's mean log-odds of *yes* over the three questions."""
+        """A judge's mean log-odds of the good answer over its questions."""
         odds = self.odds[judge][system][id]
         return sum(odds.values()) / len(odds)
 
@@ -44,7 +52,7 @@ class Scores:
         """Who won each dialogue that both systems were scored on: id -> measure -> 1, 0.5 or 0 for `a`.
 
         The measures are the judges of a panel by name (where there are several), `behaviours` by their vote,
-        `specificity`, and `agreed` where both are there.
+        `specificity`, `agreed` where both are there, and `pairwise` by the vote of those who were asked.
         """
         by_judge: dict[str, dict[str, float]] = {}
         for judge, of_judge in self.odds.items():
@@ -58,7 +66,19 @@ class Scores:
         for of in found.values():
             if of.keys() >= set(MEASURES):
                 of["agreed"] = agreed([of[measure] for measure in MEASURES])
+        for id, votes in self._preferences(a, b).items():
+            found.setdefault(id, {})["pairwise"] = voted(votes)
         return dict(sorted(found.items()))
+
+    def _preferences(self, a: str, b: str) -> dict[str, list[float]]:
+        """What each judge said of the two replies to each dialogue, whichever way round the pair was given."""
+        votes: dict[str, list[float]] = {}
+        for of_judge in self.preferred.values():
+            for id, won in of_judge.get((a, b), {}).items():
+                votes.setdefault(id, []).append(won)
+            for id, won in of_judge.get((b, a), {}).items():
+                votes.setdefault(id, []).append(1 - won)
+        return votes
 
 
 def read_replies(path: Path) -> tuple[list[Tested], Replies]:
@@ -88,14 +108,33 @@ def score_behaviours(
     ledger: Ledger,
     scores: Scores,
     advance: Callable[[], None] = lambda: None,
-    judge: str = "behaviours",
+    judge: str = "judge",
+    questions: str | None = None,
 ) -> None:
     """Add a judge's log-odds for every reply of every system to `scores`, dialogue by dialogue: prompts are cached."""
+    of = behaviours.questions(questions)
     places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
     asked = [behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places]
-    for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance), strict=True):
+    for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance, of), strict=True):
         scores.odds.setdefault(judge, {}).setdefault(name, {})[d.id] = odds
         scores.words.setdefault(name, {})[d.id] = len(systems[name][d.id].split())
+
+
+def score_pairwise(
+    dialogues: Sequence[Tested],
+    systems: Mapping[str, Replies],
+    pairs: Sequence[tuple[str, str]],
+    endpoint: Endpoint,
+    ledger: Ledger,
+    scores: Scores,
+    advance: Callable[[], None] = lambda: None,
+    judge: str = "judge",
+) -> None:
+    """Add which of two replies a judge prefers, for every pair of systems and every dialogue that both answer."""
+    places = [((a, b), d) for d in dialogues for a, b in pairs if d.id in systems[a] and d.id in systems[b]]
+    asked = [pairwise.Pair(d.utterance, systems[a][d.id], systems[b][d.id]) for (a, b), d in places]
+    for (pair, d), won in zip(places, pairwise.score(endpoint, asked, ledger, advance), strict=True):
+        scores.preferred.setdefault(judge, {}).setdefault(pair, {})[d.id] = won
 
 
 def score_specificity(
@@ -128,7 +167,7 @@ def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[
     """Verdicts of `a` against `b`, a row a dialogue, and win rates by each of the measures of `Scores.outcomes`."""
     found = scores.outcomes(a, b)
     rates = []
-    for measure in dict.fromkeys((*scores.odds, *MEASURES, "agreed")):
+    for measure in dict.fromkeys((*scores.odds, *MEASURES, "agreed", "pairwise")):
         outcomes = [of[measure] for of in found.values() if measure in of]
         if outcomes:
             rates.append(win_rate(a, b, measure, outcomes))
@@ -167,11 +206,15 @@ def control_systems(ids: Sequence[str], own: Replies, seed: int) -> dict[str, Re
     return systems
 
 
+def control_pairs() -> list[tuple[str, str]]:
+    """The pairs of `control_systems` that test the judge, the better one first."""
+    return [("control:own", "stock" if name == "stock" else f"control:{name}") for name in controls.CONTROLS]
+
+
 def control_rates(scores: Scores) -> dict[str, dict[str, WinRate]]:
     """How often each measure prefers the reply that is better by construction: judge -> control -> rate."""
     rates: dict[str, dict[str, WinRate]] = {}
-    for name in controls.CONTROLS:
-        worse = "stock" if name == "stock" else f"control:{name}"
-        for rate in compare("control:own", worse, scores)[1]:
+    for name, pair in zip(controls.CONTROLS, control_pairs(), strict=True):
+        for rate in compare(*pair, scores)[1]:
             rates.setdefault(rate.judge, {})[name] = rate
     return rates

@@ -11,7 +11,12 @@ from empathic.judge import hollowness
 from empathic.report import charts, summary
 
 SHOWN = 20  # dialogues to browse
-JUDGES = {"behaviours": "behaviours", "specificity": "specificity", "agreed": "agreed by both"}
+JUDGES = {
+    "behaviours": "behaviours",
+    "specificity": "specificity",
+    "agreed": "agreed by both",
+    "pairwise": "side by side",
+}
 SYSTEMS = {"base": "before", "sft": "after SFT", "dpo": "after DPO"}
 CONTROLS = {
     "another": "a reply that belongs to another dialogue",

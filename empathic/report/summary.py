@@ -10,7 +10,7 @@ import yaml
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
-from empathic.judge import family, hollowness
+from empathic.judge import behaviours, family, hollowness
 from empathic.judge.winrate import rounded
 from empathic.recipe import Recipe
 
@@ -32,6 +32,7 @@ def summarise(run: Path) -> dict[str, Any]:
         if stages.get(name, {}).get("status") != "done":
             raise UserError(f"{run}: the stage {name!r} isn't done; go on with `empathic run RECIPE --out {run}`")
     facts = {name: stage.get("facts", {}) for name, stage in stages.items()}
+    recipe = Recipe.model_validate(yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8")))
     return {
         "dialogues": {side: facts["dialogues"][side] for side in ("train", "test")},
         "teacher": facts["teacher"],
@@ -42,14 +43,17 @@ def summarise(run: Path) -> dict[str, Any]:
         "length_controlled": facts["judge"]["length_controlled"],
         "differences": facts["judge"]["differences"],
         "controls": facts["judge"]["controls"],
-        "one_family": family.related(_recipe(run)),
+        "questions": _questions(recipe),
+        "one_family": family.related(recipe),
         "hollowness": _hollowness(run),
         "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }
 
 
-def _recipe(run: Path) -> Recipe:
-    return Recipe.model_validate(yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8")))
+def _questions(recipe: Recipe) -> list[str]:
+    """What judges are asked about a reply, each question once."""
+    asked = [text for judge in recipe.judge for text in behaviours.questions(judge.questions).texts.values()]
+    return list(dict.fromkeys(asked))
 
 
 def _hollowness(run: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from empathic.judge.winrate import win_rate
 from empathic.ledger import Ledger
 from empathic.student import prompt
 
+OURS = behaviours.questions()
 TESTED = [
     verdicts.Tested(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))
 ]
@@ -35,22 +36,27 @@ def test_a_judge_without_log_probabilities_is_taken_at_its_word() -> None:
     assert behaviours.log_odds(Answer("Yes, it does.", "stop", {})) > 0 > behaviours.log_odds(Answer("No.", "stop", {}))
 
 
+def test_an_answer_that_is_neither_tells_nothing() -> None:
+    assert behaviours.log_odds(Answer("Notably, perhaps", "stop", {})) == 0
+    assert behaviours.log_odds(Answer("maybe", "length", {"maybe": -0.1, "perhaps": -3.0})) == 0
+
+
 def test_the_three_questions_share_all_but_their_last_line() -> None:
-    asked = behaviours.requests(behaviours.Asked("I won!", "Well done."))
+    asked = behaviours.requests(behaviours.Asked("I won!", "Well done."), OURS)
     assert len({json.dumps(request.messages[:-1]) for request in asked}) == 1
     bodies = [request.messages[-1]["content"].removesuffix(" Answer yes or no.") for request in asked]
-    for body, question in zip(bodies, behaviours.QUESTIONS.values(), strict=True):
+    for body, question in zip(bodies, OURS.texts.values(), strict=True):
         assert body == f"Message: I won!\n\nReply: Well done.\n\n{question}"
 
 
 def test_the_examples_come_first_as_turns_that_end_in_an_answer() -> None:
-    turns = behaviours.requests(behaviours.Asked("I won!", "Well done."))[0].messages
+    turns = behaviours.requests(behaviours.Asked("I won!", "Well done."), OURS)[0].messages
     assert [turn["role"] for turn in turns] == ["user", "assistant"] * (len(turns) // 2) + ["user"]
     answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
-    assert len(answers) == len(behaviours.EXAMPLES) * len(behaviours.QUESTIONS)
+    assert len(answers) == len(OURS.examples) * len(OURS.texts)
     assert {"Yes", "No"} == set(answers)
-    for message, reply, _ in behaviours.EXAMPLES:
-        assert sum(message in turn["content"] and reply in turn["content"] for turn in turns) == 1
+    for one in OURS.examples:
+        assert sum(one.message in turn["content"] and one.reply in turn["content"] for turn in turns) == 1
 
 
 def test_behaviours_come_from_a_served_model_once_and_then_from_the_ledger(tiny_gguf: Path, tmp_path: Path) -> None:
@@ -60,7 +66,7 @@ def test_behaviours_come_from_a_served_model_once_and_then_from_the_ledger(tiny_
         first = behaviours.score(endpoint, asked, ledger)
     again = behaviours.score(endpoint, asked, ledger)  # the server is gone: the ledger answers
     assert first == again
-    assert all(set(odds) == set(behaviours.QUESTIONS) for odds in first)
+    assert all(set(odds) == set(OURS.texts) for odds in first)
     assert all(math.isfinite(value) for odds in first for value in odds.values())
 
 
@@ -100,8 +106,8 @@ def test_specificity_needs_two_dialogues(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> None:
-    yes = dict.fromkeys(behaviours.QUESTIONS, 2.0)
-    no = dict.fromkeys(behaviours.QUESTIONS, -1.0)
+    yes = dict.fromkeys(OURS.texts, 2.0)
+    no = dict.fromkeys(OURS.texts, -1.0)
     scores = verdicts.Scores(
         odds={"j": {"a": {"d0": yes, "d1": yes}, "b": {"d0": no, "d1": yes}}},
         nats={"a": {"d0": 3.0, "d1": 1.0, "d2": 5.0}, "b": {"d0": 1.0, "d1": 2.0, "d2": 0.0}},
@@ -123,7 +129,7 @@ def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> No
 
 def test_a_panel_votes_and_each_judge_has_a_rate_of_its_own() -> None:
     def odds(*values: float) -> dict[str, dict[str, float]]:
-        return {f"d{i}": dict.fromkeys(behaviours.QUESTIONS, value) for i, value in enumerate(values)}
+        return {f"d{i}": dict.fromkeys(OURS.texts, value) for i, value in enumerate(values)}
 
     panel = {"one": (3, 3, -3), "two": (2, -2, -2), "three": (1, 1, 0)}
     scores = verdicts.Scores(odds={name: {"a": odds(*values), "b": odds(0, 0, 0)} for name, values in panel.items()})
@@ -185,3 +191,48 @@ def test_reply_files_that_cannot_be_compared_are_refused(refused, tmp_path: Path
     ledger = ("--ledger", tmp_path / "l.sqlite")
     assert "not an endpoint" in refused("compare", a, a, *ledger, "--judge", "qwen")
     assert "did you mean" in refused("compare", a, a, *ledger, "--judge", "local:qwen2.5-coder")
+
+
+QUESTIONS = """
+questions: {heard: "Was the message heard?"}
+faults: {lectures: "Does the reply lecture?"}
+examples: [{message: "Hi", reply: "You should!", answers: [no, yes]}]
+"""
+
+
+def test_a_file_of_other_questions_is_asked_and_faults_count_against_a_reply(talking, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(QUESTIONS, encoding="utf-8")
+    asked = []
+
+    def say(messages: list[dict[str, str]]) -> str:
+        asked.append(messages)
+        return "Yes" if "heard" in messages[-1]["content"] else "No"
+
+    scores = verdicts.Scores()
+    ledger = Ledger(tmp_path / "l.sqlite")
+    replies = {"a": {TESTED[0].id: "Oh no."}}
+    verdicts.score_behaviours(TESTED, replies, talking(say), ledger, scores, questions=str(path))
+    assert [message["content"] for message in asked[0] if message["role"] == "assistant"] == ["No", "Yes"]
+    odds = scores.odds["judge"]["a"][TESTED[0].id]
+    assert odds["heard"] > 0 and odds["lectures"] > 0  # no to a fault is good
+    assert scores.behaviours("judge", "a", TESTED[0].id) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("questions: [a, b]", "questions"),
+        ("questions: {}", "want questions"),
+        ("questions: {a: It is}\nfaults: {a: It is not}", "a name of its own"),
+        ("questions: {a: It is}\nexamples: [{message: m, reply: r, answers: [yes, no]}]", "wants 1 answers"),
+        ("questions: {a: It is}\nwords: 3", "words"),
+        ("{", "no YAML file"),
+    ],
+)
+def test_a_bad_file_of_questions_is_one_line_before_any_work(refused, text: str, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    error = refused("demo", "--out", tmp_path / "run", "--set", f"judge=[{{questions: {path}}}]")
+    assert fault in error and "mine.yaml" in error
+    assert not (tmp_path / "run").exists()

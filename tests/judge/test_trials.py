@@ -45,10 +45,10 @@ def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() ->
 
 def test_a_judge_is_tried_from_the_command_line(empathic, refused, tiny_gguf: Path, tmp_path: Path) -> None:
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2)
-    done = empathic("judge", "controls", *settings, "--json")
+    done = empathic("judge", "controls", *settings, "--pairwise", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == set(trials.FAULTS)
-    assert all(set(of) == {"behaviours", "specificity", "agreed"} for of in found.values())
+    assert all(set(of) == {"behaviours", "specificity", "agreed", "pairwise"} for of in found.values())
     assert "names a wrong feeling" in empathic("judge", "controls", *settings).stdout
     assert "want 2 to" in refused("judge", "controls", "--dialogues", 1)

@@ -10,7 +10,7 @@ import pytest
 from empathic import files
 from empathic.errors import UserError
 from empathic.judge import controls, pairs, verdicts
-from empathic.judge.behaviours import QUESTIONS
+from empathic.judge.behaviours import questions
 from empathic.report import page, summary
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
@@ -23,7 +23,7 @@ def run(tmp_path: Path) -> Path:
     scores = verdicts.Scores()
     for system, lift in (("base", 0.0), ("sft", 0.5), ("dpo", 1.0), ("control:own", 1.0), ("stock", 1.5)):
         scores.odds.setdefault("tiny", {})[system] = {
-            id: dict.fromkeys(QUESTIONS, lift + i % 3) for i, id in enumerate(ids)
+            id: dict.fromkeys(questions().texts, lift + i % 3) for i, id in enumerate(ids)
         }
         scores.words[system] = {id: 20 + int(10 * lift) + i % 4 for i, id in enumerate(ids)}
         scores.nats[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
