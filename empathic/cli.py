@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +32,7 @@ KeyEnv = Annotated[str | None, typer.Option(help="The environment variable that 
 Kept = Annotated[Path | None, typer.Option("--ledger", help="Where answers are kept; default: the user's cache.")]
 Pairwise = Annotated[bool, typer.Option("--pairwise", help="Also ask which reply is better, in both orders.")]
 Questions = Annotated[str | None, typer.Option(help="A file of other questions about one reply.")]
+Labels = Literal["epitome", "rated"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
@@ -139,6 +140,37 @@ def judge_controls(
         _print_json(found)
     else:
         terminal.trials(found, trials.FAULTS)
+
+
+@judges.command("agreement")
+def judge_agreement(
+    what: Annotated[Labels, typer.Argument(help="epitome: levels of three behaviours; rated: which of two replies.")],
+    judge: Endpoint = "local:qwen2.5-coder-1.5b",
+    model: Model = None,
+    key_env: KeyEnv = None,
+    questions: Questions = None,
+    ledger: Kept = None,
+    n: Annotated[int | None, typer.Option("--n", min=2, help="On how many replies or pairs; default: all.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure a judge against what people said of the same replies (EPITOME's held-out part, or the rated 2,000)."""
+    from empathic import terminal
+    from empathic.judge import labelled, people
+    from empathic.recipe import Judge
+
+    asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=what == "rated")
+    if what == "rated":
+        pairs = labelled.rated(0)[:n]
+        with terminal.Progress(quiet=json) as display:
+            rates = people.of_preferences(pairs, asked, ledger, display.counting("judge"))
+        rows = [rate.to_row() for rate in rates]
+        _print_json(rows) if json else terminal.rates(rows)
+        return
+    replies = labelled.epitome(labelled.folder())[1][:n]
+    with terminal.Progress(quiet=json) as display:
+        found = people.of_levels(replies, asked, ledger, display.counting("judge"))
+    levels = {name: of.to_row() for name, of in found.items()}
+    _print_json(levels) if json else terminal.levels(levels)
 
 
 @app.command()

@@ -155,6 +155,22 @@ def trials(found: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:
     console.print(f"[dim]{n} dialogues; in brackets the 95% interval; 50% is a coin[/dim]", highlight=False)
 
 
+def levels(found: dict[str, dict[str, Any]]) -> None:
+    """A table of how far a judge's levels are people's, behaviour by behaviour."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("behaviour", "weighted kappa", "95% interval", "accuracy", "macro-F1", "n", "unanswered"):
+        table.add_column(column, justify="left" if column == "behaviour" else "right")
+    for name, row in found.items():
+        figures = (
+            f"{row['kappa']:.2f}",
+            f"{row['low']:.2f} to {row['high']:.2f}",
+            f"{row['accuracy']:.3f}",
+            f"{row['f1']:.3f}",
+        )
+        table.add_row(name.replace("_", " "), *figures, str(row["n"]), str(row["unanswered"]))
+    console.print(table)
+
+
 def power(rows: list[tuple[int, float, float]]) -> None:
     """A table of dialogues, the smallest win rate and the smallest difference that they show."""
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -77,8 +77,13 @@ def files_of(settings: Dialogues) -> list[Path]:
     return [path] if looks_local else []
 
 
+def data_folder() -> Path:
+    """Where the data sets that people fetch themselves are looked for."""
+    return Path(os.environ.get("EMPATHIC_DATA", "data"))
+
+
 def _looked_up(*names: str) -> list[Path]:
-    folder = Path(os.environ.get("EMPATHIC_DATA", "data"))
+    folder = data_folder()
     found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
         raise UserError(

@@ -1,0 +1,92 @@
+"""EPITOME's levels: how strongly a reply shows each of three behaviours, 0 to 2, asked of any endpoint.
+
+Emotional reactions, interpretations and explorations are those of Sharma et al. (2020, arXiv 2009.08441); questions,
+levels and examples are ours, in `prompts/levels.yaml`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from empathic.client import Answer, Message, Request, ask
+from empathic.endpoint import Endpoint
+from empathic.judge.behaviours import Asked
+from empathic.ledger import Ledger
+
+BEHAVIOURS = ("emotional_reactions", "interpretations", "explorations")
+LEVELS = (0, 1, 2)
+Chances = tuple[float, float, float]  # of the levels 0, 1 and 2
+
+
+@cache
+def _prompts() -> Any:
+    text = (resources.files("empathic.judge") / "prompts" / "levels.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def requests(asked: Asked) -> list[Request]:
+    """The three questions about one reply; they share all but their end, which servers cache."""
+    turns: list[Message] = []
+    for example in _prompts()["examples"]:
+        for number, (name, level) in enumerate(zip(BEHAVIOURS, example["answers"], strict=True)):
+            shown = _shown(example["message"], example["reply"]) if number == 0 else ""
+            turns += [
+                {"role": "user", "content": shown + _question(name)},
+                {"role": "assistant", "content": str(level)},
+            ]
+    shown = _shown(asked.utterance, asked.reply)
+    return [
+        Request([*turns, {"role": "user", "content": shown + _question(name)}], max_tokens=1, top_logprobs=20)
+        for name in BEHAVIOURS
+    ]
+
+
+def _shown(utterance: str, reply: str) -> str:
+    return f"Message: {utterance}\n\nReply: {reply.strip() or '(nothing)'}\n\n"
+
+
+def _question(name: str) -> str:
+    about = _prompts()["behaviours"][name]
+    levels = "\n".join(f"{level}: {text}" for level, text in zip(LEVELS, about["levels"], strict=True))
+    return f"{about['question']}\n{levels}\nAnswer 0, 1 or 2."
+
+
+def chances(answer: Answer) -> Chances | None:
+    """The probabilities of the levels, by what they have of the first token; None where the answer names no level.
+
+    A judge without log-probabilities is taken at its word.
+    """
+    mass = [0.0, 0.0, 0.0]
+    for token, logprob in answer.logprobs.items():
+        if token.strip() in ("0", "1", "2"):
+            mass[int(token)] += math.exp(logprob)
+    if not answer.logprobs and (said := re.search(r"[012]\b", answer.text)):
+        mass[int(said[0])] = 1.0
+    total = sum(mass)
+    return (mass[0] / total, mass[1] / total, mass[2] / total) if total else None
+
+
+def expected(of: Chances) -> float:
+    """The mean level, 0 to 2."""
+    return of[1] + 2 * of[2]
+
+
+def likeliest(of: Chances) -> int:
+    """The level of the highest probability."""
+    return max(LEVELS, key=lambda level: of[level])
+
+
+def score(
+    endpoint: Endpoint, replies: Sequence[Asked], ledger: Ledger, advance: Callable[[], None] = lambda: None
+) -> list[dict[str, Chances | None]]:
+    """The probabilities of the levels by behaviour, for every reply in order; `advance` is called once a question."""
+    asked = [request for reply in replies for request in requests(reply)]
+    found = iter([chances(answer) for answer in ask(endpoint, asked, ledger, "levels", advance)])
+    return [{name: next(found) for name in BEHAVIOURS} for _ in replies]

@@ -1,0 +1,84 @@
+"""A judge measured against people: its levels beside theirs, its preferences beside theirs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from empathic import models
+from empathic.endpoint import open_endpoint
+from empathic.errors import UserError
+from empathic.judge import levels, verdicts
+from empathic.judge.agreement import Agreement, agreement
+from empathic.judge.labelled import Levelled, Rated
+from empathic.judge.scoring import Set, scored
+from empathic.judge.winrate import WinRate, rounded
+from empathic.ledger import Ledger
+from empathic.recipe import Judge
+
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How far a judge's levels of one behaviour are people's, and how many replies it named no level for."""
+
+    agreement: Agreement
+    unanswered: int
+
+    def to_row(self) -> dict[str, Any]:
+        """The figures as a row."""
+        return {**rounded(self.agreement), "unanswered": self.unanswered}
+
+
+def of_levels(
+    rows: Sequence[Levelled],
+    judge: Judge,
+    ledger: Path | None = None,
+    progress: Advance = lambda done, total: None,
+    seed: int = 0,
+) -> dict[str, Levels]:
+    """A judge's agreement with people by behaviour, over labelled replies.
+
+    Raises:
+        UserError: an endpoint that can't be reached, or a judge that never names a level.
+    """
+    total, done = len(rows) * len(levels.BEHAVIOURS), itertools.count(1)
+    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
+    try:
+        with open_endpoint(judge.endpoint, judge.model, judge.key_env) as endpoint:
+            asked = [row.asked for row in rows]
+            found = levels.score(endpoint, asked, kept, lambda: progress(next(done), total))
+    finally:
+        kept.close()
+    by_behaviour = {}
+    for name in levels.BEHAVIOURS:
+        named = [(row, chances) for row, of in zip(rows, found, strict=True) if (chances := of[name])]
+        if not named:
+            raise UserError(f"{judge.endpoint}: names no level for any reply; it can't be asked this")
+        theirs = [row.levels[name] for row, _ in named]
+        its = [levels.likeliest(chances) for _, chances in named]
+        agrees = agreement(theirs, its, [row.post for row, _ in named], seed=seed)
+        by_behaviour[name] = Levels(agrees, len(rows) - len(named))
+    return by_behaviour
+
+
+def of_preferences(
+    pairs: Sequence[Rated],
+    judge: Judge,
+    ledger: Path | None = None,
+    progress: Advance = lambda done, total: None,
+    seed: int = 0,
+) -> list[WinRate]:
+    """How often each way of asking prefers the reply that people rated higher.
+
+    Raises:
+        UserError: an endpoint that can't be reached, or fewer than two pairs.
+    """
+    tested = [verdicts.Tested(pair.id, pair.utterance) for pair in pairs]
+    systems = {"good": {pair.id: pair.good for pair in pairs}, "bad": {pair.id: pair.bad for pair in pairs}}
+    (scores,) = scored([Set(tested, systems, [("good", "bad")])], judge, ledger, progress, seed)
+    return verdicts.compare("good", "bad", scores)[1]
