@@ -180,9 +180,11 @@ def replies(run: Run) -> Row:
 def judge(run: Run) -> Row:
     """Score every reply by both measures, every judge against its controls too, and pair them up."""
     from empathic.judge import controls, verdicts
-    from empathic.judge.pairs import at_equal_lengths, differences
+    from empathic.judge.pairs import at_equal_lengths, differences, judges_agree
+    from empathic.judge.ranking import ranking
     from empathic.judge.scoring import Set, score
     from empathic.judge.specificity import Specificity
+    from empathic.judge.winrate import rounded
     from empathic.student import prompt
 
     recipe = run.recipe
@@ -192,6 +194,7 @@ def judge(run: Run) -> Row:
         systems[origin] = {d.id: d.replies[origin].text for d in _sampled(run, origin) if origin in d.replies}
         if not systems[origin]:
             raise UserError(f"sample.known: no test dialogue has a reply of {origin!r}")
+    compared = list(systems)
     own = _trusted(tests, recipe) or systems["dpo"]
     systems |= verdicts.control_systems([d.id for d in _sampled(run, "controls")], own, recipe.seed)
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
@@ -221,6 +224,14 @@ def judge(run: Run) -> Row:
         "win_rates": rates,
         "length_controlled": controlled,
         "differences": differences("dpo", "sft", "base", scores, recipe.seed),
+        "ranking": [rounded(one) for one in ranking(scores, compared, seed=recipe.seed)],
+        "who_beats_whom": [
+            rate.to_row()
+            for a, b in itertools.permutations(compared, 2)
+            for rate in verdicts.compare(a, b, scores)[1]
+            if rate.judge == "agreed"
+        ],
+        "alpha": judges_agree("dpo", "base", scores),
         "controls": {
             by: {
                 name: {"rate": round(r.estimate, 4), "n": r.n, "passes": controls.passes(r)}

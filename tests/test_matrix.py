@@ -72,3 +72,59 @@ def test_every_cell_runs_and_what_they_share_is_asked_once(faulty, empathic, tmp
         f"teacher/{name}": 12 for name in IMPROVING if name != "in-sequence"
     }
     assert set(server.counts()["came"].values()) == {1}
+
+
+SAID = (
+    ("My train was cancelled and I missed the wedding.", "Bad luck."),
+    ("The cat had five kittens in my shoe box!", "Cats do that."),
+    ("I failed my driving test for the third time.", "Take the bus."),
+    ("Our neighbour of thirty years moved away today.", "There will be another."),
+    ("I start a new job on Monday and I can't sleep.", "I hate Mondays."),
+    ("My brother called after ten years of silence.", "Mine never calls."),
+    ("The roof leaks right into my bed.", "Ours did once."),
+    ("They named the boat after my grandmother.", "Boats need names."),
+)
+
+
+def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report(
+    empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
+) -> None:
+    """Six dialogues to train on, a real teacher over HTTP; the student and its judge are tiny."""
+    rows = [
+        {"utterance": said, "replies": {"human": reply}, "split": "test" if i < 2 else "train"}
+        for i, (said, reply) in enumerate(SAID)
+    ]
+    (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    about = {
+        "name": "all",
+        "dialogues": {"source": "six.jsonl"},
+        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 96, "temperature": 0.7},
+        "student": {"model": str(tiny), "max_tokens": 8},
+        "sft": {"epochs": 1, "batch_size": 4},
+        "dpo": {"epochs": 1, "batch_size": 4},
+        "judge": [{"name": "tiny", "endpoint": f"local:{tiny_gguf}"}],
+        "sample": {"controls": 2},
+        "matrix": {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": list(IMPROVING)},
+    }
+    recipe = tmp_path / "all.yaml"
+    recipe.write_text(json.dumps(about), encoding="utf-8")
+    out = tmp_path / "all"
+    done = empathic("run", recipe, "--out", out, "--until", "corpus")
+    assert done.returncode == 0, done.stderr
+    cells = [row["cell"] for row in files.read_jsonl(out / "matrix.jsonl")]
+    assert len(cells) == 15
+    for cell in cells:
+        taught = list(files.read_jsonl(out / cell / "teacher.jsonl"))
+        pairs = list(files.read_jsonl(out / cell / "corpus" / "preferences.jsonl"))
+        assert len({row["id"] for row in taught}) >= 4, f"{cell}: a small teacher may fail once or twice, not more"
+        assert pairs and all(pair["chosen"] != pair["rejected"] for pair in pairs)
+    one = "matrix={method.name: [llm-improved], strategy: [lacking-dimension]}"
+    done = empathic("run", recipe, "--out", out, "--set", one)
+    assert done.returncode == 0, done.stderr
+    cell = out / "llm-improved.lacking-dimension"
+    figures = files.read_json(cell / "summary.json")
+    assert (
+        sum(figures["teacher"]["dimensions"].values())
+        == len(list(files.read_jsonl(cell / "corpus" / "sft.jsonl"))) // 2
+    )
+    assert "<h1>" in (cell / "report.html").read_text(encoding="utf-8")

@@ -75,18 +75,15 @@ def alpha(raters: Sequence[Mapping[str, float]]) -> float | None:
     Returns:
         1 for full agreement, 0 for chance, below it for less; None where no item has two ratings or all are equal.
     """
+    import evalica
+    import pandas
+
     items: dict[str, list[float]] = {}
     for ratings in raters:
         for item, value in ratings.items():
             items.setdefault(item, []).append(value)
-    paired = [values for values in items.values() if len(values) > 1]
-    every = [value for values in paired for value in values]
-    if not every or len(set(every)) == 1:
+    paired = {item: values for item, values in items.items() if len(values) > 1}
+    if len({value for values in paired.values() for value in values}) < 2:
         return None
-    observed = sum(_spread(values) / (len(values) - 1) for values in paired)
-    return 1 - observed * (len(every) - 1) / _spread(every)
-
-
-def _spread(values: Sequence[float]) -> float:
-    """The sum of squared differences of all ordered pairs."""
-    return 2 * (len(values) * sum(v * v for v in values) - sum(values) ** 2)
+    table = pandas.DataFrame([{item: ratings.get(item) for item in paired} for ratings in raters], dtype=float)
+    return float(evalica.alpha(table, distance="interval").alpha)

@@ -1,9 +1,11 @@
-"""What is said of systems beside their win rates: at equal lengths, and one beside another against the same rival."""
+"""What is said of systems beside their win rates: at equal lengths, and one beside another against the same rival;
+and how far judges agree."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from empathic.judge.agreement import alpha
 from empathic.judge.length import length_controlled
 from empathic.judge.paired import difference
 from empathic.judge.verdicts import Scores
@@ -38,6 +40,13 @@ def differences(first: str, second: str, against: str, scores: Scores, seed: int
             found = rounded(difference(of_one, of_two, seed))
             rows.append({"first": first, "second": second, "against": against, "judge": measure, **found})
     return rows
+
+
+def judges_agree(a: str, b: str, scores: Scores) -> float | None:
+    """Krippendorff's alpha of a panel's judges on who won each dialogue; None without a panel."""
+    found = scores.outcomes(a, b)
+    by_judge = [{id: of[judge] for id, of in found.items() if judge in of} for judge in scores.odds]
+    return alpha(by_judge) if len(by_judge) > 1 else None
 
 
 def _counted(id: str, scores: Scores, *systems: str) -> bool:

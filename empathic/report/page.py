@@ -65,6 +65,7 @@ def _context(run: Path) -> dict[str, Any]:
     pairs = _pairs(run, replies)
     return {
         "name": manifest["name"],
+        "beats": {(row["a"], row["b"]): row for row in figures["who_beats_whom"]},
         "hollow_names": {key: text for key, text in hollowness.COLUMNS.items() if key != "words"},
         "controlled": {(row["a"], row["b"], row["judge"]): row for row in figures["length_controlled"]},
         "figures": figures,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from empathic import files
 from empathic.errors import UserError
 from empathic.judge import controls, pairs, verdicts
 from empathic.judge.behaviours import questions
+from empathic.judge.ranking import ranking
+from empathic.judge.winrate import rounded
 from empathic.report import page, summary
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
@@ -70,6 +73,14 @@ def run(tmp_path: Path) -> Path:
             "length_controlled": level,
             "differences": pairs.differences("dpo", "sft", "base", scores),
             "controls": tried,
+            "ranking": [rounded(one) for one in ranking(scores, ("base", "sft", "dpo"))],
+            "who_beats_whom": [
+                rate.to_row()
+                for a, b in itertools.permutations(("base", "sft", "dpo"), 2)
+                for rate in verdicts.compare(a, b, scores)[1]
+                if rate.judge == "agreed"
+            ],
+            "alpha": 0.5,
         },
     }
     stages = {name: {"status": "done", "seconds": 1.5, "facts": fact} for name, fact in facts.items()}
@@ -91,6 +102,8 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert "3 dialogues got no usable reply" in html
     assert "2 replies by <code>words</code>" in html
     assert "affective in 40, cognitive in 32" in html
+    assert re.search(r"<td>after (SFT|DPO)</td><td class=\"n\"><strong>\d+%</strong> \(\d+% to \d+%\)</td>", html)
+    assert "alpha 0.50" in html
     assert "on the 24 test dialogues that all of these answered" in html
     assert re.search(r"replies that begin with one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){4}</tr>", html)
 

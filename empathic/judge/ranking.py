@@ -1,0 +1,94 @@
+"""More than two systems in one order: Bradley and Terry's model of who beats whom (1952, Biometrika 39, 324-345).
+
+Every pair of systems is compared on the dialogues that both answered. One tied comparison is added to each pair, so
+that a system that wins them all has a finite strength. Intervals are bootstraps over dialogues, whose replies hang
+together.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from empathic.judge.verdicts import Scores
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A system's strength: how often the model expects it to beat the other systems, on average, with a 95% interval.
+
+    `n` is the number of dialogues that it was compared on.
+    """
+
+    system: str
+    strength: float
+    low: float
+    high: float
+    n: int
+
+
+def ranking(
+    scores: Scores, systems: Sequence[str], measure: str = "agreed", seed: int = 0, resamples: int = 300
+) -> list[Ranked]:
+    """The systems from the strongest to the weakest, by one measure.
+
+    Args:
+        scores: what outcomes come from.
+        systems: two or more names.
+        measure: one of those of `Scores.outcomes`.
+        seed: of the resampling.
+        resamples: how many.
+
+    Returns:
+        A row a system; none where a pair of systems shares no dialogue, or the measure isn't there.
+    """
+    import numpy
+
+    pairs = list(itertools.combinations(range(len(systems)), 2))
+    won: dict[str, dict[int, float]] = {}  # dialogue -> pair -> outcome
+    for number, (a, b) in enumerate(pairs):
+        for id, of in scores.outcomes(systems[a], systems[b]).items():
+            if measure in of:
+                won.setdefault(id, {})[number] = of[measure]
+    if not pairs or {number for of in won.values() for number in of} != set(range(len(pairs))):
+        return []
+    table = numpy.full((len(won), len(pairs)), numpy.nan)
+    for row, outcomes in enumerate(won.values()):
+        table[row, list(outcomes)] = list(outcomes.values())
+    whole = _strengths(table, pairs, systems)
+    dice = numpy.random.default_rng(seed)
+    drawn = numpy.array(
+        [_strengths(table[dice.integers(len(table), size=len(table))], pairs, systems) for _ in range(resamples)]
+    )
+    low, high = numpy.quantile(drawn, [0.025, 0.975], axis=0)
+    ranked = [
+        Ranked(name, float(whole[i]), float(low[i]), float(high[i]), _answered(table, pairs, i))
+        for i, name in enumerate(systems)
+    ]
+    return sorted(ranked, key=lambda one: -one.strength)
+
+
+def _strengths(table: Any, pairs: list[tuple[int, int]], systems: Sequence[str]) -> Any:
+    """Each system's mean chance against the others, of outcomes by dialogue and pair (NaN where there is none)."""
+    import evalica
+    import numpy
+
+    sides, others, winners, weights = [], [], [], []
+    for (a, b), outcomes in zip(pairs, table.T, strict=True):
+        for outcome, winner in ((1.0, evalica.Winner.X), (0.0, evalica.Winner.Y), (0.5, evalica.Winner.Draw)):
+            sides.append(systems[a])
+            others.append(systems[b])
+            winners.append(winner)
+            weights.append(float((outcomes == outcome).sum()) + (outcome == 0.5))
+    found = evalica.bradley_terry(sides, others, winners, weights=weights, limit=1000)
+    chances = evalica.pairwise_scores(found.scores.loc[list(systems)].to_numpy())
+    return (chances.sum(1) - numpy.diag(chances)) / (len(systems) - 1)
+
+
+def _answered(table: Any, pairs: list[tuple[int, int]], system: int) -> int:
+    import numpy
+
+    columns = [number for number, pair in enumerate(pairs) if system in pair]
+    return int((~numpy.isnan(table[:, columns])).any(1).sum())
