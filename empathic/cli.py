@@ -217,6 +217,30 @@ def ledger(
 
 
 @app.command()
+def vote(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    a: Annotated[str, typer.Option("--a", help="One system: base, sft, dpo, or a known reply's origin.")] = "dpo",
+    b: Annotated[str, typer.Option("--b", help="The other.")] = "base",
+    n: Annotated[int | None, typer.Option("--n", min=1, help="On how many dialogues; default: all.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where the page is, on this computer.")] = 8765,
+) -> None:
+    """Let people judge two systems, blind, on a page; their votes are kept in the run and go into its report."""
+    from empathic import terminal
+    from empathic.vote import pairs, server
+    from empathic.vote.ballots import Ballots
+
+    shown = pairs.pairs(folder, a, b, seed=0)[:n]
+    ballots = Ballots(folder / "votes.sqlite", a, b)
+    listening = server.serve(shown, ballots, port)
+    terminal.voting(f"http://127.0.0.1:{listening.server_address[1]}/", len(shown), folder)
+    try:
+        listening.serve_forever()
+    finally:
+        listening.server_close()
+        ballots.close()
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
     """Write a run's report.html anew from what the run holds."""
     from empathic.report import page, summary

@@ -171,6 +171,12 @@ def levels(found: dict[str, dict[str, Any]]) -> None:
     console.print(table)
 
 
+def voting(address: str, count: int, folder: Path) -> None:
+    """Where to vote, and what to do afterwards."""
+    console.print(f"{count} pairs to vote on at {address}", highlight=False, soft_wrap=True)
+    console.print(f"Ctrl-C stops; then: empathic report {folder}", highlight=False, soft_wrap=True)
+
+
 def power(rows: list[tuple[int, float, float]]) -> None:
     """A table of dialogues, the smallest win rate and the smallest difference that they show."""
     table = Table(box=None, header_style="bold", pad_edge=False)

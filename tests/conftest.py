@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import chromium  # noqa: F401
 from faulty import faulty  # noqa: F401
 from talking import talking  # noqa: F401
 

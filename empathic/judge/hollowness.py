@@ -16,16 +16,16 @@ from empathic.words import advises, content, is_stock, phrases, words
 
 COLUMNS = {  # what each figure says, in words
     "words": "words in a reply",
-    "distinct_1": "distinct words, of as many words for every system",
+    "distinct_1": "distinct words, over equally many",
     "distinct_2": "distinct pairs of words, likewise",
-    "repeats_itself": "of a reply's three-word phrases, those that stood in it before",
-    "repeats_others": "of a reply's four-word phrases, those of another reply",
-    "openings": "replies that begin with one of the five commonest openings of three words",
-    "stock": "replies with a stock phrase",
-    "asks": "replies that ask something",
-    "advises": "replies with advice",
-    "copies": "of a reply's four-word phrases, those of the message",
-    "specific": "replies with a word of their own dialogue",
+    "repeats_itself": "repeats itself (of its 3-word phrases)",
+    "repeats_others": "repeats another reply (of its 4-word phrases)",
+    "openings": "has one of the five commonest openings",
+    "stock": "has a stock phrase",
+    "asks": "asks something",
+    "advises": "gives advice",
+    "copies": "copies the message (of its 4-word phrases)",
+    "specific": "has a word of its own dialogue",
 }
 _ORDERS = 20  # of replies, over which distinct words are averaged
 _OPENING = 3

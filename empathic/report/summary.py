@@ -13,6 +13,7 @@ from empathic.errors import UserError
 from empathic.judge import behaviours, family, hollowness
 from empathic.judge.winrate import rounded
 from empathic.recipe import Recipe
+from empathic.vote.tally import tally
 
 _NEEDED = ("dialogues", "corpus", "sft", "dpo", "judge")
 _TRAINING = ("seconds", "examples_per_second", "first_loss", "last_loss", "reward_accuracy")
@@ -46,6 +47,7 @@ def summarise(run: Path) -> dict[str, Any]:
         "who_beats_whom": facts["judge"].get("who_beats_whom", []),
         "alpha": facts["judge"].get("alpha"),
         "controls": facts["judge"]["controls"],
+        "people": tally(run),
         "questions": _questions(recipe),
         "one_family": family.related(recipe),
         "hollowness": _hollowness(run),

@@ -15,6 +15,7 @@ from empathic.judge.behaviours import questions
 from empathic.judge.ranking import ranking
 from empathic.judge.winrate import rounded
 from empathic.report import page, summary
+from empathic.vote.ballots import Ballots
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
 
@@ -105,7 +106,7 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert re.search(r"<td>after (SFT|DPO)</td><td class=\"n\"><strong>\d+%</strong> \(\d+% to \d+%\)</td>", html)
     assert "alpha 0.50" in html
     assert "on the 24 test dialogues that all of these answered" in html
-    assert re.search(r"replies that begin with one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){4}</tr>", html)
+    assert re.search(r"has one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){4}</tr>", html)
 
 
 def test_text_from_dialogues_cannot_break_the_page(run: Path) -> None:
@@ -129,6 +130,17 @@ def test_a_judge_of_the_teachers_family_is_warned_of(run: Path) -> None:
     (run / "recipe.yaml").write_text("name: kin\nmethod: {teachers: [qwen]}\n", encoding="utf-8")
     html = page.write(summary.write(run).parent).read_text(encoding="utf-8")
     assert "Mind that the judge qwen and the teacher qwen are both Qwen models" in html
+
+
+def test_what_people_say_stands_beside_what_judges_say(run: Path) -> None:
+    ballots = Ballots(run / "votes.sqlite", "dpo", "base")
+    for i in range(20):
+        ballots.cast("Ada", f"d{i}", "a" if i < 15 else "b", "a")
+    ballots.close()
+    html = page.write(summary.write(run).parent).read_text(encoding="utf-8")
+    assert "1 person gave 20 votes on 20 dialogues" in html
+    assert "dpo beat base in <strong>75%</strong>" in html
+    assert re.search(r"<td>agreed by both</td><td class=\"n\">\d+%</td><td class=\"n\"><strong>-?\d\.\d\d", html)
 
 
 def test_a_run_that_is_not_far_enough_says_what_is_missing(run: Path) -> None:

@@ -1,0 +1,79 @@
+"""What people said, and how far judges are of their mind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from empathic import files
+from empathic.judge.agreement import agreement, alpha
+from empathic.judge.winrate import outcome, rounded, voted, win_rate
+from empathic.vote.ballots import votes
+
+Outcomes = dict[str, dict[str, float]]  # measure -> dialogue -> 1, 0.5 or 0 for the first system
+
+
+def tally(run: Path) -> list[dict[str, Any]]:
+    """A row for each pair of systems that people voted on.
+
+    Returns:
+        Rows `a, b, raters, votes, win_rate` (over dialogues, by the vote of its raters), `alpha` (Krippendorff's, among
+        raters; None where no dialogue has two) and `judges`: for each measure, and each question of behaviours, the
+        share of dialogues on which it says what people say, and quadratically weighted kappa with its interval.
+    """
+    path = run / "votes.sqlite"
+    if not path.exists():
+        return []
+    rows = []
+    for (a, b), by_rater in votes(path).items():
+        by_dialogue: dict[str, list[float]] = {}
+        for of in by_rater.values():
+            for id, vote in of.items():
+                by_dialogue.setdefault(id, []).append(vote)
+        people = {id: voted(said) for id, said in by_dialogue.items()}
+        rows.append(
+            {
+                "a": a,
+                "b": b,
+                "raters": len(by_rater),
+                "votes": sum(map(len, by_rater.values())),
+                "win_rate": win_rate(a, b, "people", [*people.values()]).to_row(),
+                "alpha": alpha([*by_rater.values()]),
+                "judges": [
+                    {"judge": judge, **rounded(agrees)}
+                    for judge, said in _judged(run, a, b).items()
+                    if (agrees := _agreement(people, said))
+                ],
+            }
+        )
+    return rows
+
+
+def _agreement(people: dict[str, float], judge: dict[str, float]) -> Any:
+    ids = sorted(people.keys() & judge.keys())
+    if not ids:
+        return None
+    return agreement([int(2 * people[id]) for id in ids], [int(2 * judge[id]) for id in ids], ids)
+
+
+def _judged(run: Path, a: str, b: str) -> Outcomes:
+    """What every measure, and every question, says of two systems; nothing where they weren't judged."""
+    found: Outcomes = {}
+    for first, second in ((a, b), (b, a)):
+        path = run / "verdicts" / f"{first}-{second}.jsonl"
+        for row in files.read_jsonl(path) if path.exists() else ():
+            said = {**row["outcomes"], **_by_question(row["scores"][first], row["scores"][second])}
+            for measure, won in said.items():
+                found.setdefault(measure, {})[row["id"]] = won if first == a else 1 - won
+    return found
+
+
+def _by_question(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
+    """Who won by each question of each judge; named by the judge too where there are several."""
+    of_one, of_other = one.get("probabilities", {}), other.get("probabilities", {})
+    return {
+        f"{judge}: {question}" if len(of_one) > 1 else question: outcome(chance, of_other[judge][question])
+        for judge, questions in of_one.items()
+        for question, chance in questions.items()
+        if question in of_other.get(judge, {})
+    }
