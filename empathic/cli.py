@@ -142,6 +142,24 @@ def judge_controls(
         terminal.trials(found, trials.FAULTS)
 
 
+@judges.command("lost")
+def judge_lost(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    json: Json = False,
+) -> None:
+    """Measure what training cost: perplexity on plain text, and whether the student agrees with what is false."""
+    from empathic import recipe as recipes
+    from empathic import terminal
+    from empathic.judge import lost
+
+    if not (folder / "recipe.yaml").exists():
+        raise UserError(f"{folder}: no recipe.yaml there; give a run directory, such as runs/demo")
+    recipe = recipes.load(str(folder / "recipe.yaml"))
+    with terminal.Progress(quiet=json) as display:
+        found = lost.measure(folder, recipe, lost.truths(), display.counting("judge"))
+    _print_json(found) if json else terminal.lost(found)
+
+
 @judges.command("agreement")
 def judge_agreement(
     what: Annotated[Labels, typer.Argument(help="epitome: levels of three behaviours; rated: which of two replies.")],

@@ -171,6 +171,25 @@ def levels(found: dict[str, dict[str, Any]]) -> None:
     console.print(table)
 
 
+def lost(rows: list[dict[str, Any]]) -> None:
+    """A table of what training cost each student."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", "perplexity", "agrees when sad", "since before", "agrees when plain", "since before"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in rows:
+        cells = [row["system"], f"{row['perplexity']:.1f}"]
+        for mood, rate in row["affirms"].items():
+            cells += [_rate(rate), _change(row["change"][mood]) if row["change"] else ""]
+        table.add_row(*cells)
+    console.print(table)
+    n = rows[0]["affirms"]["sad"]["n"]
+    console.print(f"[dim]{n} falsehoods; 'agrees': finds the reply that goes along with it likelier[/dim]")
+
+
+def _change(row: dict[str, Any]) -> str:
+    return f"{100 * row['estimate']:+.0f} points ({100 * row['low']:+.0f} to {100 * row['high']:+.0f})"
+
+
 def voting(address: str, count: int, folder: Path) -> None:
     """Where to vote, and what to do afterwards."""
     console.print(f"{count} pairs to vote on at {address}", highlight=False, soft_wrap=True)

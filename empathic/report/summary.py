@@ -48,6 +48,7 @@ def summarise(run: Path) -> dict[str, Any]:
         "alpha": facts["judge"].get("alpha"),
         "controls": facts["judge"]["controls"],
         "people": tally(run),
+        "lost": files.read_json(run / "lost.json") if (run / "lost.json").exists() else [],
         "questions": _questions(recipe),
         "one_family": family.related(recipe),
         "hollowness": _hollowness(run),

@@ -24,20 +24,12 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
-from empathic.student import elementwise, head, load, lora, memory, prompt
-from empathic.student.shared_prefix import share_prefixes
+from empathic.student import load, memory, prompt
+from empathic.student.quicken import quicken
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
 Say = Callable[[str], None]
 LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "apo_zero", "apo_down", "sppo_hard", "nca_pair", "sft")
-
-
-def quicken(model: Any) -> str | None:
-    """Make a model's steps cheap without changing them; why its prefixes can't be shared, where they can't."""
-    lora.fuse(model)
-    elementwise.fuse(model)
-    head.fuse(model)
-    return share_prefixes(model)
 
 
 class SharedDPOTrainer(DPOTrainer):
