@@ -180,11 +180,9 @@ def replies(run: Run) -> Row:
 def judge(run: Run) -> Row:
     """Score every reply by both measures, every judge against its controls too, and pair them up."""
     from empathic.judge import controls, verdicts
-    from empathic.judge.pairs import at_equal_lengths, differences, judges_agree
-    from empathic.judge.ranking import ranking
+    from empathic.judge.results import results
     from empathic.judge.scoring import Set, score
     from empathic.judge.specificity import Specificity
-    from empathic.judge.winrate import rounded
     from empathic.student import prompt
 
     recipe = run.recipe
@@ -210,36 +208,11 @@ def judge(run: Run) -> Row:
         scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
         progress, say = run.display.step, run.display.note
         (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, say)
-    rates, controlled = [], []
-    for a, b in pairs:
-        rows, found = verdicts.compare(a, b, scores)
-        files.write_jsonl(run.path("verdicts", f"{a}-{b}.jsonl"), rows)
-        rates += [rate.to_row() for rate in found]
-        controlled += [rate.to_row() for rate in at_equal_lengths(a, b, scores)]
-    tried = verdicts.control_rates(scores)
-    for name, pair in zip(controls.CONTROLS, verdicts.control_pairs(), strict=True):
-        files.write_jsonl(run.path("verdicts", f"control-{name}.jsonl"), verdicts.compare(*pair, scores)[0])
-    return {
-        "judge": ", ".join(judge.name for judge in recipe.judge),
-        "win_rates": rates,
-        "length_controlled": controlled,
-        "differences": differences("dpo", "sft", "base", scores, recipe.seed),
-        "ranking": [rounded(one) for one in ranking(scores, compared, seed=recipe.seed)],
-        "who_beats_whom": [
-            rate.to_row()
-            for a, b in itertools.permutations(compared, 2)
-            for rate in verdicts.compare(a, b, scores)[1]
-            if rate.judge == "agreed"
-        ],
-        "alpha": judges_agree("dpo", "base", scores),
-        "controls": {
-            by: {
-                name: {"rate": round(r.estimate, 4), "n": r.n, "passes": controls.passes(r)}
-                for name, r in found.items()
-            }
-            for by, found in tried.items()
-        },
-    }
+    named = {f"{a}-{b}": (a, b) for a, b in pairs}
+    named |= dict(zip((f"control-{name}" for name in controls.CONTROLS), verdicts.control_pairs(), strict=True))
+    for name, pair in named.items():
+        files.write_jsonl(run.path("verdicts", f"{name}.jsonl"), verdicts.compare(*pair, scores)[0])
+    return {"judge": ", ".join(judge.name for judge in recipe.judge), **results(scores, pairs, compared, recipe.seed)}
 
 
 def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:

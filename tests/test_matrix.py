@@ -98,7 +98,7 @@ def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report
     about = {
         "name": "all",
         "dialogues": {"source": "six.jsonl"},
-        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 96, "temperature": 0.7},
+        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 160, "temperature": 0.7},
         "student": {"model": str(tiny), "max_tokens": 8},
         "sft": {"epochs": 1, "batch_size": 4},
         "dpo": {"epochs": 1, "batch_size": 4},
@@ -128,3 +128,5 @@ def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report
         == len(list(files.read_jsonl(cell / "corpus" / "sft.jsonl"))) // 2
     )
     assert "<h1>" in (cell / "report.html").read_text(encoding="utf-8")
+    bill = empathic("ledger", out).stdout
+    assert "teacher/in-sequence" in bill and "behaviours" in bill
