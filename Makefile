@@ -22,7 +22,7 @@ study: demo  ## the demo's models against the ordinary, direct and targeted repl
 	$(BIN)/empathic run demo --out runs/study --redo --set name=study --set sample.sft=null \
 		--set 'sample.known={ordinary: null, direct: null, targeted: null}'
 
-bench: .venv/installed  ## examples per second of both steps beside stock TRL and LLaMA-Factory, on this machine (about two hours; rows are kept as they come)
+bench: .venv/installed  ## examples per second of both steps beside stock TRL and LLaMA-Factory, on this machine (two to three hours; rows are kept as they come)
 	$(BIN)/python benchmarks/training.py
 
 strategies: .venv/installed  ## every prompting strategy against direct prompting, with a local teacher

@@ -1,6 +1,6 @@
 """Examples per second and peak memory of shared-prefix training beside stock TRL and LLaMA-Factory: `make bench`.
 
-    python benchmarks/training.py [--rounds 3] [--batches 2,8,16] [--prompts full,brief] [--steps sft,dpo] [--peers trl]
+    python benchmarks/training.py [--rounds 3] [--batches 2,8,12,16] [--prompts full,brief] [--steps sft,dpo] [--peers trl]
 
 Same model, data, batch, dtype and threads; each measurement is a process of its own, ours and theirs in turn, and the
 ratio is that of neighbours in time. A row holds the median of the rounds. Rows of cases that were not asked for stay
@@ -212,7 +212,7 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description="Training speed beside stock TRL and LLaMA-Factory.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batches", default="2,8,16")
+    parser.add_argument("--batches", default="2,8,12,16")
     parser.add_argument("--prompts", default="full,brief")
     parser.add_argument("--steps", default="sft,dpo")
     parser.add_argument("--peers", default="trl,llamafactory")

@@ -15,12 +15,15 @@ from empathic.judge.winrate import Z
 
 @dataclass(frozen=True)
 class Labelled:
-    """Of pairs that people labelled: wins and losses by them, and how many of each the judge saw as they did."""
+    """Of pairs that people labelled: wins and losses by them, and how many of each the judge saw as they did.
+
+    A tie of the judge's counts as half seen.
+    """
 
     wins: int
-    wins_seen: int
+    wins_seen: float
     losses: int
-    losses_seen: int
+    losses_seen: float
 
 
 @dataclass(frozen=True)

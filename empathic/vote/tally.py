@@ -7,6 +7,7 @@ from typing import Any
 
 from empathic import files
 from empathic.judge.agreement import agreement, alpha
+from empathic.judge.corrected import Labelled, corrected
 from empathic.judge.winrate import outcome, rounded, voted, win_rate
 from empathic.vote.ballots import votes
 
@@ -19,7 +20,8 @@ def tally(run: Path) -> list[dict[str, Any]]:
     Returns:
         Rows `a, b, raters, votes, win_rate` (over dialogues, by the vote of its raters), `alpha` (Krippendorff's, among
         raters; None where no dialogue has two) and `judges`: for each measure, and each question of behaviours, the
-        share of dialogues on which it says what people say, and quadratically weighted kappa with its interval.
+        share of dialogues on which it says what people say, quadratically weighted kappa with its interval, and, where
+        it judged dialogues that nobody voted on, its win rate on those as `corrected` by its errors on the others.
     """
     path = run / "votes.sqlite"
     if not path.exists():
@@ -40,7 +42,7 @@ def tally(run: Path) -> list[dict[str, Any]]:
                 "win_rate": win_rate(a, b, "people", [*people.values()]).to_row(),
                 "alpha": alpha([*by_rater.values()]),
                 "judges": [
-                    {"judge": judge, **rounded(agrees)}
+                    {"judge": judge, **rounded(agrees), "corrected": _corrected(people, said)}
                     for judge, said in _judged(run, a, b).items()
                     if (agrees := _agreement(people, said))
                 ],
@@ -54,6 +56,17 @@ def _agreement(people: dict[str, float], judge: dict[str, float]) -> Any:
     if not ids:
         return None
     return agreement([int(2 * people[id]) for id in ids], [int(2 * judge[id]) for id in ids], ids)
+
+
+def _corrected(people: dict[str, float], judge: dict[str, float]) -> dict[str, Any] | None:
+    """A judge's win rate where nobody voted, as people would have found it; None where that can't be told."""
+    seen = {side: [judge[id] for id, vote in people.items() if vote == side and id in judge] for side in (1.0, 0.0)}
+    rest = [won for id, won in judge.items() if id not in people]
+    labelled = Labelled(len(seen[1.0]), sum(seen[1.0]), len(seen[0.0]), sum(1 - won for won in seen[0.0]))
+    try:
+        return {**rounded(corrected(sum(rest), len(rest), labelled)), "n": len(rest)}
+    except ValueError:  # nothing left to judge, labels of one kind alone, or a judge that tells nothing
+        return None
 
 
 def _judged(run: Path, a: str, b: str) -> Outcomes:

@@ -249,6 +249,9 @@ def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path
     assert by_judge["agreed"]["accuracy"] == 0
     assert by_judge["heard"]["accuracy"] == 0.9 and by_judge["natural"]["accuracy"] == 0
     assert by_judge["heard"]["n"] == 10
+    assert by_judge["behaviours"]["corrected"]["estimate"] == 0  # right in all ten, and two more lost
+    assert by_judge["behaviours"]["corrected"]["n"] == 2
+    assert by_judge["agreed"]["corrected"] is None  # a judge that always says tie tells nothing
 
 
 def test_a_run_without_votes_has_no_tally(run: Path) -> None:
