@@ -1,6 +1,6 @@
 """Examples per second and peak memory of shared-prefix training beside stock TRL and LLaMA-Factory: `make bench`.
 
-    python benchmarks/training.py [--rounds 3] [--batches 2,8,12,16] [--prompts full,brief] [--steps sft,dpo] [--peers trl]
+    python benchmarks/training.py [--rounds 3] [--batches 2,8,12,16] [--prompts full] [--steps sft,dpo] [--peers trl]
 
 Same model, data, batch, dtype and threads; each measurement is a process of its own, ours and theirs in turn, and the
 ratio is that of neighbours in time. A row holds the median of the rounds. Rows of cases that were not asked for stay
