@@ -158,7 +158,7 @@ def trials(found: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:
 def levels(found: dict[str, dict[str, Any]]) -> None:
     """A table of how far a judge's levels are people's, behaviour by behaviour."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("behaviour", "weighted kappa", "95% interval", "accuracy", "macro-F1", "n", "unanswered"):
+    for column in ("behaviour", "kappa", "95% interval", "accuracy", "F1", "n", "mute"):
         table.add_column(column, justify="left" if column == "behaviour" else "right")
     for name, row in found.items():
         figures = (

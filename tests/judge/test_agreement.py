@@ -138,7 +138,7 @@ def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, t
     assert done.returncode == 0, done.stderr
     counts = {name: row["n"] + row["unanswered"] for name, row in json.loads(done.stdout).items()}
     assert counts == dict.fromkeys(levels.BEHAVIOURS, 4)
-    assert "emotional reactions" in empathic("judge", "agreement", "epitome", *settings, **env).stdout
+    assert "explorations" in empathic("judge", "agreement", "epitome", *settings, **env).stdout
     rated = empathic("judge", "agreement", "rated", *settings, "--json", **env)
     assert [(row["judge"], row["n"]) for row in json.loads(rated.stdout)] == [
         (measure, 4) for measure in ("behaviours", "specificity", "agreed", "pairwise")
