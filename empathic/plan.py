@@ -10,7 +10,7 @@ from empathic import files, models, money
 from empathic.corpus import direct, improved
 from empathic.corpus.rows import Made, Row, Tally
 from empathic.dialogues import Dialogue, Reply, guard, load
-from empathic.judge import behaviours, pairwise
+from empathic.judge.scoring import questions
 from empathic.recipe import Recipe
 from empathic.teacher import live
 
@@ -62,12 +62,7 @@ def _pairs(replies: list[int], known: list[int], controls: int) -> int:
 
 
 def _asked(recipe: Recipe, replies: int, pairs: int) -> str:
-    counts = [
-        f"{replies * len(behaviours.questions(judge.questions).texts) + judge.pairwise * pairwise.ORDERS * pairs} "
-        f"questions to {judge.endpoint}"
-        for judge in recipe.judge
-    ]
-    return ", ".join(counts)
+    return ", ".join(f"{questions(one, replies, pairs)} questions to {one.endpoint}" for one in recipe.judge)
 
 
 def _taught(train: list[Dialogue], recipe: Recipe) -> tuple[str, Row]:

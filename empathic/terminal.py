@@ -174,13 +174,12 @@ def levels(found: dict[str, dict[str, Any]]) -> None:
 def lost(rows: list[dict[str, Any]]) -> None:
     """A table of what training cost each student."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("", "perplexity", "agrees when sad", "since before", "agrees when plain", "since before"):
-        table.add_column(column, justify="left" if not column else "right")
+    for column in ("", "perplexity", "said", "agrees", "since before"):
+        table.add_column(column, justify="right" if column in ("perplexity", "agrees", "since before") else "left")
     for row in rows:
-        cells = [row["system"], f"{row['perplexity']:.1f}"]
-        for mood, rate in row["affirms"].items():
-            cells += [_rate(rate), _change(row["change"][mood]) if row["change"] else ""]
-        table.add_row(*cells)
+        for number, (mood, rate) in enumerate(row["affirms"].items()):
+            named = ("", "") if number else (row["system"], f"{row['perplexity']:.1f}")
+            table.add_row(*named, mood, _rate(rate), _change(row["change"][mood]) if row["change"] else "")
     console.print(table)
     n = rows[0]["affirms"]["sad"]["n"]
     console.print(f"[dim]{n} falsehoods; 'agrees': finds the reply that goes along with it likelier[/dim]")

@@ -32,6 +32,12 @@ class Display(Protocol):
         """Something a person should know."""
 
 
+def dialogues_of(folder: Path, split: str) -> Iterator[Dialogue]:
+    """The dialogues of a split in a run's folder, one by one, in the source's order."""
+    rows = files.read_jsonl(folder / "dialogues.jsonl")
+    return (Dialogue.from_row(row) for row in rows if row["split"] == split)
+
+
 class Run:
     """A run's folder, its recipe, what it knows of its stages, and how many processes train."""
 
@@ -55,8 +61,7 @@ class Run:
 
     def each_dialogue(self, split: str) -> Iterator[Dialogue]:
         """The same one by one, for what should not grow with their number."""
-        rows = files.read_jsonl(self.path("dialogues.jsonl"))
-        return (Dialogue.from_row(row) for row in rows if row["split"] == split)
+        return dialogues_of(self.folder, split)
 
     def gguf(self, system: str) -> Path:
         """The file of a system that is judged: the first quant."""

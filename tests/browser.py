@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A browser of Playwright's, run by Debian's Chromium."""
+    """A browser of Playwright's, run by Debian's Chromium; a module's own: its loop is in others' way."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if not found:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")

@@ -92,25 +92,31 @@ def questions(path: str | None = None) -> Questions:
 
 
 def requests(asked: Asked, of: Questions) -> list[Request]:
-    """The questions about one reply; they share all but their last line, which servers cache."""
-    examples, shown = _examples(of), _shown(asked.utterance, asked.reply)
+    """The questions about one reply."""
+    shown = [(one.message, one.reply, ["Yes" if answer else "No" for answer in one.answers]) for one in of.examples]
+    return conversations(asked, [_ask(question) for question in of.texts.values()], shown)
+
+
+def conversations(
+    asked: Asked, questions: Sequence[str], examples: Sequence[tuple[str, str, Sequence[str]]]
+) -> list[Request]:
+    """A request for one token a question about one reply; they share all but their end, which servers cache.
+
+    Args:
+        asked: the message and the reply.
+        questions: what is asked of it.
+        examples: message, reply and an answer a question; turns of the conversation, each request's prefix.
+    """
+    turns: list[Message] = []
+    for message, reply, answers in examples:
+        for number, (question, answer) in enumerate(zip(questions, answers, strict=True)):
+            shown = _shown(message, reply) if number == 0 else ""
+            turns += [{"role": "user", "content": shown + question}, {"role": "assistant", "content": answer}]
+    shown = _shown(asked.utterance, asked.reply)
     return [
-        Request([*examples, {"role": "user", "content": f"{shown}{_ask(question)}"}], max_tokens=1, top_logprobs=20)
-        for question in of.texts.values()
+        Request([*turns, {"role": "user", "content": shown + question}], max_tokens=1, top_logprobs=20)
+        for question in questions
     ]
-
-
-def _examples(of: Questions) -> list[Message]:
-    """The examples as turns of the conversation, so that a server keeps them as every request's prefix."""
-    turns = []
-    for example in of.examples:
-        for number, (question, answer) in enumerate(zip(of.texts.values(), example.answers, strict=True)):
-            shown = _shown(example.message, example.reply) if number == 0 else ""
-            turns += [
-                {"role": "user", "content": f"{shown}{_ask(question)}"},
-                {"role": "assistant", "content": "Yes" if answer else "No"},
-            ]
-    return turns
 
 
 def _shown(utterance: str, reply: str) -> str:

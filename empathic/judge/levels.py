@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from empathic.client import Answer, Message, Request, ask
+from empathic.client import Answer, Request, ask
 from empathic.endpoint import Endpoint
-from empathic.judge.behaviours import Asked
+from empathic.judge.behaviours import Asked, conversations
 from empathic.ledger import Ledger
 
 BEHAVIOURS = ("emotional_reactions", "interpretations", "explorations")
@@ -32,24 +32,9 @@ def _prompts() -> Any:
 
 
 def requests(asked: Asked) -> list[Request]:
-    """The three questions about one reply; they share all but their end, which servers cache."""
-    turns: list[Message] = []
-    for example in _prompts()["examples"]:
-        for number, (name, level) in enumerate(zip(BEHAVIOURS, example["answers"], strict=True)):
-            shown = _shown(example["message"], example["reply"]) if number == 0 else ""
-            turns += [
-                {"role": "user", "content": shown + _question(name)},
-                {"role": "assistant", "content": str(level)},
-            ]
-    shown = _shown(asked.utterance, asked.reply)
-    return [
-        Request([*turns, {"role": "user", "content": shown + _question(name)}], max_tokens=1, top_logprobs=20)
-        for name in BEHAVIOURS
-    ]
-
-
-def _shown(utterance: str, reply: str) -> str:
-    return f"Message: {utterance}\n\nReply: {reply.strip() or '(nothing)'}\n\n"
+    """The three questions about one reply."""
+    shown = [(one["message"], one["reply"], [*map(str, one["answers"])]) for one in _prompts()["examples"]]
+    return conversations(asked, [_question(name) for name in BEHAVIOURS], shown)
 
 
 def _question(name: str) -> str:

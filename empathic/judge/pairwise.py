@@ -6,6 +6,7 @@ an answer that names neither.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -36,10 +37,8 @@ def _question() -> str:
 
 def request(utterance: str, a: str, b: str) -> Request:
     """The question about two replies in this order."""
-    before, after = _question().split("{message}")
-    between, rest = after.split("{a}")
-    middle, end = rest.split("{b}")
-    shown = f"{before}{utterance}{between}{a.strip() or '(nothing)'}{middle}{b.strip() or '(nothing)'}{end}"
+    texts = {"message": utterance, "a": a.strip() or "(nothing)", "b": b.strip() or "(nothing)"}
+    shown = re.sub(r"\{(message|a|b)\}", lambda place: texts[place[1]], _question())
     return Request([{"role": "user", "content": shown}], max_tokens=1, top_logprobs=20)
 
 

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from empathic import models
 from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.judge import levels, verdicts
 from empathic.judge.agreement import Agreement, agreement
 from empathic.judge.labelled import Levelled, Rated
-from empathic.judge.scoring import Set, scored
+from empathic.judge.scoring import Set, opened, scored
 from empathic.judge.winrate import WinRate, rounded
-from empathic.ledger import Ledger
 from empathic.recipe import Judge
 
 Advance = Callable[[int, int], None]
@@ -47,13 +45,9 @@ def of_levels(
         UserError: an endpoint that can't be reached, or a judge that never names a level.
     """
     total, done = len(rows) * len(levels.BEHAVIOURS), itertools.count(1)
-    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
-    try:
-        with open_endpoint(judge.endpoint, judge.model, judge.key_env) as endpoint:
-            asked = [row.asked for row in rows]
-            found = levels.score(endpoint, asked, kept, lambda: progress(next(done), total))
-    finally:
-        kept.close()
+    with opened(ledger) as kept, open_endpoint(judge.endpoint, judge.model, judge.key_env) as endpoint:
+        asked = [row.asked for row in rows]
+        found = levels.score(endpoint, asked, kept, lambda: progress(next(done), total))
     by_behaviour = {}
     for name in levels.BEHAVIOURS:
         named = [(row, chances) for row, of in zip(rows, found, strict=True) if (chances := of[name])]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,11 +86,13 @@ def answers(one: Set, judges: Sequence[Judge]) -> int:
     """How many answers and scores a set takes."""
     replies = sum(map(len, one.systems.values()))
     both = sum(len(one.systems[a].keys() & one.systems[b].keys()) for a, b in one.pairs)
-    asked = sum(
-        len(behaviours.questions(judge.questions).texts) * replies + judge.pairwise * pairwise.ORDERS * both
-        for judge in judges
-    )
+    asked = sum(questions(judge, replies, both) for judge in judges)
     return asked + sum(map(len, {**one.systems, **one.unasked}.values()))
+
+
+def questions(judge: Judge, replies: int, pairs: int) -> int:
+    """How many questions a judge is asked about so many replies, and pairs of them."""
+    return len(behaviours.questions(judge.questions).texts) * replies + judge.pairwise * pairwise.ORDERS * pairs
 
 
 def scored(
@@ -104,9 +107,16 @@ def scored(
     Raises:
         UserError: as `score` does.
     """
-    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
-    try:
+    with opened(ledger) as kept:
         scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
         return score(sets, [judge], kept, scorer, seed, progress)
+
+
+@contextmanager
+def opened(ledger: Path | None) -> Iterator[Ledger]:
+    """A ledger, or the one in the user's cache."""
+    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
+    try:
+        yield kept
     finally:
         kept.close()

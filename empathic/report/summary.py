@@ -8,12 +8,13 @@ from typing import Any
 import yaml
 
 from empathic import files
-from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.judge import behaviours, family, hollowness
+from empathic.judge.verdicts import read_replies
 from empathic.judge.winrate import rounded
 from empathic.recipe import Recipe
 from empathic.vote.tally import tally
+from empathic.workspace import dialogues_of
 
 _NEEDED = ("dialogues", "corpus", "sft", "dpo", "judge")
 _TRAINING = ("seconds", "examples_per_second", "first_loss", "last_loss", "reward_accuracy")
@@ -64,11 +65,8 @@ def _questions(recipe: Recipe) -> list[str]:
 
 def _hollowness(run: Path) -> list[dict[str, Any]]:
     """How formulaic the students' replies are, and the known ones that every test dialogue has."""
-    tests = [Dialogue.from_row(row) for row in files.read_jsonl(run / "dialogues.jsonl") if row["split"] == "test"]
-    systems = {
-        name: {row["id"]: row["reply"] for row in files.read_jsonl(run / "replies" / f"{name}.jsonl")}
-        for name in ("base", "sft", "dpo")
-    }
+    tests = list(dialogues_of(run, "test"))
+    systems = {name: read_replies(run / "replies" / f"{name}.jsonl")[1] for name in ("base", "sft", "dpo")}
     for origin in tests[0].replies:
         if all(origin in d.replies for d in tests):
             systems[origin] = {d.id: d.replies[origin].text for d in tests}

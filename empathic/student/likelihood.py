@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from empathic.student import prompt
-from empathic.student.quicken import quicken
 
 
 class Likelihood:
@@ -20,6 +19,8 @@ class Likelihood:
 
     def __init__(self, model: Any, tokenizer: Any, told: str) -> None:
         from trl.trainer.utils import add_fused_lm_head
+
+        from empathic.student.quicken import quicken
 
         self.tokenizer, self.told = tokenizer, told
         self.model = model.eval().requires_grad_(False)

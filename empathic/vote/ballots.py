@@ -41,16 +41,14 @@ class Ballots:
                 (rater, self.a, self.b, dialogue, _OUTCOMES[choice], left, time.time()),
             )
 
-    def take_back(self, rater: str) -> str | None:
-        """Forget a rater's last vote, and return its dialogue; None where there is none."""
+    def take_back(self, rater: str) -> None:
+        """Forget a rater's last vote, if there is one."""
         with self._lock:
-            found = self._file.execute(
-                "DELETE FROM votes WHERE (rater, a, b, dialogue) = "
-                "(SELECT rater, a, b, dialogue FROM votes WHERE rater = ? AND a = ? AND b = ? "
-                "ORDER BY at DESC, rowid DESC LIMIT 1) RETURNING dialogue",
+            self._file.execute(
+                "DELETE FROM votes WHERE rowid = (SELECT rowid FROM votes WHERE rater = ? AND a = ? AND b = ? "
+                "ORDER BY at DESC, rowid DESC LIMIT 1)",
                 (rater, self.a, self.b),
-            ).fetchall()
-        return found[0][0] if found else None
+            )
 
     def seen(self, rater: str) -> set[str]:
         """The dialogues that a rater voted on or skipped."""

@@ -47,7 +47,7 @@ function choose(choice) {
 function begin(name) {
   rater = name.trim();
   if (!rater) return;
-  try { localStorage.setItem("rater", rater); } catch {}
+  try { for (const kept of [localStorage, sessionStorage]) kept.setItem("rater", rater); } catch {}
   ask(`/next?rater=${encodeURIComponent(rater)}`);
 }
 
@@ -61,7 +61,8 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   choose(choice);
 });
-try { $("#rater").value = sessionStorage.getItem("rater") || localStorage.getItem("rater") || ""; } catch {}
-try { if (sessionStorage.getItem("rater")) begin(sessionStorage.getItem("rater")); } catch {}
-form.addEventListener("submit", () => { try { sessionStorage.setItem("rater", rater); } catch {} });
 $("#rater").focus();
+try {
+  $("#rater").value = localStorage.getItem("rater") || "";
+  begin(sessionStorage.getItem("rater") || ""); // a reload goes on; a new visit asks who is there
+} catch {}

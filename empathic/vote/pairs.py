@@ -6,9 +6,10 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
+from empathic.judge.verdicts import read_replies
+from empathic.workspace import dialogues_of
 
 _STUDENTS = ("base", "sft", "dpo")
 
@@ -43,8 +44,7 @@ def pairs(run: Path, a: str, b: str, seed: int) -> list[Pair]:
         raise UserError(f"--a {a} --b {b}: want two different systems")
     if not (run / "dialogues.jsonl").exists():
         raise UserError(f"{run}: no dialogues.jsonl there; give a run directory, such as runs/demo")
-    rows = files.read_jsonl(run / "dialogues.jsonl")
-    tests = {row["id"]: Dialogue.from_row(row) for row in rows if row["split"] == "test"}
+    tests = {d.id: d for d in dialogues_of(run, "test")}
     of_a, of_b = _replies(run, a, tests), _replies(run, b, tests)
     found = [
         Pair(id, d.utterance, of_a[id], of_b[id])
@@ -60,7 +60,7 @@ def pairs(run: Path, a: str, b: str, seed: int) -> list[Pair]:
 def _replies(run: Path, system: str, tests: dict[str, Dialogue]) -> dict[str, str]:
     path = run / "replies" / f"{system}.jsonl"
     if system in _STUDENTS and path.exists():
-        return {row["id"]: row["reply"] for row in files.read_jsonl(path)}
+        return read_replies(path)[1]
     known = {id: d.replies[system].text for id, d in tests.items() if system in d.replies}
     if not known:
         there = [name for name in _STUDENTS if (run / "replies" / f"{name}.jsonl").exists()]
