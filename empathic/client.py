@@ -35,7 +35,8 @@ _AGAIN = 9  # scored requests that are asked again where a judging goes on
 class Request:
     """One chat request, with everything that determines its answer.
 
-    `top_logprobs` above 0 asks for that many log-probabilities of the first token.
+    `top_logprobs` above 0 asks for that many log-probabilities of the first token. `grammar`, in llama.cpp's GBNF,
+    holds a local model to a form that larger ones keep by themselves; other servers know no such thing.
     """
 
     messages: list[Message]
@@ -43,6 +44,7 @@ class Request:
     temperature: float = 0.0
     top_logprobs: int = 0
     seed: int = 0
+    grammar: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,10 +185,9 @@ class Client:
             asked |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         elif self.endpoint.local:
             asked["extra_body"] = {"cache_prompt": False}  # a reply is a function of its prompt alone
-        for name in self._unknown & asked.keys():
-            value = asked.pop(name)
-            if name == "max_tokens":
-                asked["max_completion_tokens"] = value
+            if request.grammar:
+                asked["extra_body"]["grammar"] = request.grammar
+        asked = without(asked, self._unknown)
         server = self._idle.pop()
         started = time.monotonic()
         try:
@@ -234,7 +235,7 @@ class Client:
             return _Outcome("busy", "the server was busy (429)", max(wait, _retry_after(error)))
         if status in (408, 409) or status >= 500:
             return _Outcome("failed", f"the server answered {status}", max(wait, _retry_after(error)))
-        if status in (400, 422) and (names := _not_taken(str(error))):
+        if status in (400, 422) and (names := not_taken(str(error))):
             self._unknown |= names
             return _Outcome("failed", f"the server takes no {' and '.join(sorted(names))}")
         raise GaveUp(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
@@ -242,7 +243,10 @@ class Client:
 
 def ledger_key(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     """All that determines an answer."""
-    return {"model": endpoint.identity, **asdict(request)}
+    asked = asdict(request)
+    if not (endpoint.local and request.grammar):
+        del asked["grammar"]
+    return {"model": endpoint.identity, **asked}
 
 
 def body(endpoint: Endpoint, request: Request, seed: int) -> dict[str, Any]:
@@ -256,7 +260,15 @@ def body(endpoint: Endpoint, request: Request, seed: int) -> dict[str, Any]:
     }
 
 
-def _not_taken(said: str) -> set[str]:
+def without(asked: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    """A request without the parameters that a server turned out not to take, `max_tokens` under its newer name."""
+    left = {name: value for name, value in asked.items() if name not in names}
+    if "max_tokens" in names & asked.keys():
+        left["max_completion_tokens"] = asked["max_tokens"]
+    return left
+
+
+def not_taken(said: str) -> set[str]:
     """Which of our parameters a refusal says the server doesn't take; no two compatible servers take the same ones."""
     if not re.search(
         r"not supported|unsupported|unknown|unrecogni[sz]ed|unexpected|not permitted|forbidden", said, re.I

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from browser import chromium  # noqa: F401
@@ -68,11 +69,9 @@ def tiny_gguf(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture
-def eight(tmp_path: Path) -> Path:
-    """Eight dialogues with a teacher's and another's reply, four to train on."""
+def _eight(folder: Path) -> Path:
     things = ("kettle", "tractor", "violin", "harbour", "lantern", "bicycle", "orchard", "letter")
-    path = tmp_path / "eight.jsonl"
+    path = folder / "eight.jsonl"
     rows = [
         {
             "id": f"d{i}",
@@ -91,14 +90,12 @@ def eight(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def recipe_file(tmp_path: Path, eight: Path, tiny: Path, tiny_gguf: Path) -> Path:
-    """A whole recipe on the eight dialogues, with the tiny model as student and judge."""
-    path = tmp_path / "small.yaml"
+def _small(folder: Path, source: Path, tiny: Path, tiny_gguf: Path) -> Path:
+    path = folder / "small.yaml"
     path.write_text(
         f"""
 name: small
-dialogues: {{source: {eight.name}}}
+dialogues: {{source: {source.name}}}
 method: {{name: direct, teachers: [kind], rejected: [dull]}}
 student: {{model: "{tiny}", max_tokens: 12}}
 sft: {{epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
@@ -111,6 +108,49 @@ sample: {{sft: 2, controls: 3}}
     return path
 
 
+@pytest.fixture
+def eight(tmp_path: Path) -> Path:
+    """Eight dialogues with a teacher's and another's reply, four to train on."""
+    return _eight(tmp_path)
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path, eight: Path, tiny: Path, tiny_gguf: Path) -> Path:
+    """A whole recipe on the eight dialogues, with the tiny model as student and judge."""
+    return _small(tmp_path, eight, tiny, tiny_gguf)
+
+
+class Whole(NamedTuple):
+    """A run that went through undisturbed, its recipe, what it printed, and its seconds. Copy it to change it."""
+
+    run: Path
+    recipe: Path
+    printed: str
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def whole(tiny: Path, tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """`recipe_file`, run once for all tests."""
+    folder = tmp_path_factory.mktemp("whole")
+    recipe = _small(folder, _eight(folder), tiny, tiny_gguf)
+    started = time.monotonic()
+    done = _empathic(folder, ("run", recipe, "--out", folder / "run"), {})
+    assert done.returncode == 0, done.stderr
+    return Whole(folder / "run", recipe, done.stdout, time.monotonic() - started)
+
+
+def _empathic(folder: Path, arguments: tuple[Any, ...], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "empathic.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **env},
+        timeout=600,
+    )
+
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -119,14 +159,7 @@ def empathic(tmp_path: Path) -> Command:
     """Run the command line in a process of its own, in an empty folder."""
 
     def run(*arguments: Any, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "empathic.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, **env},
-            timeout=600,
-        )
+        return _empathic(tmp_path, arguments, env)
 
     return run
 

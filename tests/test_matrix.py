@@ -9,7 +9,7 @@ from empathic import files, matrix
 from empathic.errors import UserError
 from empathic.ledger import Ledger
 from empathic.recipe import Recipe, load
-from empathic.teacher.strategies import IMPROVING
+from empathic.teacher.strategies import DIMENSIONS, IMPROVING
 
 
 def test_the_papers_matrix_has_fifteen_cells_for_each_student() -> None:
@@ -86,28 +86,36 @@ SAID = (
 )
 
 
-def test_smollm2_teaches_five_cells_and_one_of_them_goes_on_to_the_report(
+_KINDER = "Someone says: {utterance}\nA reply: {reply}\nWrite a kinder reply in one short sentence, without quotes."
+PROMPTS = {  # a small teacher does better with few words; ours are asked of the server that misbehaves
+    "direct": "Someone says: {utterance}\nWrite a kind reply in one short sentence, without quotes.",
+    "lacking-dimension": _KINDER.replace("Write", "Say which dimension of empathy it lacks. Then write"),
+    "in-sequence": "\n---\n".join((_KINDER, "Write it warmer, in one short sentence.", "Once more, more helpful.")),
+} | {name: _KINDER for name in IMPROVING if name not in ("lacking-dimension", "in-sequence")}
+
+
+def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:
-    """Six dialogues to train on, a real teacher over HTTP; the student and its judge are tiny.
-
-    Not all fifteen: SmolLM2-135M names no dimension when asked which one lacks, and the cells take minutes.
-    """
+    """Six dialogues to train on, a real teacher over HTTP; the student and its judge are tiny."""
     rows = [
         {"utterance": said, "replies": {"human": reply}, "split": "test" if i < 2 else "train"}
         for i, (said, reply) in enumerate(SAID)
     ]
     (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for name, text in PROMPTS.items():
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    own = {name: f"{name}.txt" for name in PROMPTS}
     about = {
         "name": "all",
         "dialogues": {"source": "six.jsonl"},
-        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 160, "temperature": 0.7},
+        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 64, "temperature": 0.7, "prompts": own},
         "student": {"model": str(tiny), "max_tokens": 8},
         "sft": {"epochs": 1, "batch_size": 4},
         "dpo": {"epochs": 1, "batch_size": 4},
         "judge": [{"name": "tiny", "endpoint": f"local:{tiny_gguf}"}],
         "sample": {"controls": 2},
-        "matrix": {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": ["naive", "cognitive"]},
+        "matrix": {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": list(IMPROVING)},
     }
     recipe = tmp_path / "all.yaml"
     recipe.write_text(json.dumps(about), encoding="utf-8")
@@ -115,16 +123,20 @@ def test_smollm2_teaches_five_cells_and_one_of_them_goes_on_to_the_report(
     done = empathic("run", recipe, "--out", out, "--until", "corpus")
     assert done.returncode == 0, done.stderr
     cells = [row["cell"] for row in files.read_jsonl(out / "matrix.jsonl")]
-    assert len(cells) == 5
+    assert len(cells) == 15
     for cell in cells:
         taught = list(files.read_jsonl(out / cell / "teacher.jsonl"))
         pairs = list(files.read_jsonl(out / cell / "corpus" / "preferences.jsonl"))
         assert len({row["id"] for row in taught}) >= 4, f"{cell}: a small teacher may fail once or twice, not more"
         assert pairs and all(pair["chosen"] != pair["rejected"] for pair in pairs)
-    one = "matrix={method.name: [llm-improved], strategy: [naive]}"
+        if cell.endswith("lacking-dimension"):
+            assert {row["dimension"] for row in taught if row["teacher"] == "improved"} <= set(DIMENSIONS)
+        if cell.endswith("in-sequence"):
+            assert all(len(row["turns"]) == 3 for row in taught if row["teacher"] == "improved")
+    one = "matrix={method.name: [llm-improved], strategy: [lacking-dimension]}"
     done = empathic("run", recipe, "--out", out, "--set", one)
     assert done.returncode == 0, done.stderr
-    cell = out / "llm-improved.naive"
+    cell = out / "llm-improved.lacking-dimension"
     figures = files.read_json(cell / "summary.json")
     assert figures["corpus"]["preferences"] >= 1
     assert "<h1>" in (cell / "report.html").read_text(encoding="utf-8")

@@ -21,12 +21,6 @@ from empathic.stages import STAGES
 NAMES = [stage.name for stage in STAGES]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Where the first whole run of this module is kept, for others to compare with."""
-    return {}
-
-
 def _start(folder: Path, *arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "empathic.cli", "run", *map(str, arguments)]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -50,10 +44,8 @@ def _differences(one: Path, two: Path) -> list[str]:
     return [name for name in names if files.sha256(one / name) != files.sha256(two / name)]
 
 
-def test_a_run_goes_through_and_then_keeps_everything(empathic, recipe_file: Path, tmp_path: Path) -> None:
-    done = empathic("run", recipe_file, "--out", tmp_path / "run")
-    assert done.returncode == 0, done.stderr
-    run = tmp_path / "run"
+def test_a_run_goes_through_and_then_keeps_everything(empathic, whole) -> None:
+    run = whole.run
     manifest = read_json(run / "manifest.json")
     assert list(manifest["stages"]) == NAMES
     assert all(stage["status"] == "done" for stage in manifest["stages"].values())
@@ -70,27 +62,24 @@ def test_a_run_goes_through_and_then_keeps_everything(empathic, recipe_file: Pat
         ("dpo", "stock", "specificity"),
     }
     assert set(summary["controls"]["behaviours"]) == {"another", "stock", "shuffled"}
-    assert "report.html" in done.stdout
+    assert "report.html" in whole.printed
     assert not list(run.rglob("*.part")) and not list(run.rglob("*-checkpoints"))
 
     before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file() and p.name in ("sft.jsonl", "dpo.jsonl")}
-    again = empathic("run", recipe_file, "--out", run)
+    again = empathic("run", whole.recipe, "--out", run)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("kept") == len(NAMES)
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(empathic, recipe_file: Path, tmp_path: Path) -> None:
-    started = time.monotonic()
-    assert empathic("run", recipe_file, "--out", tmp_path / "whole").returncode == 0
-    whole = time.monotonic() - started
+def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(empathic, whole, recipe_file: Path, tmp_path: Path) -> None:
     dice = random.Random(20251)
     killed = 0
     for _ in range(10):
         process = _start(tmp_path, recipe_file, "--out", tmp_path / "killed")
         try:
             # The first seconds of a process are imports, where nothing can go wrong: aim past them.
-            process.communicate(timeout=dice.uniform(0.15 * whole, 0.6 * whole))
+            process.communicate(timeout=dice.uniform(0.15, 0.5) * whole.seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
@@ -98,8 +87,8 @@ def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(empathic, recipe_file
     assert killed >= 3
     last = empathic("run", recipe_file, "--out", tmp_path / "killed")
     assert last.returncode == 0, last.stderr
-    assert _differences(tmp_path / "whole", tmp_path / "killed") == []
-    one, two = _probabilities(tmp_path / "whole"), _probabilities(tmp_path / "killed")
+    assert _differences(whole.run, tmp_path / "killed") == []
+    one, two = _probabilities(whole.run), _probabilities(tmp_path / "killed")
     assert one.keys() == two.keys()
     assert max(abs(one[key] - two[key]) for key in one) <= 0.02
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.client import ATTEMPTS, Answer, Check, GaveUp, Request, Unusable, body, ledger_key, read
+from empathic.client import ATTEMPTS, Answer, Check, GaveUp, Request, Unusable, body, ledger_key, not_taken, read, without
 from empathic.endpoint import Endpoint
 from empathic.errors import Later, UserError
 from empathic.ledger import Ledger
@@ -44,6 +44,7 @@ class BatchClient:
     def __init__(self, endpoint: Endpoint, ledger: Ledger, purse: Purse) -> None:
         self.endpoint, self.ledger, self.purse = endpoint, ledger, purse
         self.wanted: dict[str, tuple[str, dict[str, Any]]] = {}  # id: purpose and body
+        self._unknown: set[str] = set()  # parameters that the server turned out not to take
         self.given_up: list[str] = []  # ids of the attempts at requests that got no usable answer
 
     async def answer(self, request: Request, purpose: str, check: Check = lambda answer: None) -> Answer:
@@ -62,11 +63,13 @@ class BatchClient:
             brought = self.ledger.batched(id)
             if brought is None:
                 self.purse.reserve(request.messages, request.max_tokens)
-                self.wanted[id] = (purpose, body(self.endpoint, request, request.seed + attempt))
+                asked = body(self.endpoint, request, request.seed + attempt)
+                self.wanted[id] = (purpose, without(asked, self._unknown))
             if brought is None or (brought["answer"] is None and brought["error"] is None):
                 raise Pending
             try:
                 if brought["answer"] is None:
+                    self._unknown |= not_taken(brought["error"])
                     raise Unusable(brought["error"])
                 answer = Answer(**brought["answer"])
                 check(answer)
@@ -142,7 +145,10 @@ class BatchClient:
 
         response = row.get("response") or {}
         if response.get("status_code") != 200:
-            self.ledger.brought(row["custom_id"], None, f"the server answered {response.get('status_code', 'nothing')}")
+            why = f"the server answered {response.get('status_code', 'nothing')}"
+            if said := ((response.get("body") or {}).get("error") or {}).get("message"):
+                why += f" ({said[:200]})"
+            self.ledger.brought(row["custom_id"], None, why)
             return
         try:
             answer, tokens = read(ChatCompletion.model_validate(response["body"]))

@@ -162,7 +162,8 @@ async def _conversation(
     for turn in range(len(strategy.turns)):
         messages.append({"role": "user", "content": strategy.ask(turn, dialogue, reply)})
         seed = recipe.seed + _APART * sample
-        request = Request(list(messages), recipe.teacher.max_tokens, recipe.teacher.temperature, seed=seed)
+        grammar = strategies.PICK if strategy.picks else ""
+        request = Request(list(messages), recipe.teacher.max_tokens, recipe.teacher.temperature, 0, seed, grammar)
         before = turns[-1].text if turns else reply
 
         def cleaned(answer: Answer, before: str = before) -> Cleaned:

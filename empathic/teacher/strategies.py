@@ -27,6 +27,7 @@ IMPROVING = (
 )
 NAMES = ("direct", *IMPROVING)
 DIMENSIONS = ("cognitive", "affective", "compassionate")
+PICK = f"""root ::= "Dimension: " ({" | ".join(f'"{name}"' for name in DIMENSIONS)}) "\\nReply: " [^\\n]+"""  # in GBNF
 WORDS, MOST = 28, 97  # the mean and the maximum of people's replies in the paper's data
 _PLACES = {"dialogue", "situation", "utterance", "reply", "words", "most"}
 

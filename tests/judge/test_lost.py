@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -54,14 +55,14 @@ def test_likelihoods_of_texts_and_replies_equal_the_plain_computation(tiny: Path
 
 
 def test_what_training_cost_from_the_command_line_to_the_page(
-    empathic, refused, recipe_file: Path, tmp_path: Path
+    empathic, refused, whole, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     assert "no recipe.yaml there" in refused("judge", "lost", out)
-    empathic("run", recipe_file, "--out", out, "--until", "corpus")
+    shutil.copytree(whole.run, out)
+    (out / "student" / "dpo").rename(tmp_path / "dpo")
     assert "train it first" in refused("judge", "lost", out)
-    done = empathic("run", recipe_file, "--out", out)
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "dpo").rename(out / "student" / "dpo")
     done = empathic("judge", "lost", out, "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)

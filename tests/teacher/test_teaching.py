@@ -162,7 +162,7 @@ def test_a_method_without_a_teacher_and_a_missing_key_are_refused(refused, forty
 
 
 def test_batches_are_handed_over_and_fetched_another_day(faulty, empathic, forty: Path, tmp_path: Path) -> None:
-    server = faulty("--faults", 0.2)
+    server = faulty("--faults", 0.2, "--takes-no", "max_tokens")
     recipe, out = _recipe(forty, server.url, batch=True), tmp_path / "run"
     said: list[str] = []
     for _ in range(40):
