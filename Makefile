@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: demo test lint study bench strategies docs clean
+.PHONY: demo test lint rivals study bench strategies docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -17,10 +17,13 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-study: demo  ## the demo's models against the ordinary, direct and targeted replies too, all on the 64
-	test -d runs/study || cp -r runs/demo runs/study
-	$(BIN)/empathic run demo --out runs/study --redo --set name=study --set sample.sft=null \
+rivals: demo  ## the demo's models against the ordinary, direct and targeted replies too, all on the 64
+	test -d runs/rivals || cp -r runs/demo runs/rivals
+	$(BIN)/empathic run demo --out runs/rivals --redo --set name=rivals --set sample.sft=null \
 		--set 'sample.known={ordinary: null, direct: null, targeted: null}'
+
+study: .venv/installed  ## the paper's two claims on a small student (five hours; FULL=1: days); goes on where it was stopped
+	$(BIN)/python benchmarks/study.py $(if $(FULL),--full)
 
 bench: .venv/installed  ## examples per second of both steps beside stock TRL and LLaMA-Factory, on this machine (two to three hours; rows are kept as they come)
 	$(BIN)/python benchmarks/training.py

@@ -103,7 +103,7 @@ def compare(
     controls: Annotated[int, typer.Option(min=2, max=64, help="Dialogues that the judge is tried on first.")] = 16,
     json: Json = False,
 ) -> None:
-    """Judge two reply files against each other: win rates with intervals, and which controls the judge failed."""
+    """Judge two reply files against each other: win rates with intervals, controls the judge failed, and hollowness."""
     from empathic import terminal
     from empathic.judge import files as judging
     from empathic.recipe import Judge
@@ -115,6 +115,7 @@ def compare(
         _print_json([rate.to_row() for rate in rates])
     else:
         terminal.rates([rate.to_row() for rate in rates], failed)
+        terminal.hollow(judging.hollow(a, b))
 
 
 @judges.command("controls")
@@ -160,6 +161,27 @@ def judge_lost(
     _print_json(found) if json else terminal.lost(found)
 
 
+@judges.command("train")
+def judge_train(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.")] = Path("runs/epitome"),
+    model: Annotated[str, typer.Option(help="The small model that learns to score.")] = "smollm2-135m",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the labelled replies.")] = 3,
+    n: Annotated[int | None, typer.Option("--n", min=1, help="On how many replies; default: all.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the order, the adapter and the heads.")] = 0,
+    json: Json = False,
+) -> None:
+    """Train a scorer of EPITOME's levels that needs no endpoint, and measure it against people on the held-out part."""
+    from empathic import terminal
+    from empathic.judge import epitome, labelled, people
+
+    learnt, held = labelled.epitome(labelled.folder())
+    with terminal.Progress(quiet=json) as display:
+        epitome.train(learnt[:n], out, model, epochs, seed, display.counting("train"))
+        found = people.of_scorer(held[:n], epitome.Scorer(out), display.counting("judge"))
+    levels = {name: of.to_row() for name, of in found.items()}
+    _print_json(levels) if json else terminal.levels(levels)
+
+
 @judges.command("agreement")
 def judge_agreement(
     what: Annotated[Labels, typer.Argument(help="epitome: levels of three behaviours; rated: which of two replies.")],
@@ -169,11 +191,13 @@ def judge_agreement(
     questions: Questions = None,
     ledger: Kept = None,
     n: Annotated[int | None, typer.Option("--n", min=2, help="On how many replies or pairs; default: all.")] = None,
+    scorer: Annotated[Path | None, typer.Option(help="Instead of a judge, a trained scorer's folder.")] = None,
     json: Json = False,
 ) -> None:
     """Measure a judge against what people said of the same replies (EPITOME's held-out part, or the rated 2,000)."""
     from empathic import terminal
     from empathic.judge import labelled, people
+    from empathic.judge.epitome import Scorer
     from empathic.recipe import Judge
 
     asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=what == "rated")
@@ -186,7 +210,10 @@ def judge_agreement(
         return
     replies = labelled.epitome(labelled.folder())[1][:n]
     with terminal.Progress(quiet=json) as display:
-        found = people.of_levels(replies, asked, ledger, display.counting("judge"))
+        if scorer:
+            found = people.of_scorer(replies, Scorer(scorer), display.counting("judge"))
+        else:
+            found = people.of_levels(replies, asked, ledger, display.counting("judge"))
     levels = {name: of.to_row() for name, of in found.items()}
     _print_json(levels) if json else terminal.levels(levels)
 
@@ -260,10 +287,11 @@ def vote(
 
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
-    """Write a run's report.html anew from what the run holds."""
-    from empathic.report import page, summary
+    """Write a run's report.html anew from what the run holds, and its tables as CSV and LaTeX."""
+    from empathic.report import page, summary, tables
 
     summary.write(folder)
+    tables.write(folder)
     print(page.write(folder))
 
 

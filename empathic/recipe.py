@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from empathic.errors import UserError
 
-_MEASURES = ("behaviours", "specificity", "agreed", "pairwise")  # beside judges in the results
+_MEASURES = ("behaviours", "specificity", "agreed", "levels", "pairwise")  # beside judges in the results
 
 
 class Section(BaseModel):
@@ -157,6 +157,9 @@ class Recipe(Section):
     sft: Sft = Sft()
     dpo: Dpo = Dpo()
     judge: list[Judge] = Field([Judge()], min_length=1, description="one, or a panel that votes")
+    levels: str | None = Field(
+        None, description="an EPITOME scorer's folder, as `empathic judge train` writes it: a measure more"
+    )
     phone: Phone = Phone()
     sample: Sample = Sample()
     ledger: str | None = Field(None, description="an SQLite file that runs may share; null: ledger.sqlite in the run")
@@ -267,6 +270,7 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             "teacher": recipe.teacher.model_copy(
                 update={"prompts": {key: beside(path) for key, path in recipe.teacher.prompts.items()}}
             ),
+            "levels": beside(recipe.levels),
             "judge": [judge.model_copy(update={"questions": beside(judge.questions)}) for judge in recipe.judge],
             "student": recipe.student.model_copy(
                 update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}

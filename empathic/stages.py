@@ -113,11 +113,12 @@ STAGES = (
     ),
     Stage(
         "judge",
-        (*_STUDENT, "student.prompt", "method.teachers", "judge", "sample", "seed"),
+        (*_STUDENT, "student.prompt", "method.teachers", "judge", "levels", "sample", "seed"),
         lambda run: [
             run.path("dialogues.jsonl"),
             *(run.path("replies", name) for name in _REPLIES),
             *(Path(judge.questions) for judge in run.recipe.judge if judge.questions),
+            *([Path(run.recipe.levels)] if run.recipe.levels else []),
         ],
         ("verdicts",),
         work.judge,
@@ -130,7 +131,7 @@ STAGES = (
             *(run.path("replies", name) for name in _REPLIES),
             run.path("verdicts"),
         ],
-        ("summary.json", "report.html"),
+        ("summary.json", "report.html", "tables"),
         work.report,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +22,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from empathic import files
+from empathic.judge.hollowness import COLUMNS, Hollowness
 from empathic.report.summary import failed_controls, kinship
 
 console = Console()
@@ -139,6 +140,21 @@ def rates(rows: list[dict[str, Any]], failed: dict[str, list[str]] | None = None
     for judge, controls in (failed or {}).items():
         if controls:
             console.print(f"[dim]* {judge} failed the control: {', '.join(controls)}[/dim]", highlight=False)
+
+
+def hollow(rows: Sequence[Hollowness]) -> None:
+    """A table of how formulaic systems' replies are."""
+    if not rows:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("")
+    for row in rows:
+        table.add_column(row.system, justify="right")
+    for key, text in COLUMNS.items():
+        shown = "{:.0f}" if key == "words" else "{:.0%}"
+        table.add_row(text, *(shown.format(getattr(row, key)) for row in rows))
+    console.print()
+    console.print(table)
 
 
 def trials(found: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:

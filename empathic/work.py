@@ -10,6 +10,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from empathic import files
 from empathic.client import Request, ask
@@ -21,19 +22,28 @@ from empathic.workspace import Row, Run
 
 
 def dialogues(run: Run) -> Row:
-    """Load the dialogues, split, and drop those of train that are also in test."""
+    """Load the dialogues, split, and drop those of train that are also in test.
+
+    Raises:
+        UserError: data that can't be used, or known replies to judge against that no test dialogue has.
+    """
 
     def found() -> Iterator[Dialogue]:
         return load.stream(run.recipe.dialogues, run.recipe.seed)
 
     watch, counts = guard.Guard(found()), Counter({"train": 0, "test": 0})
+    origins: set[str] = set()
 
     def kept() -> Iterator[Row]:
         for d in filter(watch.passes, found()):
             counts[d.split] += 1
+            origins.update(d.replies if d.split == "test" else ())
             yield d.to_row()
 
     files.write_jsonl(run.path("dialogues.jsonl"), kept())
+    if absent := [origin for origin in run.recipe.sample.known if origin not in origins]:
+        theirs = ", ".join(sorted(origins)) or "none"
+        raise UserError(f"sample.known: no test dialogue has a reply of {absent[0]!r}; theirs are of: {theirs}")
     return {**counts, "leaks_dropped": watch.dropped}
 
 
@@ -180,6 +190,7 @@ def replies(run: Run) -> Row:
 def judge(run: Run) -> Row:
     """Score every reply by both measures, every judge against its controls too, and pair them up."""
     from empathic.judge import controls, verdicts
+    from empathic.judge.epitome import Scorer
     from empathic.judge.results import results
     from empathic.judge.scoring import Set, score
     from empathic.judge.specificity import Specificity
@@ -207,7 +218,8 @@ def judge(run: Run) -> Row:
         told = prompt.instruction(recipe.student.prompt)
         scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
         progress, say = run.display.step, run.display.note
-        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, say)
+        levels = Scorer(Path(recipe.levels)) if recipe.levels else None
+        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, say, levels)
     named = {f"{a}-{b}": (a, b) for a, b in pairs}
     named |= dict(zip((f"control-{name}" for name in controls.CONTROLS), verdicts.control_pairs(), strict=True))
     for name, pair in named.items():
@@ -225,9 +237,10 @@ def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
 
 
 def report(run: Run) -> Row:
-    """Write the summary and the page."""
-    from empathic.report import page, summary
+    """Write the summary, its tables and the page."""
+    from empathic.report import page, summary, tables
 
     summary.write(run.folder)
+    tables.write(run.folder)
     page.write(run.folder)
     return {}

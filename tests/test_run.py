@@ -108,6 +108,13 @@ def test_a_changed_recipe_is_refused_with_what_changed_unless_told_to_redo(
     assert later.returncode == 0, "a key of a stage that isn't done may change"
 
 
+def test_known_replies_that_no_test_dialogue_has_are_told_before_any_work(
+    refused, recipe_file: Path, tmp_path: Path
+) -> None:
+    line = refused("run", recipe_file, "--out", tmp_path / "run", "--set", "sample.known={human: 2}")
+    assert line.endswith("no test dialogue has a reply of 'human'; theirs are of: dull, kind")
+
+
 def test_changed_data_under_a_finished_stage_does_it_over(
     empathic, recipe_file: Path, eight: Path, tmp_path: Path
 ) -> None:

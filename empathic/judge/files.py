@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from empathic.dialogues import load
+from empathic.dialogues import Dialogue, load
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
+from empathic.judge.hollowness import Hollowness, panel
 from empathic.judge.scoring import Set, scored
 from empathic.judge.winrate import WinRate
 from empathic.recipe import Dialogues, Judge
@@ -37,17 +38,9 @@ def compare_files(
     Raises:
         UserError: a file that isn't a reply file, or files that don't answer the same dialogues.
     """
-    (tested, of_a), (tested_b, of_b) = verdicts.read_replies(a), verdicts.read_replies(b)
-    said, said_b = {d.id: d.utterance for d in tested}, {d.id: d.utterance for d in tested_b}
-    if said != said_b:
-        odd = next(id for id in {**said, **said_b} if said.get(id) != said_b.get(id))
-        raise UserError(
-            f"{b}: doesn't answer the same dialogues as {a} (see id {odd!r}); ids and utterances must match"
-        )
-    name_a, name_b = a.stem, b.stem
-    if name_a == name_b:
-        name_a, name_b = str(a), str(b)
-    systems = {name_a: of_a, name_b: of_b}
+    tested, named = _read(a, b)
+    (name_a, _), (name_b, _) = named
+    systems = dict(named)
     known = [d for d in load.load(Dialogues(), 0) if d.split == "test"][:tried_on]
     trial = [verdicts.Tested(d.id, d.utterance) for d in known]
     trials = verdicts.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
@@ -58,3 +51,28 @@ def compare_files(
         for by, found in verdicts.control_rates(tries).items()
     }
     return verdicts.compare(name_a, name_b, scores)[1], failed
+
+
+def hollow(a: Path, b: Path) -> list[Hollowness]:
+    """How formulaic the replies of two files are, on the dialogues that both answered with some word.
+
+    Raises:
+        UserError: as `compare_files` does.
+    """
+    tested, named = _read(a, b)
+    return panel([Dialogue(d.id, d.utterance) for d in tested], dict(named))
+
+
+def _read(a: Path, b: Path) -> tuple[list[verdicts.Tested], list[tuple[str, verdicts.Replies]]]:
+    """What two reply files answer, and their replies, by the files' names without their endings."""
+    (tested, of_a), (tested_b, of_b) = verdicts.read_replies(a), verdicts.read_replies(b)
+    said, said_b = {d.id: d.utterance for d in tested}, {d.id: d.utterance for d in tested_b}
+    if said != said_b:
+        odd = next(id for id in {**said, **said_b} if said.get(id) != said_b.get(id))
+        raise UserError(
+            f"{b}: doesn't answer the same dialogues as {a} (see id {odd!r}); ids and utterances must match"
+        )
+    name_a, name_b = a.stem, b.stem
+    if name_a == name_b:
+        name_a, name_b = str(a), str(b)
+    return tested, [(name_a, of_a), (name_b, of_b)]

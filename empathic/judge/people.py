@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.judge import levels, verdicts
 from empathic.judge.agreement import Agreement, agreement
+from empathic.judge.epitome import Scorer
 from empathic.judge.labelled import Levelled, Rated
 from empathic.judge.scoring import Set, opened, scored
 from empathic.judge.winrate import WinRate, rounded
@@ -48,11 +49,26 @@ def of_levels(
     with opened(ledger) as kept, open_endpoint(judge.endpoint, judge.model, judge.key_env) as endpoint:
         asked = [row.asked for row in rows]
         found = levels.score(endpoint, asked, kept, lambda: progress(next(done), total))
+    if silent := [name for name in levels.BEHAVIOURS if not any(of[name] for of in found)]:
+        raise UserError(f"{judge.endpoint}: names no level of {silent[0]} for any reply; it can't be asked this")
+    return _beside_people(rows, found, seed)
+
+
+def of_scorer(
+    rows: Sequence[Levelled], scorer: Scorer, progress: Advance = lambda done, total: None, seed: int = 0
+) -> dict[str, Levels]:
+    """A trained scorer's agreement with people by behaviour, over labelled replies."""
+    done = itertools.count(1)
+    found = scorer.chances([row.asked for row in rows], lambda: progress(next(done), len(rows)))
+    return _beside_people(rows, found, seed)
+
+
+def _beside_people(
+    rows: Sequence[Levelled], found: Sequence[Mapping[str, levels.Chances | None]], seed: int
+) -> dict[str, Levels]:
     by_behaviour = {}
     for name in levels.BEHAVIOURS:
         named = [(row, chances) for row, of in zip(rows, found, strict=True) if (chances := of[name])]
-        if not named:
-            raise UserError(f"{judge.endpoint}: names no level for any reply; it can't be asked this")
         theirs = [row.levels[name] for row, _ in named]
         its = [levels.likeliest(chances) for _, chances in named]
         agrees = agreement(theirs, its, [row.post for row, _ in named], seed=seed)

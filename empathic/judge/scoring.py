@@ -11,6 +11,7 @@ from pathlib import Path
 from empathic import models
 from empathic.endpoint import open_endpoint
 from empathic.judge import behaviours, pairwise, verdicts
+from empathic.judge.epitome import Scorer
 from empathic.judge.specificity import Specificity
 from empathic.ledger import Ledger
 from empathic.recipe import Judge
@@ -44,6 +45,7 @@ def score(
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = print,
+    levels: Scorer | None = None,
 ) -> list[verdicts.Scores]:
     """Scores of every set by every judge, and by specificity.
 
@@ -55,11 +57,12 @@ def score(
         seed: decides which other dialogues a reply's specificity is held against.
         progress: told how many of how many answers are there.
         say: told of a model being fetched.
+        levels: an EPITOME scorer, whose levels are then a measure too.
 
     Raises:
         UserError: an endpoint that can't be reached, or a set of fewer than two different dialogues.
     """
-    total = sum(answers(one, judges) for one in sets)
+    total = sum(answers(one, judges, levels) for one in sets)
     done = itertools.count(1)
 
     def advance() -> None:
@@ -79,15 +82,17 @@ def score(
     for one, scores in zip(sets, found, strict=True):
         systems = {**one.systems, **one.unasked}
         verdicts.score_specificity(one.dialogues, systems, scorer, seed, scores, advance)
+        if levels:
+            verdicts.score_levels(one.dialogues, systems, levels, scores, advance)
     return found
 
 
-def answers(one: Set, judges: Sequence[Judge]) -> int:
+def answers(one: Set, judges: Sequence[Judge], levels: Scorer | None = None) -> int:
     """How many answers and scores a set takes."""
     replies = sum(map(len, one.systems.values()))
     both = sum(len(one.systems[a].keys() & one.systems[b].keys()) for a, b in one.pairs)
     asked = sum(questions(judge, replies, both) for judge in judges)
-    return asked + sum(map(len, {**one.systems, **one.unasked}.values()))
+    return asked + (1 + bool(levels)) * sum(map(len, {**one.systems, **one.unasked}.values()))
 
 
 def questions(judge: Judge, replies: int, pairs: int) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 from empathic import files
 from empathic.endpoint import Endpoint
 from empathic.errors import UserError
-from empathic.judge import behaviours, controls, pairwise, specificity
+from empathic.judge import behaviours, controls, levels, pairwise, specificity
+from empathic.judge.epitome import Scorer
 from empathic.judge.winrate import WinRate, agreed, outcome, voted, win_rate
 from empathic.ledger import Ledger
 
@@ -35,12 +36,14 @@ class Scores:
         odds: log-odds by judge, system, dialogue id and question.
         preferred: by judge, pair of systems and id, what the judge said of the two: 1, 0.5 or 0 for the first.
         nats: specificity by system and id.
+        levels: the EPITOME scorer's mean level of three behaviours, 0 to 2, by system and id.
         words: words by system and id.
     """
 
     odds: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
     preferred: dict[str, dict[tuple[str, str], dict[str, float]]] = field(default_factory=dict)
     nats: dict[str, dict[str, float]] = field(default_factory=dict)
+    levels: dict[str, dict[str, float]] = field(default_factory=dict)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def behaviours(self, judge: str, system: str, id: str) -> float:
@@ -52,7 +55,7 @@ class Scores:
         """Who won each dialogue that both systems were scored on: id -> measure -> 1, 0.5 or 0 for `a`.
 
         The measures are the judges of a panel by name (where there are several), `behaviours` by their vote,
-        `specificity`, `agreed` where both are there, and `pairwise` by the vote of those who were asked.
+        `specificity`, `agreed` where both are there, `levels`, and `pairwise` by the vote of those who were asked.
         """
         by_judge: dict[str, dict[str, float]] = {}
         for judge, of_judge in self.odds.items():
@@ -61,8 +64,9 @@ class Scores:
                 by_judge.setdefault(id, {})[judge] = won
         panel = len(self.odds) > 1
         found = {id: {**(of if panel else {}), "behaviours": voted([*of.values()])} for id, of in by_judge.items()}
-        for id in self.nats.get(a, {}).keys() & self.nats.get(b, {}).keys():
-            found.setdefault(id, {})["specificity"] = outcome(self.nats[a][id], self.nats[b][id])
+        for measure, scores in (("specificity", self.nats), ("levels", self.levels)):
+            for id in scores.get(a, {}).keys() & scores.get(b, {}).keys():
+                found.setdefault(id, {})[measure] = outcome(scores[a][id], scores[b][id])
         for of in found.values():
             if of.keys() >= set(MEASURES):
                 of["agreed"] = agreed([of[measure] for measure in MEASURES])
@@ -163,11 +167,25 @@ def score_specificity(
             scores.nats.setdefault(name, {})[d.id] = value
 
 
+def score_levels(
+    dialogues: Sequence[Tested],
+    systems: Mapping[str, Replies],
+    scorer: Scorer,
+    scores: Scores,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Add the EPITOME scorer's mean level for every reply of every system to `scores`."""
+    places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
+    found = scorer.chances([behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places], advance)
+    for (d, name), of in zip(places, found, strict=True):
+        scores.levels.setdefault(name, {})[d.id] = sum(map(levels.expected, of.values())) / len(of)
+
+
 def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[WinRate]]:
     """Verdicts of `a` against `b`, a row a dialogue, and win rates by each of the measures of `Scores.outcomes`."""
     found = scores.outcomes(a, b)
     rates = []
-    for measure in dict.fromkeys((*scores.odds, *MEASURES, "agreed", "pairwise")):
+    for measure in dict.fromkeys((*scores.odds, *MEASURES, "agreed", "levels", "pairwise")):
         outcomes = [of[measure] for of in found.values() if measure in of]
         if outcomes:
             rates.append(win_rate(a, b, measure, outcomes))
@@ -190,6 +208,8 @@ def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
             shown.setdefault("log_odds", {})[judge] = round(scores.behaviours(judge, system, id), 4)
     if id in scores.nats.get(system, {}):
         shown["specificity"] = round(scores.nats[system][id], 4)
+    if id in scores.levels.get(system, {}):
+        shown["levels"] = round(scores.levels[system][id], 4)
     return shown
 
 

@@ -10,11 +10,12 @@ from empathic import files
 from empathic.judge import hollowness
 from empathic.report import charts, summary
 
-SHOWN = 20  # dialogues to browse
+SHOWN = 500  # dialogues to browse, spread over the test set where there are more; the page stays under 5 MB
 JUDGES = {
     "behaviours": "behaviours",
     "specificity": "specificity",
     "agreed": "agreed by both",
+    "levels": "levels",
     "pairwise": "side by side",
 }
 SYSTEMS = {"base": "before", "sft": "after SFT", "dpo": "after DPO"}

@@ -12,7 +12,9 @@ from empathic.errors import UserError
 from empathic.judge import behaviours, family, hollowness
 from empathic.judge.verdicts import read_replies
 from empathic.judge.winrate import rounded
+from empathic.ledger import Ledger
 from empathic.recipe import Recipe
+from empathic.report import groups
 from empathic.vote.tally import tally
 from empathic.workspace import dialogues_of
 
@@ -53,6 +55,8 @@ def summarise(run: Path) -> dict[str, Any]:
         "questions": _questions(recipe),
         "one_family": family.related(recipe),
         "hollowness": _hollowness(run),
+        **_parts(run),
+        "bill": _bill(run, recipe),
         "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }
 
@@ -71,6 +75,28 @@ def _hollowness(run: Path) -> list[dict[str, Any]]:
         if all(origin in d.replies for d in tests):
             systems[origin] = {d.id: d.replies[origin].text for d in tests}
     return [rounded(row) for row in hollowness.panel(tests, systems)]
+
+
+def _parts(run: Path) -> dict[str, list[dict[str, Any]]]:
+    """Win rates of the trained student over the untuned one, by emotion and by the message's length."""
+    replies = list(files.read_jsonl(run / "replies" / "dpo.jsonl"))
+    verdicts = list(files.read_jsonl(run / "verdicts" / "dpo-base.jsonl"))
+    return {
+        "by_emotion": groups.by_emotion(verdicts, {row["id"]: row["emotion"] for row in replies}),
+        "by_length": groups.by_length(verdicts, {row["id"]: row["utterance"] for row in replies}),
+    }
+
+
+def _bill(run: Path, recipe: Recipe) -> list[dict[str, Any]]:
+    """What the ledger that the run uses holds, by model and purpose."""
+    path = Path(recipe.ledger) if recipe.ledger else run / "ledger.sqlite"
+    if not path.exists():
+        return []
+    ledger = Ledger(path)
+    try:
+        return ledger.bill()
+    finally:
+        ledger.close()
 
 
 def write(run: Path) -> Path:

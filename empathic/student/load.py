@@ -32,7 +32,7 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        where = dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
+        where = folder(name)
         tokenizer = AutoTokenizer.from_pretrained(where)
         model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
     except (OSError, ValueError) as error:
@@ -48,6 +48,11 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def folder(name: str) -> str:
+    """Where transformers finds a model by the name that a recipe gives it: a folder, or a Hugging Face id."""
+    return str(dequantised(models.gguf(name))) if name in models.KNOWN or name.endswith(".gguf") else name
 
 
 def dequantised(path: Path) -> Path:

@@ -15,7 +15,19 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.client import ATTEMPTS, Answer, Check, GaveUp, Request, Unusable, body, ledger_key, not_taken, read, without
+from empathic.client import (
+    ATTEMPTS,
+    Answer,
+    Check,
+    GaveUp,
+    Request,
+    Unusable,
+    body,
+    ledger_key,
+    not_taken,
+    read,
+    without,
+)
 from empathic.endpoint import Endpoint
 from empathic.errors import Later, UserError
 from empathic.ledger import Ledger

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,7 @@ def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path:
     assert all(r["estimate"] == 0.5 and r["ties"] == 4 for r in json.loads(same.stdout))
     shown = empathic("compare", a, b, *settings)
     assert "* behaviours failed the control: another" in shown.stdout, "three dialogues prove nothing"
+    assert re.search(r"words in a reply +2 +1\n", shown.stdout)
 
 
 def test_reply_files_that_cannot_be_compared_are_refused(refused, tmp_path: Path) -> None:

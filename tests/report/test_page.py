@@ -4,6 +4,7 @@ import itertools
 import re
 from pathlib import Path
 
+import pandas
 import pytest
 
 from empathic import files
@@ -12,7 +13,7 @@ from empathic.judge import controls, pairs, verdicts
 from empathic.judge.behaviours import questions
 from empathic.judge.ranking import ranking
 from empathic.judge.winrate import rounded
-from empathic.report import page, summary
+from empathic.report import page, summary, tables
 from empathic.vote.ballots import Ballots
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
@@ -95,7 +96,7 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert "<strong>100%</strong>" in html
     assert "86% to 100%" in html
     assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://""", html)
-    assert html.count("<article") == 20
+    assert html.count("<article") == 24
     assert html.count("<svg") == 5
     assert "dpo wins +0 points more often than sft on the same 24 dialogues" in html
     assert "3 dialogues got no usable reply" in html
@@ -152,6 +153,42 @@ def test_a_run_that_is_not_far_enough_says_what_is_missing(run: Path) -> None:
 def test_the_page_works_in_a_browser(chromium, run: Path) -> None:
     summary.write(run)
     shown = chromium.new_page()
-    shown.goto(page.write(run).as_uri())
-    assert "<title>nasty · empathic</title>" in shown.content()
-    assert "20 of 20" in shown.content(), "the filter's script didn't run"
+    asked: list[str] = []
+    shown.on("request", lambda request: asked.append(request.url))
+    where = page.write(run).as_uri()
+    shown.goto(where)
+    assert shown.title() == "nasty · empathic"
+    assert asked == [where], "the page needs no network"
+
+    assert shown.locator(".count").inner_text() == "20 of 24"
+    shown.get_by_role("button", name="show more").click()
+    assert shown.locator("article:visible").count() == 24
+    shown.get_by_role("searchbox").fill("DPO d7 ")
+    assert shown.locator("article:visible").count() == 1
+    assert shown.locator(".count").inner_text() == "1 of 1"
+    shown.get_by_role("searchbox").fill("nobody says this")
+    assert shown.locator("article:visible").count() == 0
+    shown.get_by_role("searchbox").fill("")
+    shown.get_by_role("button", name="won", exact=True).click()
+    assert shown.locator("article:visible").count() == min(20, shown.locator("article[data-outcome=won]").count())
+
+    table = shown.locator("table.sortable").first
+    head = table.get_by_role("button", name="win rate")
+    for _, arrow, order in zip(range(2), ("descending", "ascending"), (True, False), strict=True):
+        head.press("Enter")
+        assert table.locator("th[aria-sort]").get_attribute("aria-sort") == arrow
+        rates = [float(text.rstrip("%")) for text in table.locator("tbody td:nth-child(3)").all_inner_texts()]
+        assert len(rates) == 6 and rates == sorted(rates, reverse=order)
+
+
+def test_every_table_is_there_as_csv_and_latex(run: Path) -> None:
+    folder = tables.write(summary.write(run).parent)
+    figures = files.read_json(run / "summary.json")
+    names = {path.stem for path in folder.glob("*.csv")}
+    assert names == {path.stem for path in folder.glob("*.tex")} == {name for name, _ in tables.tables(figures)}
+    assert names >= {"win_rates", "differences", "ranking", "who_beats_whom", "by_length", "controls", "hollowness"}
+    rows = pandas.read_csv(folder / "win_rates.csv").to_dict("records")
+    assert [row["estimate"] for row in rows] == [row["estimate"] for row in figures["win_rates"]]
+    assert rows[0]["at_equal_lengths_low"] == figures["length_controlled"][0]["low"]
+    text = (folder / "win_rates.tex").read_text(encoding="utf-8")
+    assert text.startswith("\\begin{tabular}") and "at\\_equal\\_lengths\\_low" in text

@@ -1,0 +1,154 @@
+"""The paper's two claims on a student of 135M parameters: `make study`, or `FULL=1 make study`.
+
+    python benchmarks/study.py [--full] [--claims 1,2] [--out runs/study]
+
+Claim 1, two-step fine-tuning beats the base: students of ChatGPT's replies, and of all four LLMs', after SFT and after
+SFT and DPO; tested on 100 of the paper's 250 dialogues and on 100 drawn at random from EmpatheticDialogues' test split,
+none of the paper's 2,000 among them. Claim 2, targeted prompts beat direct prompting: students of Everyday's `direct`
+and of its `targeted` replies, and of a local teacher's replies to the same 200 dialogues, asked directly, for the
+dimension that lacks, and in sequence. `--full`: each LLM alone too, three epochs, 250 and 500 dialogues.
+
+Every student is a run of its own under `--out`, and goes on where it was killed; all share one ledger. The figures are
+printed as Markdown and written to benchmarks/study.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from empathic import files, run
+from empathic import recipe as recipes
+from empathic.dialogues import load
+from empathic.dialogues.guard import normal
+from empathic.judge.paired import difference
+from empathic.judge.winrate import rounded, win_rate
+from empathic.recipe import Dialogues, Recipe
+from empathic.terminal import Progress
+
+SEED = 42
+MEASURES = ("behaviours", "specificity", "agreed")
+LLMS = ("chatgpt", "llama", "gemini", "mixtral")
+OUT = Path(__file__).with_suffix(".json")
+Outcomes = dict[str, dict[str, float]]  # dialogue id -> measure -> 1, 0.5 or 0
+
+
+def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
+    """Write the paper's train dialogues, `hard` of its test ones and `drawn` of EmpatheticDialogues' to `rated.jsonl`,
+    and `taught` of the train ones with the same tests to `taught.jsonl`."""
+    rated = load.load(Dialogues(source="welivita", split="paper"), SEED)
+    train = [d for d in rated if d.split == "train"]
+    known = {normal(d.utterance) for d in rated}
+    others = load.load(Dialogues(source="empathetic-dialogues"), SEED)
+    fresh = [d for d in others if d.split == "test" and "human" in d.replies and normal(d.utterance) not in known]
+    dice = random.Random(SEED)
+    tests = [
+        dataclasses.replace(d, id=f"{slice_} {d.id}")
+        for slice_, pool, count in (("hard", [d for d in rated if d.split == "test"], hard), ("random", fresh, drawn))
+        for d in dice.sample(pool, count)
+    ]
+    for name, learnt in (("rated", train), ("taught", dice.sample(train, taught))):
+        files.write_jsonl(folder / f"{name}.jsonl", (d.to_row() for d in [*learnt, *tests]))
+
+
+def students(folder: Path, claims: set[str], full: bool) -> dict[str, Recipe]:
+    """The recipe of every student, by name."""
+    epochs = 3 if full else 1
+    rated = [f"dialogues.source={folder}/rated.jsonl", "dialogues.split=own", f"sft.epochs={epochs}"]
+    rated += [f"dpo.epochs={epochs}", "sample={known: {human: null}}"]
+    taught = [f"dialogues.source={folder}/taught.jsonl", "dialogues.split=own", "sample={controls: 16}"]
+    every: dict[str, tuple[str, list[str]]] = {}
+    if "1" in claims:
+        of = {"chatgpt": ("chatgpt",), "all-four": LLMS} | ({llm: (llm,) for llm in LLMS} if full else {})
+        every |= {name: ("direct", [*rated, f"method.teachers=[{','.join(llms)}]"]) for name, llms in of.items()}
+    if "2" in claims:
+        for origin in ("direct", "targeted"):  # a difference is taken once the second of two is there
+            chosen = [f"method.teachers=[{origin}]", "method.rejected=[ordinary]", "sample={}"]
+            every[f"everyday-{origin}"] = ("demo", chosen)
+        for name, method, strategy in (
+            ("local-direct", "direct", "lacking-dimension"),
+            ("local-lacking", "llm-improved", "lacking-dimension"),
+            ("local-sequence", "llm-improved", "in-sequence"),
+        ):
+            asked = [f"method={{name: {method}, rejected: [human]}}", f"strategy={strategy}"]
+            every[name] = ("llm-improved", [*taught, *asked])
+    return {
+        name: recipes.load(base, [*settings, f"name={name}", f"ledger={folder}/ledger.sqlite"])
+        for name, (base, settings) in every.items()
+    }
+
+
+def outcomes(folder: Path, pair: str) -> Outcomes:
+    """Who won each dialogue of a pair of a run's systems."""
+    return {row["id"]: row["outcomes"] for row in files.read_jsonl(folder / "verdicts" / f"{pair}.jsonl")}
+
+
+def rates(name: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """Win rates of a run's students over the base and over people, on every slice of its test dialogues."""
+    for pair in sorted(path.stem for path in (folder / "verdicts").glob("*.jsonl")):
+        a, _, b = pair.partition("-")
+        if b not in ("base", "human", "sft"):
+            continue
+        found = outcomes(folder, pair)
+        for slice_ in dict.fromkeys(id.split(" ")[0] if " " in id else "everyday" for id in found):
+            ids = [id for id in found if slice_ == "everyday" or id.startswith(f"{slice_} ")]
+            for measure in MEASURES:
+                rate = win_rate(a, b, measure, [found[id][measure] for id in ids])
+                yield {"student": name, "slice": slice_, **rate.to_row()}
+
+
+def differences(one: str, other: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """By how much the one student's dpo model beats the base more often than the other's, on the same dialogues."""
+    of_one, of_other = (outcomes(folder / name, "dpo-base") for name in (one, other))
+    for measure in MEASURES:
+        found = [{id: of[measure] for id, of in each.items()} for each in (of_one, of_other)]
+        yield {"first": one, "second": other, "measure": measure, **rounded(difference(*found, seed=SEED))}
+
+
+def tables(found: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """The figures as Markdown."""
+    yield "| student | tested on | win rate of | judged by | rate | 95% interval | n |\n|---|---|---|---|---|---|---|"
+    for row in found["rates"]:
+        who = f"{row['student']} | {row['slice']} | {row['a']} over {row['b']} | {row['judge']}"
+        yield f"| {who} | {row['estimate']:.0%} | {row['low']:.0%} to {row['high']:.0%} | {row['n']} |"
+    yield "\n| targeted | direct | judged by | points more over the base | 95% interval | p | n |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in found["differences"]:
+        who = f"{row['first']} | {row['second']} | {row['measure']} | {100 * row['estimate']:+.0f}"
+        yield f"| {who} | {100 * row['low']:+.0f} to {100 * row['high']:+.0f} | {row['p']:.3f} | {row['n']} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The paper's two claims on a small student.")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--claims", default="1,2")
+    parser.add_argument("--out", type=Path, default=Path("runs/study"))
+    given = parser.parse_args()
+    folder = given.out.resolve()
+    hard, drawn = (250, 500) if given.full else (100, 100)
+    dialogues(folder, hard, drawn, 200)
+    chosen = students(folder, set(given.claims.split(",")), given.full)
+    found: dict[str, list[dict[str, Any]]] = {"rates": [], "differences": []}
+    for name, recipe in chosen.items():
+        with Progress() as display:
+            run.go(recipe, folder / name, display)
+        found["rates"] += rates(name, folder / name)
+        for one, other in (
+            ("everyday-targeted", "everyday-direct"),
+            ("local-lacking", "local-direct"),
+            ("local-sequence", "local-direct"),
+        ):
+            if name == one and other in chosen:
+                found["differences"] += differences(one, other, folder)
+        about = {"seed": SEED, "full": given.full, "students": list(chosen)}
+        OUT.write_text(json.dumps({**about, **found}, indent=2) + "\n", encoding="utf-8")
+    print(*tables(found), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Every table of a report as CSV and as LaTeX (for `booktabs`), to calculate with or to put in a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from empathic import files
+
+Row = dict[str, Any]
+
+
+def write(run: Path) -> Path:
+    """Write the tables of a run's `summary.json` to `tables/`, and return that folder.
+
+    Raises:
+        UserError: there is no summary.
+    """
+    import pandas
+
+    folder = run / "tables"
+    for name, rows in tables(files.read_json(run / "summary.json")):
+        table = pandas.DataFrame(rows)
+        files.write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        files.write_text(
+            folder / f"{name}.tex", table.to_latex(index=False, escape=True, float_format="%.3f", na_rep="")
+        )
+    return folder
+
+
+def tables(figures: Row) -> Iterator[tuple[str, list[Row]]]:
+    """The tables of a summary that have rows, by name."""
+    level = {(row["a"], row["b"], row["judge"]): row for row in figures["length_controlled"]}
+    found = {
+        "win_rates": [row | _under("at_equal_lengths", level.get(_pair(row), {})) for row in figures["win_rates"]],
+        "differences": figures["differences"],
+        "ranking": figures["ranking"],
+        "who_beats_whom": figures["who_beats_whom"],
+        "by_emotion": figures["by_emotion"],
+        "by_length": figures["by_length"],
+        "controls": [
+            {"judge": judge, "control": name, **of}
+            for judge, controls in figures["controls"].items()
+            for name, of in controls.items()
+        ],
+        "hollowness": figures["hollowness"],
+        "lost": [_flat(row) for row in figures["lost"]],
+        "people": [
+            _flat({"a": said["a"], "b": said["b"], **of}) for said in figures["people"] for of in said["judges"]
+        ],
+        "training": [{"step": step, **of} for step, of in figures["training"].items()],
+        "bill": figures["bill"],
+    }
+    return ((name, rows) for name, rows in found.items() if rows)
+
+
+def _pair(row: Row) -> tuple[str, str, str]:
+    return row["a"], row["b"], row["judge"]
+
+
+def _under(name: str, of: Row) -> Row:
+    return {f"{name}_{key}": of.get(key) for key in ("estimate", "low", "high")}
+
+
+def _flat(row: Row, before: str = "") -> Row:
+    """A row whose rows within are columns of its own."""
+    flat: Row = {}
+    for key, value in row.items():
+        flat |= _flat(value, f"{before}{key}_") if isinstance(value, dict) else {f"{before}{key}": value}
+    return flat
