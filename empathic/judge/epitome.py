@@ -45,6 +45,7 @@ def train(
     """
     if not rows:
         raise UserError("no labelled replies to train a scorer on")
+    import torch
     from peft import LoraConfig, get_peft_model
     from transformers import (
         DataCollatorWithPadding,
@@ -80,6 +81,7 @@ def train(
         logging_strategy="no",
         report_to=[],
         disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
         seed=seed,
     )
     trainer = Trainer(
