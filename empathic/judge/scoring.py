@@ -106,6 +106,7 @@ def scored(
     ledger: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     seed: int = 0,
+    levels: Scorer | None = None,
 ) -> list[verdicts.Scores]:
     """Scores without a run: one judge, specificity under SmolLM2-135M, answers kept in `ledger` or the user's cache.
 
@@ -114,7 +115,7 @@ def scored(
     """
     with opened(ledger) as kept:
         scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
-        return score(sets, [judge], kept, scorer, seed, progress)
+        return score(sets, [judge], kept, scorer, seed, progress, levels=levels)
 
 
 @contextmanager

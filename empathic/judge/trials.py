@@ -16,6 +16,7 @@ from empathic import files
 from empathic.dialogues import load
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
+from empathic.judge.epitome import Scorer
 from empathic.judge.scoring import Set, scored
 from empathic.judge.winrate import WinRate
 from empathic.recipe import Dialogues, Judge
@@ -69,6 +70,8 @@ def trial(
     dialogues: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     seed: int = 0,
+    half: int | None = None,
+    levels: Scorer | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Try a judge.
 
@@ -78,14 +81,16 @@ def trial(
         dialogues: on how many, spread over the feelings; default: all.
         progress: told how many of how many scores are there.
         seed: of what is shuffled, and of which dialogues a reply's specificity is held against.
+        half: 1 or 2, of which each has one dialogue an emotion: what is chosen by the one is reported on the other.
+        levels: an EPITOME scorer, to be tried too.
 
     Returns:
-        Fault -> measure (`behaviours`, `specificity`, `agreed`, `pairwise` if asked) -> the rate as a row.
+        Fault -> measure (`behaviours`, `specificity`, `agreed`; `levels`, `pairwise` if asked) -> the rate as a row.
 
     Raises:
         UserError: an endpoint that can't be reached, or fewer than two dialogues.
     """
-    rows = written()
+    rows = written()[half - 1 :: 2] if half else written()
     if dialogues is not None:
         if not 2 <= dialogues <= len(rows):
             raise UserError(f"--dialogues {dialogues}: want 2 to {len(rows)}")
@@ -93,5 +98,5 @@ def trial(
     said = {d.id: d.utterance for d in load.load(Dialogues(), seed)}
     tested = [verdicts.Tested(row["id"], said[row["id"]]) for row in rows]
     asked = Set(tested, systems(rows, seed), [("good", fault) for fault in FAULTS])
-    (scores,) = scored([asked], judge, ledger, progress, seed)
+    (scores,) = scored([asked], judge, ledger, progress, seed, levels)
     return {fault: {by: rate.to_row() for by, rate in of.items()} for fault, of in rates(scores).items()}

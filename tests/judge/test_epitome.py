@@ -55,6 +55,16 @@ def test_a_reply_scores_the_same_whatever_is_scored_beside_it(scorer: Path) -> N
             assert alone[name] == pytest.approx(of[name], abs=1e-4)
 
 
+def test_a_scorer_is_tried_on_a_half_of_the_controls(empathic, scorer: Path, tiny_gguf: Path, tmp_path: Path) -> None:
+    settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2, "--json")
+    found = [
+        json.loads(empathic("judge", "controls", *settings, "--half", half, "--scorer", scorer).stdout)
+        for half in (1, 2)
+    ]
+    assert all(set(of) == {"behaviours", "specificity", "agreed", "levels"} for one in found for of in one.values())
+    assert found[0] != found[1]
+
+
 def test_levels_are_a_measure_of_a_run(scorer: Path) -> None:
     tested = [verdicts.Tested(f"d{i}", f"My {thing} is gone.") for i, thing in enumerate(THINGS)]
     kind = {d.id: "What a sad loss. What happened to it?" for d in tested}
