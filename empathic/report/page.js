@@ -11,7 +11,7 @@ function show() {
   const wanted = search.value.trim().toLowerCase();
   let found = 0;
   articles.forEach((article, i) => {
-    const fits = (choice === "all" || article.dataset.outcome === choice) && texts[i].includes(wanted);
+    const fits = (choice === "all" || article.dataset.outcome.split(" ").includes(choice)) && texts[i].includes(wanted);
     found += fits;
     article.hidden = !fits || found > room;
   });

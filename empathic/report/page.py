@@ -106,6 +106,7 @@ def _pairs(run: Path, replies: dict[str, list[dict[str, Any]]]) -> list[dict[str
             "replies": {s: by_id[s][row["id"]]["reply"] for s in SYSTEMS if row["id"] in by_id.get(s, {})},
             "scores": verdicts[row["id"]]["scores"],
             "outcome": names[verdicts[row["id"]]["outcomes"].get("agreed", 0.5)],
+            "disputed": {0.0, 1.0} <= set(verdicts[row["id"]]["outcomes"].values()),
         }
         for row in chosen
     ]
