@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from empathic import files
-from empathic.client import Request, ask
+from empathic.client import ask
 from empathic.dialogues import Dialogue, Reply, guard, load
 from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.recipe import Recipe
+from empathic.wire import Request
 from empathic.workspace import Row, Run
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from empathic.client import Request, ask
+from empathic.client import ask
 from empathic.endpoint import Endpoint, open_endpoint
 from empathic.errors import UserError
 from empathic.ledger import Ledger
+from empathic.wire import Request
 
 HELLO = Request([{"role": "user", "content": "hello"}], max_tokens=5)
 

@@ -19,10 +19,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from empathic.client import Answer, Message, Request, ask
+from empathic.client import ask
 from empathic.endpoint import Endpoint
 from empathic.errors import UserError
 from empathic.ledger import Ledger
+from empathic.wire import Answer, Message, Request
 
 _FLOOR = math.log(1e-6)
 

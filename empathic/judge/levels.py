@@ -15,10 +15,11 @@ from typing import Any
 
 import yaml
 
-from empathic.client import Answer, Request, ask
+from empathic.client import ask
 from empathic.endpoint import Endpoint
 from empathic.judge.behaviours import Asked, conversations
 from empathic.ledger import Ledger
+from empathic.wire import Answer, Request
 
 BEHAVIOURS = ("emotional_reactions", "interpretations", "explorations")
 LEVELS = (0, 1, 2)

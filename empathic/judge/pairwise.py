@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from empathic.client import Request, ask
+from empathic.client import ask
 from empathic.endpoint import Endpoint
 from empathic.judge.behaviours import log_odds
 from empathic.judge.winrate import outcome
 from empathic.ledger import Ledger
+from empathic.wire import Request
 
 ORDERS = 2
 

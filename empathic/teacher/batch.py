@@ -15,19 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.client import (
-    ATTEMPTS,
-    Answer,
-    Check,
-    GaveUp,
-    Request,
-    Unusable,
-    body,
-    ledger_key,
-    not_taken,
-    read,
-    without,
-)
+from empathic.client import ATTEMPTS, Check, GaveUp
 from empathic.endpoint import Endpoint
 from empathic.errors import Later, UserError
 from empathic.ledger import Ledger
@@ -35,6 +23,7 @@ from empathic.money import Purse
 from empathic.recipe import Recipe
 from empathic.teacher.live import Row, strategies_of, taught
 from empathic.teacher.part import Known
+from empathic.wire import Answer, Request, Unusable, body, ledger_key, not_taken, read, without
 
 _MOST = 50_000  # requests in a batch, OpenAI's limit
 _UNDER_WAY = {"validating", "in_progress", "finalizing", "cancelling"}

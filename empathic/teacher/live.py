@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from empathic.client import Answer, Check, Client, GaveUp, Request, Unusable
+from empathic.client import Check, Client, GaveUp
 from empathic.dialogues import Dialogue
 from empathic.money import BudgetReached
 from empathic.recipe import Method, Recipe
@@ -20,6 +20,7 @@ from empathic.teacher import strategies
 from empathic.teacher.clean import Cleaned, clean
 from empathic.teacher.part import Known
 from empathic.teacher.strategies import Strategy
+from empathic.wire import Answer, Request, Unusable
 
 Row = dict[str, Any]
 DIRECT, IMPROVED = "direct", "improved"  # the origins of a live teacher's replies

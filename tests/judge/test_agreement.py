@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy
 import pytest
 
-from empathic.client import Answer
 from empathic.endpoint import open_endpoint
 from empathic.judge import labelled, levels, people
 from empathic.judge.agreement import agreement, alpha
 from empathic.judge.behaviours import Asked
 from empathic.ledger import Ledger
 from empathic.recipe import Judge
+from empathic.wire import Answer
 
 SEVERAL = ([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 0], list("abcdef"))
 

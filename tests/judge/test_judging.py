@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from empathic.client import Answer
 from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.judge import behaviours, controls, specificity, verdicts
 from empathic.judge.winrate import win_rate
 from empathic.ledger import Ledger
 from empathic.student import prompt
+from empathic.wire import Answer
 
 OURS = behaviours.questions()
 TESTED = [

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from empathic.client import Request, ask
+from empathic.client import ask
 from empathic.endpoint import open_endpoint
 from empathic.errors import UserError
 from empathic.ledger import Ledger
 from empathic.phone import gguf, parity
 from empathic.student import load, prompt
+from empathic.wire import Request
 
 TOLD = prompt.instruction("brief")
 SAID = ["My dog died on Sunday.", "We won the cup!! 🏆", "نسيت عيد ميلادها", 'He said "no"\nand left.']
