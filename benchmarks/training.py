@@ -4,9 +4,11 @@
 
 Same model, data, batch, dtype and threads; each measurement is a process of its own, ours and theirs in turn, and the
 ratio is that of neighbours in time. A row holds the median of the rounds. Rows of cases that were not asked for stay
-as they are in benchmarks/training.json. Stock TRL runs without activation checkpointing, its faster setting here, and
-with its default of computing DPO's references in every step; ours computes them once, and its share of that pass over
-three epochs is counted in. `lean` is ours with `recompute: true`, which LLaMA-Factory does by default.
+as they are in benchmarks/training.json; a bench that was stopped goes on, from runs/bench.json.
+
+Stock TRL runs without activation checkpointing, its faster setting here, and with its default of computing DPO's
+references in every step; ours computes them once, and its share of that pass over three epochs is counted in. `lean` is
+ours with `recompute: true`, which LLaMA-Factory does by default.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ EPOCHS = 3  # of the paper, over which one pass for the references is spread
 TIMED = 16  # examples at least, after one step to warm up
 MOST_STEPS = 4
 OUT = Path(__file__).with_suffix(".json")
+SO_FAR = Path("runs/bench.json")  # rounds of a bench that was stopped, which goes on from them
 
 
 def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
@@ -164,10 +167,20 @@ def row(case: Case, peer: str, found: list[dict[str, Measured | None]]) -> dict[
 def compare(cases: list[Case], peers: list[str], rounds: int) -> Iterator[list[dict[str, Any]]]:
     """All rows so far, after every case of every round: rounds lie apart in time, so a slow quarter of an hour of the
     machine is seen as spread."""
-    found: dict[Case, list[dict[str, Measured | None]]] = {case: [] for case in cases}
-    for _, case in itertools.product(range(rounds), cases):
-        found[case].append({name: _apart(*case, name) for name in ("ours", "lean", *peers)})
+    found = _so_far(cases, peers)
+    for number, case in itertools.product(range(rounds), cases):
+        if len(found[case]) <= number:
+            found[case].append({name: _apart(*case, name) for name in ("ours", "lean", *peers)})
+            SO_FAR.parent.mkdir(exist_ok=True)
+            SO_FAR.write_text(json.dumps([[*case, rounds] for case, rounds in found.items()]), encoding="utf-8")
         yield [row(case, peer, found[case]) for case in cases if found[case] for peer in peers]
+
+
+def _so_far(cases: list[Case], peers: list[str]) -> dict[Case, list[dict[str, Measured | None]]]:
+    """The rounds of each case that a stopped bench measured with these peers."""
+    kept = json.loads(SO_FAR.read_text(encoding="utf-8")) if SO_FAR.exists() else []
+    known = {(step, prompt, batch): rounds for step, prompt, batch, rounds in kept}
+    return {case: [one for one in known.get(case, []) if one.keys() >= set(peers)] for case in cases}
 
 
 def best(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -228,6 +241,7 @@ def main() -> None:
     for i, rows in enumerate(compare(cases, peers, chosen.rounds), 1):
         OUT.write_text(json.dumps(other + rows, indent=2) + "\n", encoding="utf-8")
         print(f"{i} of {chosen.rounds * len(cases)} measured", file=sys.stderr)
+    SO_FAR.unlink(missing_ok=True)
     print(*table(rows), *best(rows), sep="\n")
 
 
