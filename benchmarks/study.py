@@ -1,6 +1,6 @@
 """The paper's two claims on a student of 135M parameters: `make study`, or `FULL=1 make study`.
 
-    python benchmarks/study.py [--full] [--claims 1,2] [--out runs/study]
+    python benchmarks/study.py [--full] [--claims 1,2] [--out runs/study] [--set KEY=VALUE]
 
 Claim 1, two-step fine-tuning beats the base: students of ChatGPT's replies, and of all four LLMs', after SFT and after
 SFT and DPO; tested on 100 of the paper's 250 dialogues and on 100 drawn at random from EmpatheticDialogues' test split,
@@ -56,8 +56,8 @@ def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
         files.write_jsonl(folder / f"{name}.jsonl", (d.to_row() for d in [*learnt, *tests]))
 
 
-def students(folder: Path, claims: set[str], full: bool) -> dict[str, Recipe]:
-    """The recipe of every student, by name."""
+def students(folder: Path, claims: set[str], full: bool, own: list[str]) -> dict[str, Recipe]:
+    """The recipe of every student, by name; `own` are settings for all of them."""
     epochs = 3 if full else 1
     rated = [f"dialogues.source={folder}/rated.jsonl", "dialogues.split=own", f"sft.epochs={epochs}"]
     rated += [f"dpo.epochs={epochs}", "sample={known: {human: null}}"]
@@ -78,7 +78,7 @@ def students(folder: Path, claims: set[str], full: bool) -> dict[str, Recipe]:
             asked = [f"method={{name: {method}, rejected: [human]}}", f"strategy={strategy}"]
             every[name] = ("llm-improved", [*taught, *asked])
     return {
-        name: recipes.load(base, [*settings, f"name={name}", f"ledger={folder}/ledger.sqlite"])
+        name: recipes.load(base, [*settings, f"name={name}", f"ledger={folder}/ledger.sqlite", *own])
         for name, (base, settings) in every.items()
     }
 
@@ -128,11 +128,12 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--claims", default="1,2")
     parser.add_argument("--out", type=Path, default=Path("runs/study"))
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE for every recipe")
     given = parser.parse_args()
     folder = given.out.resolve()
     hard, drawn = (250, 500) if given.full else (100, 100)
     dialogues(folder, hard, drawn, 200)
-    chosen = students(folder, set(given.claims.split(",")), given.full)
+    chosen = students(folder, set(given.claims.split(",")), given.full, given.set)
     found: dict[str, list[dict[str, Any]]] = {"rates": [], "differences": []}
     for name, recipe in chosen.items():
         with Progress() as display:
