@@ -115,6 +115,20 @@ def test_known_replies_that_no_test_dialogue_has_are_told_before_any_work(
     assert line.endswith("no test dialogue has a reply of 'human'; theirs are of: dull, kind")
 
 
+def test_a_checkpoint_of_another_recipe_is_not_gone_on_from(empathic, recipe_file: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert empathic("run", recipe_file, "--out", run, "--until", "corpus").returncode == 0
+    manifest = read_json(run / "manifest.json")
+    manifest["stages"]["sft"] = {"status": "running", "recipe": {"seed": 1}, "inputs": {}}
+    files.write_json(run / "manifest.json", manifest)
+    left = run / "student" / ".sft-checkpoints" / "checkpoint-5"
+    left.mkdir(parents=True)
+    (left / "whole").touch()  # going on from it would fail: there is nothing in it
+    done = empathic("run", recipe_file, "--out", run, "--until", "sft")
+    assert done.returncode == 0, done.stderr
+    assert not left.exists()
+
+
 def test_changed_data_under_a_finished_stage_does_it_over(
     empathic, recipe_file: Path, eight: Path, tmp_path: Path
 ) -> None:
