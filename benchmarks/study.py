@@ -26,13 +26,14 @@ from empathic import files, run
 from empathic import recipe as recipes
 from empathic.dialogues import load
 from empathic.dialogues.guard import normal
+from empathic.judge import verdicts
 from empathic.judge.paired import difference
 from empathic.judge.winrate import rounded, win_rate
 from empathic.recipe import Dialogues, Recipe
 from empathic.terminal import Progress
 
 SEED = 42
-MEASURES = ("behaviours", "specificity", "agreed")
+MEASURES = (*verdicts.MEASURES, "agreed")
 LLMS = ("chatgpt", "llama", "gemini", "mixtral")
 OUT = Path(__file__).with_suffix(".json")
 Outcomes = dict[str, dict[str, float]]  # dialogue id -> measure -> 1, 0.5 or 0

@@ -101,12 +101,12 @@ def compare(
 
     with terminal.Progress(quiet=json) as display:
         asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
-        rates, failed = judging.compare_files(a, b, asked, ledger, controls, display.counting("judge"))
+        rates, failed, hollow = judging.compare_files(a, b, asked, ledger, controls, display.counting("judge"))
     if json:
         print_json([rate.to_row() for rate in rates])
     else:
         terminal.rates([rate.to_row() for rate in rates], failed)
-        terminal.hollow(judging.hollow(a, b))
+        terminal.hollow(hollow)
 
 
 @app.command()

@@ -261,3 +261,8 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def short(identity: str) -> str:
+    """A model's name as short as people know it: without its server's address, its folder or most of its hash."""
+    return identity.rsplit(" ", 1)[-1].rsplit("/", 1)[-1][:16]

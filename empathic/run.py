@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from empathic import __version__, files, models
 from empathic.errors import UserError
-from empathic.judge import behaviours
+from empathic.judge import behaviours, epitome
 from empathic.recipe import Recipe
 from empathic.stages import STAGES, Stage, value_at
 from empathic.workspace import Display, Row, Run
@@ -48,6 +48,8 @@ def go(
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(NAMES)}")
     for judge in recipe.judge:
         behaviours.questions(judge.questions)  # a mistake there is better known before an hour of training
+    if recipe.levels:
+        epitome.check(Path(recipe.levels))
     folder = folder.resolve()
     _claim(folder)
     try:

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from empathic import files
 from empathic.judge.hollowness import COLUMNS, Hollowness
+from empathic.ledger import short
 from empathic.report.summary import failed_controls, kinship
 
 console = Console()
@@ -106,13 +107,8 @@ def bill(rows: list[dict[str, Any]]) -> None:
     counted = ("answers", "wasted", "prompt_tokens", "completion_tokens")
     total = {key: sum(row[key] for row in rows) for key in (*counted, "cost")}
     for row in [*rows, {"model": "", "purpose": "in all", **total}]:
-        table.add_row(_model(row["model"]), row["purpose"], *(f"{row[key]:,}" for key in counted), f"{row['cost']:.4f}")
+        table.add_row(short(row["model"]), row["purpose"], *(f"{row[key]:,}" for key in counted), f"{row['cost']:.4f}")
     console.print(table)
-
-
-def _model(identity: str) -> str:
-    """A model's name as short as people know it: without its server's address, its folder or most of its hash."""
-    return identity.rsplit(" ", 1)[-1].rsplit("/", 1)[-1][:16]
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,11 @@ def dialogues_of(folder: Path, split: str) -> Iterator[Dialogue]:
     return (Dialogue.from_row(row) for row in rows if row["split"] == split)
 
 
+def ledger_of(recipe: Recipe, folder: Path) -> Path:
+    """Where a run's ledger is, or the one it shares."""
+    return Path(recipe.ledger) if recipe.ledger else folder / "ledger.sqlite"
+
+
 class Run:
     """A run's folder, its recipe, what it knows of its stages, and how many processes train."""
 
@@ -67,14 +72,9 @@ class Run:
         """The file of a system that is judged: the first quant."""
         return self.path("phone", f"{system}-{self.recipe.phone.quants[0]}.gguf")
 
-    @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
-        """The run's ledger, or the one it shares."""
-        ledger = Ledger(Path(self.recipe.ledger) if self.recipe.ledger else self.path("ledger.sqlite"))
-        try:
-            yield ledger
-        finally:
-            ledger.close()
+    def ledger(self) -> closing[Ledger]:
+        """The run's ledger, or the one it shares, for a `with` block."""
+        return closing(Ledger(ledger_of(self.recipe, self.folder)))
 
     def counter(self, total: int) -> Callable[[], None]:
         """What to call once for each of so many steps of a stage, for the display."""

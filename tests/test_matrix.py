@@ -139,6 +139,8 @@ def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report
     cell = out / "llm-improved.lacking-dimension"
     figures = files.read_json(cell / "summary.json")
     assert figures["corpus"]["preferences"] >= 1
+    improved = [row for row in files.read_jsonl(cell / "teacher.jsonl") if row["teacher"] == "improved"]
+    assert sum(figures["teacher"]["dimensions"].values()) == len(improved) >= 4
     assert "<h1>" in (cell / "report.html").read_text(encoding="utf-8")
     bill = empathic("ledger", out).stdout
-    assert "teacher/naive" in bill and "behaviours" in bill
+    assert "teacher/in-sequence" in bill and "behaviours" in bill

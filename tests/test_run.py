@@ -79,7 +79,7 @@ def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(empathic, whole, reci
         process = _start(tmp_path, recipe_file, "--out", tmp_path / "killed")
         try:
             # The first seconds of a process are imports, where nothing can go wrong: aim past them.
-            process.communicate(timeout=dice.uniform(0.15, 0.5) * whole.seconds)
+            process.communicate(timeout=dice.uniform(0.15, 0.6) * whole.seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
@@ -113,6 +113,11 @@ def test_known_replies_that_no_test_dialogue_has_are_told_before_any_work(
 ) -> None:
     line = refused("run", recipe_file, "--out", tmp_path / "run", "--set", "sample.known={human: 2}")
     assert line.endswith("no test dialogue has a reply of 'human'; theirs are of: dull, kind")
+
+
+def test_a_scorer_that_is_not_there_is_told_before_any_work(refused, recipe_file: Path, tmp_path: Path) -> None:
+    assert "no scorer there" in refused("run", recipe_file, "--out", tmp_path / "run", "--set", "levels=nowhere")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_checkpoint_of_another_recipe_is_not_gone_on_from(empathic, recipe_file: Path, tmp_path: Path) -> None:

@@ -103,6 +103,16 @@ def train(
     shutil.rmtree(settings.output_dir, ignore_errors=True)
 
 
+def check(folder: Path) -> None:
+    """Refuse a folder without a scorer in it.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        raise UserError(f"{folder}: no scorer there; `empathic judge train` makes one")
+
+
 class Scorer:
     """A trained scorer.
 
@@ -114,8 +124,7 @@ class Scorer:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / "adapter_config.json").is_file():
-            raise UserError(f"{folder}: no scorer there; `empathic judge train` makes one")
+        check(folder)
         from peft import PeftModel
 
         base, self.tokenizer = _base((folder / "base.txt").read_text(encoding="utf-8"))
@@ -142,13 +151,7 @@ class Scorer:
 
 def _base(model: str) -> tuple[Any, Any]:
     """A model with a row of logits for the levels of the behaviours, and its tokenizer."""
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    where, (_, tokenizer) = load.folder(model), load.load(model)
-    base = AutoModelForSequenceClassification.from_pretrained(
-        where, num_labels=len(BEHAVIOURS) * len(LEVELS), dtype=torch.float32
-    )
+    base, tokenizer = load.load(model, classes=len(BEHAVIOURS) * len(LEVELS))
     base.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.padding_side = "right"
     return base, tokenizer

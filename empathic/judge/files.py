@@ -21,7 +21,7 @@ def compare_files(
     ledger: Path | None = None,
     tried_on: int = 16,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[list[WinRate], dict[str, list[str]]]:
+) -> tuple[list[WinRate], dict[str, list[str]], list[Hollowness]]:
     """Win rates of the replies in `a` over those in `b`: by behaviours, by specificity (under SmolLM2-135M), agreed.
 
     Args:
@@ -33,7 +33,7 @@ def compare_files(
         progress: told how many of how many scores are there.
 
     Returns:
-        The win rates, and the controls that each judge failed.
+        The win rates, the controls that each judge failed, and how formulaic the replies of both are.
 
     Raises:
         UserError: a file that isn't a reply file, or files that don't answer the same dialogues.
@@ -50,17 +50,8 @@ def compare_files(
         by: [name for name, rate in found.items() if not controls.passes(rate)]
         for by, found in verdicts.control_rates(tries).items()
     }
-    return verdicts.compare(name_a, name_b, scores)[1], failed
-
-
-def hollow(a: Path, b: Path) -> list[Hollowness]:
-    """How formulaic the replies of two files are, on the dialogues that both answered with some word.
-
-    Raises:
-        UserError: as `compare_files` does.
-    """
-    tested, named = _read(a, b)
-    return panel([Dialogue(d.id, d.utterance) for d in tested], dict(named))
+    hollow = panel([Dialogue(d.id, d.utterance) for d in tested], systems)
+    return verdicts.compare(name_a, name_b, scores)[1], failed, hollow
 
 
 def _read(a: Path, b: Path) -> tuple[list[verdicts.Tested], list[tuple[str, verdicts.Replies]]]:

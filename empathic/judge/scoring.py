@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,11 +118,6 @@ def scored(
         return score(sets, [judge], kept, scorer, seed, progress, levels=levels)
 
 
-@contextmanager
-def opened(ledger: Path | None) -> Iterator[Ledger]:
-    """A ledger, or the one in the user's cache."""
-    kept = Ledger(ledger or models.cache() / "ledger.sqlite")
-    try:
-        yield kept
-    finally:
-        kept.close()
+def opened(ledger: Path | None) -> closing[Ledger]:
+    """A ledger, or the one in the user's cache, for a `with` block."""
+    return closing(Ledger(ledger or models.cache() / "ledger.sqlite"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from empathic import files
 from empathic.judge import hollowness
+from empathic.ledger import short
 from empathic.report import charts, summary
 
 SHOWN = 500  # dialogues to browse, spread over the test set where there are more; the page stays under 5 MB
@@ -37,6 +38,7 @@ def write(run: Path) -> Path:
     here = resources.files("empathic.report")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["percent"] = lambda rate: f"{rate:.0%}"
+    environment.filters["short"] = short
     template = environment.from_string((here / "page.html").read_text(encoding="utf-8"))
     page = template.render(
         **_context(run),

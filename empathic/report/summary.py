@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from empathic.ledger import Ledger
 from empathic.recipe import Recipe
 from empathic.report import groups
 from empathic.vote.tally import tally
-from empathic.workspace import dialogues_of
+from empathic.workspace import dialogues_of, ledger_of
 
 _NEEDED = ("dialogues", "corpus", "sft", "dpo", "judge")
 _TRAINING = ("seconds", "examples_per_second", "first_loss", "last_loss", "reward_accuracy")
@@ -89,14 +90,11 @@ def _parts(run: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _bill(run: Path, recipe: Recipe) -> list[dict[str, Any]]:
     """What the ledger that the run uses holds, by model and purpose."""
-    path = Path(recipe.ledger) if recipe.ledger else run / "ledger.sqlite"
+    path = ledger_of(recipe, run)
     if not path.exists():
         return []
-    ledger = Ledger(path)
-    try:
+    with closing(Ledger(path)) as ledger:
         return ledger.bill()
-    finally:
-        ledger.close()
 
 
 def write(run: Path) -> Path:

@@ -14,12 +14,13 @@ from empathic.errors import UserError
 from empathic.student import prompt
 
 
-def load(name: str, template: str | None = None) -> tuple[Any, Any]:
+def load(name: str, template: str | None = None, classes: int = 0) -> tuple[Any, Any]:
     """Load a student and its tokenizer.
 
     Args:
         name: a known model, a GGUF file (dequantised), a folder, or a Hugging Face id.
         template: the chat template to give it, as `student.template` says.
+        classes: above 0, so many rows of logits at the last token, still to be trained, instead of the next word's.
 
     Returns:
         A `PreTrainedModel` in float32 and its tokenizer, with chat template and padding token.
@@ -29,12 +30,15 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     """
     _quiet()
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
     try:
-        where = folder(name)
+        where = dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
         tokenizer = AutoTokenizer.from_pretrained(where)
-        model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
+        if classes:
+            model = AutoModelForSequenceClassification.from_pretrained(where, num_labels=classes, dtype=torch.float32)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:200]
         raise UserError(
@@ -48,11 +52,6 @@ def load(name: str, template: str | None = None) -> tuple[Any, Any]:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
-
-
-def folder(name: str) -> str:
-    """Where transformers finds a model by the name that a recipe gives it: a folder, or a Hugging Face id."""
-    return str(dequantised(models.gguf(name))) if name in models.KNOWN or name.endswith(".gguf") else name
 
 
 def dequantised(path: Path) -> Path:
