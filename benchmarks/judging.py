@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--replies", type=int, default=20)
     given = parser.parse_args()
     tests = [d for d in load.load(Dialogues(), 0) if d.split == "test"][: given.replies]
-    replies = [behaviours.Asked(d.utterance, d.replies["targeted"].text) for d in tests]
+    replies = [behaviours.Asked(d.utterance, d.replies["targeted"].text, d.emotion) for d in tests]
     found: dict[bool, list[float]] = {True: [], False: []}
     with open_endpoint(given.judge) as one, open_endpoint(given.judge) as other:
         for reply in [replies[0], *replies]:  # the first warms up, and leaves what all share

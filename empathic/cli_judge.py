@@ -32,6 +32,7 @@ def judge_controls(
     scorer: Levels = None,
     dialogues: Annotated[int | None, typer.Option(help="On how many dialogues; default: all.")] = None,
     half: Annotated[int | None, typer.Option(min=1, max=2, help="1 to choose by, 2 to report on.")] = None,
+    emotions: Annotated[bool, typer.Option(help="Tell the judge what the writer feels.")] = True,
     json: Json = False,
 ) -> None:
     """Show what a judge can tell apart: a good reply from ones that are worse in one way each."""
@@ -43,7 +44,8 @@ def judge_controls(
     with terminal.Progress(quiet=json) as display:
         asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
         levels = Scorer(scorer) if scorer else None
-        found = trials.trial(asked, ledger, dialogues, display.counting("judge"), half=half, levels=levels)
+        progress = display.counting("judge")
+        found = trials.trial(asked, ledger, dialogues, progress, half=half, levels=levels, emotions=emotions)
     if json:
         print_json(found)
     else:

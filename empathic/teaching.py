@@ -96,7 +96,7 @@ def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
     with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
 
         def best(dialogue: Dialogue, samples: list[str]) -> str:
-            asked = [behaviours.Asked(dialogue.utterance, sample) for sample in samples]
+            asked = [behaviours.Asked(dialogue.utterance, sample, dialogue.emotion) for sample in samples]
             odds = behaviours.score(endpoint, asked, ledger, of=behaviours.questions(judge.questions))
             return samples[max(range(len(samples)), key=lambda i: sum(odds[i].values()))]
 

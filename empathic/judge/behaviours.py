@@ -1,8 +1,9 @@
 """Behaviours: yes/no questions about one reply, scored by the log-odds of the good answer.
 
-Asked which of two replies is "more empathetic", a small judge answers by position; asked what a reply does,
-it can tell, provided it was first shown what a *no* looks like. The probabilities come from the first token of the
-answer. Questions and worked examples are a file, `prompts/behaviours.yaml` where a recipe names no other.
+Asked which of two replies is "more empathetic", a small judge answers by position; asked what a reply does, it can
+tell, provided that it was first shown what a *no* looks like and is told what the writer feels. The probabilities come
+from the first token of the answer. Questions and worked examples are a file, `prompts/behaviours.yaml` where a recipe
+names no other.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ _FLOOR = math.log(1e-6)
 
 @dataclass(frozen=True)
 class Asked:
-    """A reply to be judged, with the dialogue it answers."""
+    """A reply to be judged, with the dialogue it answers and what its speaker feels, where that is known."""
 
     utterance: str
     reply: str
+    emotion: str = ""
 
 
 class Example(BaseModel):
@@ -42,6 +44,7 @@ class Example(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     message: str
     reply: str
+    emotion: str = ""
     answers: tuple[bool, ...]
 
 
@@ -93,39 +96,42 @@ def questions(path: str | None = None) -> Questions:
 
 
 def requests(asked: Asked, of: Questions) -> list[Request]:
-    """The questions about one reply."""
-    shown = [(one.message, one.reply, ["Yes" if answer else "No" for answer in one.answers]) for one in of.examples]
-    return conversations(asked, [_ask(question) for question in of.texts.values()], shown)
+    """The questions about one reply; examples name emotions where the reply's dialogue has one."""
+    shown = [
+        (
+            Asked(one.message, one.reply, one.emotion if asked.emotion.strip() else ""),
+            ["Yes" if answer else "No" for answer in one.answers],
+        )
+        for one in of.examples
+    ]
+    return conversations(asked, [f"{question} Answer yes or no." for question in of.texts.values()], shown)
 
 
 def conversations(
-    asked: Asked, questions: Sequence[str], examples: Sequence[tuple[str, str, Sequence[str]]]
+    asked: Asked, questions: Sequence[str], examples: Sequence[tuple[Asked, Sequence[str]]]
 ) -> list[Request]:
     """A request for one token a question about one reply; they share all but their end, which servers cache.
 
     Args:
-        asked: the message and the reply.
+        asked: the reply.
         questions: what is asked of it.
-        examples: message, reply and an answer a question; turns of the conversation, each request's prefix.
+        examples: replies and an answer a question; turns of the conversation, each request's prefix.
     """
     turns: list[Message] = []
-    for message, reply, answers in examples:
+    for example, answers in examples:
         for number, (question, answer) in enumerate(zip(questions, answers, strict=True)):
-            shown = _shown(message, reply) if number == 0 else ""
+            shown = _shown(example) if number == 0 else ""
             turns += [{"role": "user", "content": shown + question}, {"role": "assistant", "content": answer}]
-    shown = _shown(asked.utterance, asked.reply)
+    shown = _shown(asked)
     return [
         Request([*turns, {"role": "user", "content": shown + question}], max_tokens=1, top_logprobs=20)
         for question in questions
     ]
 
 
-def _shown(utterance: str, reply: str) -> str:
-    return f"Message: {utterance}\n\nReply: {reply.strip() or '(nothing)'}\n\n"
-
-
-def _ask(question: str) -> str:
-    return f"{question} Answer yes or no."
+def _shown(asked: Asked) -> str:
+    feels = f"The writer of the message feels {' '.join(asked.emotion.split())}. " if asked.emotion.strip() else ""
+    return f"Message: {asked.utterance}\n\nReply: {asked.reply.strip() or '(nothing)'}\n\n{feels}"
 
 
 def log_odds(answer: Answer, one: str = "yes", other: str = "no") -> float:

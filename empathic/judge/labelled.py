@@ -42,6 +42,7 @@ class Rated:
     utterance: str
     good: str
     bad: str
+    emotion: str = ""
 
 
 def epitome(folder: Path) -> tuple[list[Levelled], list[Levelled]]:
@@ -107,6 +108,7 @@ def rated(seed: int) -> list[Rated]:
             for rating in (1, 3)
         }
         if all(by_rating.values()):
-            pairs.append(Rated(dialogue.id, dialogue.utterance, dice.choice(by_rating[3]), dice.choice(by_rating[1])))
+            good, bad = dice.choice(by_rating[3]), dice.choice(by_rating[1])
+            pairs.append(Rated(dialogue.id, dialogue.utterance, good, bad, dialogue.emotion))
     random.Random(seed).shuffle(pairs)
     return pairs

@@ -88,7 +88,7 @@ def of_preferences(
     Raises:
         UserError: an endpoint that can't be reached, or fewer than two pairs.
     """
-    tested = [verdicts.Tested(pair.id, pair.utterance) for pair in pairs]
+    tested = [verdicts.Tested(pair.id, pair.utterance, pair.emotion) for pair in pairs]
     systems = {"good": {pair.id: pair.good for pair in pairs}, "bad": {pair.id: pair.bad for pair in pairs}}
     (scores,) = scored([Set(tested, systems, [("good", "bad")])], judge, ledger, progress, seed)
     return verdicts.compare("good", "bad", scores)[1]

@@ -72,6 +72,7 @@ def trial(
     seed: int = 0,
     half: int | None = None,
     levels: Scorer | None = None,
+    emotions: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Try a judge.
 
@@ -83,6 +84,7 @@ def trial(
         seed: of what is shuffled, and of which dialogues a reply's specificity is held against.
         half: 1 or 2, of which each has one dialogue an emotion: what is chosen by the one is reported on the other.
         levels: an EPITOME scorer, to be tried too.
+        emotions: whether the judge is told what the writer feels, as it is where dialogues are labelled.
 
     Returns:
         Fault -> measure (`behaviours`, `specificity`, `agreed`; `levels`, `pairwise` if asked) -> the rate as a row.
@@ -95,8 +97,9 @@ def trial(
         if not 2 <= dialogues <= len(rows):
             raise UserError(f"--dialogues {dialogues}: want 2 to {len(rows)}")
         rows = [rows[i * len(rows) // dialogues] for i in range(dialogues)]
-    said = {d.id: d.utterance for d in load.load(Dialogues(), seed)}
-    tested = [verdicts.Tested(row["id"], said[row["id"]]) for row in rows]
+    about = {d.id: d for d in load.load(Dialogues(), seed)}
+    chosen = [about[row["id"]] for row in rows]
+    tested = [verdicts.Tested(d.id, d.utterance, d.emotion if emotions else "") for d in chosen]
     asked = Set(tested, systems(rows, seed), [("good", fault) for fault in FAULTS])
     (scores,) = scored([asked], judge, ledger, progress, seed, levels)
     return {fault: {by: rate.to_row() for by, rate in of.items()} for fault, of in rates(scores).items()}

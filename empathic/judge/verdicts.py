@@ -22,10 +22,11 @@ Replies = dict[str, str]  # dialogue id -> reply
 
 @dataclass(frozen=True)
 class Tested:
-    """A test dialogue: what a reply answers."""
+    """A test dialogue: what a reply answers, and what its speaker feels, where that is known."""
 
     id: str
     utterance: str
+    emotion: str = ""
 
 
 @dataclass
@@ -98,7 +99,8 @@ def read_replies(path: Path) -> tuple[list[Tested], Replies]:
                 raise UserError(f"{path}:{number}: no text under {key!r}; want id, utterance and reply in every row")
         if row["id"] in replies:
             raise UserError(f"{path}:{number}: the id {row['id']!r} stands twice; ids must differ")
-        tested.append(Tested(row["id"], row["utterance"]))
+        emotion = row.get("emotion")
+        tested.append(Tested(row["id"], row["utterance"], emotion if isinstance(emotion, str) else ""))
         replies[row["id"]] = row["reply"]
     if not tested:
         raise UserError(f"{path}: no replies in it; want one JSON object a line")
@@ -118,7 +120,7 @@ def score_behaviours(
     """Add a judge's log-odds for every reply of every system to `scores`, dialogue by dialogue: prompts are cached."""
     of = behaviours.questions(questions)
     places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
-    asked = [behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places]
+    asked = [behaviours.Asked(d.utterance, systems[name][d.id], d.emotion) for d, name in places]
     for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance, of), strict=True):
         scores.odds.setdefault(judge, {}).setdefault(name, {})[d.id] = odds
         scores.words.setdefault(name, {})[d.id] = len(systems[name][d.id].split())

@@ -42,12 +42,23 @@ def test_an_answer_that_is_neither_tells_nothing() -> None:
     assert behaviours.log_odds(Answer("maybe", "length", {"maybe": -0.1, "perhaps": -3.0})) == 0
 
 
-def test_the_three_questions_share_all_but_their_last_line() -> None:
+def test_questions_about_a_reply_share_all_but_their_last_line() -> None:
     asked = behaviours.requests(behaviours.Asked("I won!", "Well done."), OURS)
     assert len({json.dumps(request.messages[:-1]) for request in asked}) == 1
     bodies = [request.messages[-1]["content"].removesuffix(" Answer yes or no.") for request in asked]
     for body, question in zip(bodies, OURS.texts.values(), strict=True):
         assert body == f"Message: I won!\n\nReply: Well done.\n\n{question}"
+
+
+def test_a_judge_is_told_what_the_writer_feels_where_that_is_known() -> None:
+    turns = behaviours.requests(behaviours.Asked("I won!", "Well done.", "proud\n and glad"), OURS)[0].messages
+    assert "\n\nReply: Well done.\n\nThe writer of the message feels proud and glad. Does" in turns[-1]["content"]
+    shown = [turn["content"] for turn in turns[:-1] if "Message:" in turn["content"]]
+    for one, content in zip(OURS.examples, shown, strict=True):
+        assert f"The writer of the message feels {one.emotion}. " in content
+    for unlabelled in ("", " \n"):
+        turns = behaviours.requests(behaviours.Asked("I won!", "Well done.", unlabelled), OURS)[0].messages
+        assert not any("The writer of the message feels" in turn["content"] for turn in turns)
 
 
 def test_the_examples_come_first_as_turns_that_end_in_an_answer() -> None:

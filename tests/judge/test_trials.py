@@ -50,5 +50,5 @@ def test_a_judge_is_tried_from_the_command_line(empathic, refused, tiny_gguf: Pa
     found = json.loads(done.stdout)
     assert set(found) == set(trials.FAULTS)
     assert all(set(of) == {"behaviours", "specificity", "agreed", "pairwise"} for of in found.values())
-    assert "names a wrong feeling" in empathic("judge", "controls", *settings).stdout
+    assert "names a wrong feeling" in empathic("judge", "controls", *settings, "--no-emotions").stdout
     assert "want 2 to" in refused("judge", "controls", "--dialogues", 1)
