@@ -75,32 +75,29 @@ def judged(
     return scores
 
 
-def cost(ledger: Ledger) -> dict[str, tuple[float, int]]:
-    """By strategy: tokens read and written for an answer, answers of no use included, and how many those were."""
+def cost(ledger: Ledger) -> dict[str, tuple[int, int]]:
+    """By strategy: tokens read and written, answers of no use included, and how many those were."""
     return {
-        row["purpose"].removeprefix("teacher/"): (
-            (row["prompt_tokens"] + row["completion_tokens"]) / max(1, row["answers"]),
-            row["wasted"],
-        )
+        row["purpose"].removeprefix("teacher/"): (row["prompt_tokens"] + row["completion_tokens"], row["wasted"])
         for row in ledger.bill()
         if row["purpose"].startswith("teacher/")
     }
 
 
 def rows_of(
-    systems: dict[str, verdicts.Replies], scores: verdicts.Scores, costs: dict[str, tuple[float, int]]
+    systems: dict[str, verdicts.Replies], scores: verdicts.Scores, costs: dict[str, tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
-    """A row a system: win rates over `direct`, words, stock phrases, and tokens a request."""
+    """A row a system: win rates over `direct`, words, stock phrases, and tokens a reply."""
     for name, replies in systems.items():
         rates = {} if name == "direct" else {r.judge: r.to_row() for r in verdicts.compare(name, "direct", scores)[1]}
-        tokens, wasted = costs.get(name.rsplit(".", 1)[-1], (0.0, 0))
+        tokens, wasted = costs.get(name.rsplit(".", 1)[-1], (0, 0))
         yield {
             "system": name,
             "n": len(replies),
             "rates": rates,
             "words": round(sum(len(words(reply)) for reply in replies.values()) / max(1, len(replies)), 1),
             "stock": round(sum(map(is_stock, replies.values())) / max(1, len(replies)), 3),
-            "tokens": round(tokens),
+            "tokens": round(tokens / max(1, len(replies))),
             "wasted": wasted,
         }
 
@@ -108,7 +105,7 @@ def rows_of(
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The rows as a Markdown table."""
     measures = (*verdicts.MEASURES, "agreed")
-    yield f"| replies | n | {' | '.join(measures)} | words | stock phrases | tokens a request | of no use |"
+    yield f"| replies | n | {' | '.join(measures)} | words | stock phrases | tokens a reply | of no use |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for row in rows:
         rates = [

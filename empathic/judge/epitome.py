@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from empathic import files
 from empathic.errors import UserError
 from empathic.judge.behaviours import Asked
 from empathic.judge.labelled import Levelled
@@ -32,6 +33,8 @@ def train(
 ) -> None:
     """Train a scorer on labelled replies and write its PEFT adapter, heads included, to `out`.
 
+    Killed, it goes on from its last whole epoch when it is called again with the same rows and settings.
+
     Args:
         rows: what to learn from.
         out: the folder to write.
@@ -47,18 +50,9 @@ def train(
         raise UserError("no labelled replies to train a scorer on")
     import torch
     from peft import LoraConfig, get_peft_model
-    from transformers import (
-        DataCollatorWithPadding,
-        PrinterCallback,
-        Trainer,
-        TrainerCallback,
-        TrainingArguments,
-        set_seed,
-    )
+    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainingArguments, set_seed
 
-    class Watch(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            progress(state.global_step, state.max_steps)
+    from empathic.student import checkpoints
 
     set_seed(seed)
     base, tokenizer = _base(model)
@@ -69,15 +63,17 @@ def train(
         {"input_ids": _tokens(tokenizer, row.asked), "labels": [row.levels[name] for name in BEHAVIOURS]}
         for row in rows
     ]
+    under = out.with_name(f"{out.name}-{files.digest([data, model, epochs, seed])[:12]}")
     settings = TrainingArguments(
-        output_dir=str(out.with_name(f".{out.name}-checkpoints")),
+        output_dir=str(checkpoints.folder(under)),
         num_train_epochs=epochs,
         learning_rate=5e-4,
         lr_scheduler_type="cosine",
         warmup_steps=20,
         per_device_train_batch_size=_AT_ONCE,
         train_sampling_strategy="group_by_length",
-        save_strategy="no",
+        save_strategy="epoch",
+        save_total_limit=2,
         logging_strategy="no",
         report_to=[],
         disable_tqdm=True,
@@ -90,10 +86,12 @@ def train(
         train_dataset=data,
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_loss_func=_loss,
-        callbacks=[Watch()],
+        callbacks=[checkpoints.Watch(progress)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    checkpoints.drop_torn(under)
+    done = checkpoints.whole(under)
+    trainer.train(resume_from_checkpoint=str(done[-1]) if done else None)
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     learner.save_pretrained(str(part))

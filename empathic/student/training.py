@@ -18,13 +18,13 @@ import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
-from transformers import PrinterCallback, TrainerCallback, set_seed
+from transformers import PrinterCallback, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
-from empathic.student import load, memory, prompt
+from empathic.student import checkpoints, load, memory, prompt
 from empathic.student.quicken import quicken
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
@@ -63,20 +63,6 @@ class SharedDPOTrainer(DPOTrainer):
             found += zip(indices, chosen.tolist(), rejected.tolist(), strict=True)
         _, of_chosen, of_rejected = zip(*sorted(gather_object(found)), strict=True)
         return {"ref_chosen_logps": list(of_chosen), "ref_rejected_logps": list(of_rejected)}
-
-
-class _Watch(TrainerCallback):
-    """Report every step, and mark each checkpoint as whole once all of it is on disk."""
-
-    def __init__(self, advance: Advance) -> None:
-        self.advance = advance
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.advance(state.global_step, state.max_steps)
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.is_world_process_zero:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / "whole").touch()
 
 
 def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTrainer:
@@ -203,7 +189,7 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
     gpu = torch.cuda.is_available()
     parts = step.passes * int(os.environ.get("WORLD_SIZE", "1"))
     return {
-        "output_dir": str(_checkpoints(out)),
+        "output_dir": str(checkpoints.folder(out)),
         "num_train_epochs": step.epochs,
         "learning_rate": step.learning_rate,
         "per_device_train_batch_size": math.ceil(step.batch_size / parts),
@@ -222,25 +208,19 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
     }
 
 
-def _checkpoints(out: Path) -> Path:
-    return out.with_name(f".{out.name}-checkpoints")
-
-
 def train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]:
     """Train from the last whole checkpoint on, write the adapter, and tidy up."""
     if trainer.unshared:
         say(f"{out.name}: shared prefixes are off, since {trainer.unshared}; training runs as TRL runs it")
     memory.keep_freed()
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Watch(advance))
-    folder = _checkpoints(out)
-    done = sorted(folder.glob("checkpoint-*/whole"), key=lambda path: int(path.parent.name.split("-")[1]))
+    trainer.add_callback(checkpoints.Watch(advance))
+    done = checkpoints.whole(out)
     if trainer.is_world_process_zero():
-        for torn in set(folder.glob("checkpoint-*")) - {path.parent for path in done}:
-            shutil.rmtree(torn)
+        checkpoints.drop_torn(out)
     started = time.monotonic()
     try:
-        trainer.train(resume_from_checkpoint=str(done[-1].parent) if done else None)
+        trainer.train(resume_from_checkpoint=str(done[-1]) if done else None)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
@@ -249,7 +229,7 @@ def train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]
             f"or lower {out.name}.batch_size"
         ) from error
     seconds = time.monotonic() - started
-    resumed = int(done[-1].parent.name.split("-")[1]) if done else 0
+    resumed = checkpoints.steps(done[-1]) if done else 0
     result = _result(trainer, seconds, resumed)
     if trainer.is_world_process_zero():
         part = out.with_name(f".{out.name}.part")
@@ -259,7 +239,7 @@ def train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
         files.write_json(out.with_name(f"{out.name}.json"), result)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(checkpoints.folder(out), ignore_errors=True)
     del trainer
     memory.release()
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,28 @@ def scorer(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert steps == [(i + 1, 48) for i in range(48)]
     assert [path.name for path in out.parent.iterdir()] == ["scorer"], "no checkpoint or part is left"
     return out
+
+
+def test_a_training_that_is_stopped_goes_on_and_ends_alike(tiny: Path, tmp_path: Path) -> None:
+    def stopped_at(most: int) -> Callable[[int, int], None]:
+        def progress(done: int, total: int) -> None:
+            steps.append(done)
+            if done == most:
+                raise KeyboardInterrupt
+
+        return progress
+
+    rows, steps = _rows(), list[int]()
+    epitome.train(rows, tmp_path / "undisturbed", str(tiny), epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        epitome.train(rows, tmp_path / "stopped", str(tiny), epochs=3, progress=stopped_at(5))
+    (torn,) = tmp_path.glob(".stopped-*-checkpoints")
+    (torn / "checkpoint-5").mkdir()
+    epitome.train(rows, tmp_path / "stopped", str(tiny), epochs=3, progress=stopped_at(0))
+    assert steps == [1, 2, 3, 4, 5, 4, 5, 6, 7, 8, 9]
+    one, other = ((tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("undisturbed", "stopped"))
+    assert one == other
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped", "undisturbed"]
 
 
 def test_a_scorer_learns_what_the_labels_say(scorer: Path) -> None:
