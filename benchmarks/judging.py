@@ -2,8 +2,8 @@
 
     python benchmarks/judging.py [--judge local:qwen2.5-coder-1.5b] [--replies 20]
 
-A server each way, on this machine's cores, asked in turn reply by reply; replies are Everyday's `targeted` ones to its
-test dialogues. Prints medians, their ratio with quartiles over replies, and what 250 dialogues of two systems take.
+A server each way, on this machine's cores, asked in turn reply by reply: the default questions and one more, three in
+all; replies are Everyday's `targeted` ones to its test dialogues. Prints medians, their ratio with quartiles over replies, and what 250 dialogues of two systems take.
 """
 
 from __future__ import annotations
@@ -20,13 +20,21 @@ from empathic.judge import behaviours
 from empathic.recipe import Dialogues
 
 DIALOGUES, SYSTEMS = 250, 2
+THIRD = {"understands": "Does the reply understand what the message says?"}
 
 
-def asked(endpoint: Endpoint, reply: behaviours.Asked, kept: bool) -> float:
+def three() -> behaviours.Questions:
+    """The default questions, and a third that the examples answer like the first."""
+    ours = behaviours.questions()
+    examples = [{**one.model_dump(), "answers": [*one.answers, one.answers[0]]} for one in ours.examples]
+    return behaviours.Questions.model_validate({"questions": ours.questions | THIRD, "examples": examples})
+
+
+def asked(endpoint: Endpoint, reply: behaviours.Asked, of: behaviours.Questions, kept: bool) -> float:
     """Seconds for all questions about a reply."""
     server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
     started = time.perf_counter()
-    for request in behaviours.requests(reply, behaviours.questions()):
+    for request in behaviours.requests(reply, of):
         server.chat.completions.create(
             model=endpoint.model,
             messages=request.messages,
@@ -45,13 +53,14 @@ def main() -> None:
     given = parser.parse_args()
     tests = [d for d in load.load(Dialogues(), 0) if d.split == "test"][: given.replies]
     replies = [behaviours.Asked(d.utterance, d.replies["targeted"].text, d.emotion) for d in tests]
+    of = three()
     found: dict[bool, list[float]] = {True: [], False: []}
     with open_endpoint(given.judge) as one, open_endpoint(given.judge) as other:
         for reply in [replies[0], *replies]:  # the first warms up, and leaves what all share
             for kept, endpoint in ((True, one), (False, other)):
-                found[kept].append(asked(endpoint, reply, kept))
+                found[kept].append(asked(endpoint, reply, of, kept))
     ours, plain = (times[1:] for times in (found[True], found[False]))
-    questions = len(behaviours.questions().texts)
+    questions = len(of.texts)
     low, middle, high = statistics.quantiles([b / a for a, b in zip(ours, plain, strict=True)], n=4)
     for name, times in (("kept", ours), ("not kept", plain)):
         whole = statistics.mean(times) * DIALOGUES * SYSTEMS / 60
