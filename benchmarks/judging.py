@@ -3,7 +3,8 @@
     python benchmarks/judging.py [--judge local:qwen2.5-coder-1.5b] [--replies 20]
 
 A server each way, on this machine's cores, asked in turn reply by reply: the default questions and one more, three in
-all; replies are Everyday's `targeted` ones to its test dialogues. Prints medians, their ratio with quartiles over replies, and what 250 dialogues of two systems take.
+all; replies are Everyday's `targeted` ones to its test dialogues. Prints medians, their ratio with quartiles over
+replies, and what 250 dialogues of two systems take.
 """
 
 from __future__ import annotations
