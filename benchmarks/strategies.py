@@ -66,7 +66,7 @@ def judged(
     dialogues: list[Dialogue], systems: dict[str, verdicts.Replies], judge: str, ledger: Path
 ) -> verdicts.Scores:
     """Both measures of every reply, controls among them."""
-    tested = [verdicts.Tested(d.id, d.utterance, d.emotion) for d in dialogues]
+    tested = [verdicts.Tested.of(d) for d in dialogues]
     own = {d.id: d.replies["targeted"].text for d in dialogues}
     systems = systems | verdicts.control_systems([d.id for d in dialogues], own, SEED)
     with Progress() as display:

@@ -210,7 +210,7 @@ def judge(run: Run) -> Row:
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
     pairs += [(student, origin) for origin in recipe.sample.known for student in ("dpo", "sft")]
     asked = Set(
-        [verdicts.Tested(d.id, d.utterance, d.emotion) for d in tests],
+        [verdicts.Tested.of(d) for d in tests],
         systems,
         [*pairs, *verdicts.control_pairs()],
         unasked={"stock": dict.fromkeys(systems["dpo"], controls.STOCK)},

@@ -42,7 +42,7 @@ def compare_files(
     (name_a, _), (name_b, _) = named
     systems = dict(named)
     known = [d for d in load.load(Dialogues(), 0) if d.split == "test"][:tried_on]
-    trial = [verdicts.Tested(d.id, d.utterance, d.emotion) for d in known]
+    trial = [verdicts.Tested.of(d) for d in known]
     trials = verdicts.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
     sets = [Set(tested, systems, [(name_a, name_b)]), Set(trial, trials, verdicts.control_pairs())]
     scores, tries = scored(sets, judge, ledger, progress)

@@ -35,7 +35,7 @@ def _prompts() -> Any:
 def requests(asked: Asked) -> list[Request]:
     """The three questions about one reply."""
     shown = [(Asked(one["message"], one["reply"]), [*map(str, one["answers"])]) for one in _prompts()["examples"]]
-    return conversations(Asked(asked.utterance, asked.reply), [_question(name) for name in BEHAVIOURS], shown)
+    return conversations(asked, [_question(name) for name in BEHAVIOURS], shown)
 
 
 def _question(name: str) -> str:

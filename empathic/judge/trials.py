@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,9 @@ def trial(
             raise UserError(f"--dialogues {dialogues}: want 2 to {len(rows)}")
         rows = [rows[i * len(rows) // dialogues] for i in range(dialogues)]
     about = {d.id: d for d in load.load(Dialogues(), seed)}
-    chosen = [about[row["id"]] for row in rows]
-    tested = [verdicts.Tested(d.id, d.utterance, d.emotion if emotions else "") for d in chosen]
+    tested = [verdicts.Tested.of(about[row["id"]]) for row in rows]
+    if not emotions:
+        tested = [replace(dialogue, emotion="") for dialogue in tested]
     asked = Set(tested, systems(rows, seed), [("good", fault) for fault in FAULTS])
     (scores,) = scored([asked], judge, ledger, progress, seed, levels)
     return {fault: {by: rate.to_row() for by, rate in of.items()} for fault, of in rates(scores).items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
+from empathic.dialogues import Dialogue
 from empathic.endpoint import Endpoint
 from empathic.errors import UserError
 from empathic.judge import behaviours, controls, levels, pairwise, specificity
@@ -27,6 +28,11 @@ class Tested:
     id: str
     utterance: str
     emotion: str = ""
+
+    @classmethod
+    def of(cls, dialogue: Dialogue) -> Tested:
+        """A dialogue as it is tested."""
+        return cls(dialogue.id, dialogue.utterance, dialogue.emotion)
 
 
 @dataclass
