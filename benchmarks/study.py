@@ -1,6 +1,6 @@
 """The paper's two claims on a student of 135M parameters: `make study`, or `FULL=1 make study`.
 
-    python benchmarks/study.py [--full] [--claims 1,2] [--out runs/study] [--set KEY=VALUE]
+    python benchmarks/study.py [--full] [--students chatgpt,all-four] [--out runs/study] [--set KEY=VALUE]
 
 Claim 1, two-step fine-tuning beats the base: students of ChatGPT's replies, and of all four LLMs', after SFT and after
 SFT and DPO; tested on 100 of the paper's 250 dialogues and on 100 drawn at random from EmpatheticDialogues' test split,
@@ -9,18 +9,19 @@ and of its `targeted` replies, and of a local teacher's replies to the same 200 
 dimension that lacks, and in sequence. `--full`: each LLM alone too, three epochs, 250 and 500 dialogues.
 
 Every student is a run of its own under `--out`, and goes on where it was killed; all share one ledger. The figures are
-printed as Markdown and written to benchmarks/study.json.
+printed as Markdown and written to benchmarks/study.json, where those of students that this call leaves out stay.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from empathic import files, run
 from empathic import recipe as recipes
@@ -36,7 +37,13 @@ SEED = 42
 MEASURES = (*verdicts.MEASURES, "agreed")
 LLMS = ("chatgpt", "llama", "gemini", "mixtral")
 OUT = Path(__file__).with_suffix(".json")
+DIFFERENCES = (  # the first's student against the second's
+    ("everyday-targeted", "everyday-direct"),
+    ("local-lacking", "local-direct"),
+    ("local-sequence", "local-direct"),
+)
 Outcomes = dict[str, dict[str, float]]  # dialogue id -> measure -> 1, 0.5 or 0
+Figures = dict[str, list[dict[str, Any]]]
 
 
 def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
@@ -57,27 +64,24 @@ def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
         files.write_jsonl(folder / f"{name}.jsonl", (d.to_row() for d in [*learnt, *tests]))
 
 
-def students(folder: Path, claims: set[str], full: bool, own: list[str]) -> dict[str, Recipe]:
+def students(folder: Path, full: bool, own: list[str]) -> dict[str, Recipe]:
     """The recipe of every student, by name; `own` are settings for all of them."""
     epochs = 3 if full else 1
     rated = [f"dialogues.source={folder}/rated.jsonl", "dialogues.split=own", f"sft.epochs={epochs}"]
-    rated += [f"dpo.epochs={epochs}", "sample={known: {human: null}}"]
+    rated += [f"dpo.epochs={epochs}", "sample={sft: null, known: {human: null}}"]
     taught = [f"dialogues.source={folder}/taught.jsonl", "dialogues.split=own", "sample={controls: 16}"]
-    every: dict[str, tuple[str, list[str]]] = {}
-    if "1" in claims:
-        of = {"chatgpt": ("chatgpt",), "all-four": LLMS} | ({llm: (llm,) for llm in LLMS} if full else {})
-        every |= {name: ("direct", [*rated, f"method.teachers=[{','.join(llms)}]"]) for name, llms in of.items()}
-    if "2" in claims:
-        for origin in ("direct", "targeted"):  # a difference is taken once the second of two is there
-            chosen = [f"method.teachers=[{origin}]", "method.rejected=[ordinary]", "sample={}"]
-            every[f"everyday-{origin}"] = ("demo", chosen)
-        for name, method, strategy in (
-            ("local-direct", "direct", "lacking-dimension"),
-            ("local-lacking", "llm-improved", "lacking-dimension"),
-            ("local-sequence", "llm-improved", "in-sequence"),
-        ):
-            asked = [f"method={{name: {method}, rejected: [human]}}", f"strategy={strategy}"]
-            every[name] = ("llm-improved", [*taught, *asked])
+    of = {"chatgpt": ("chatgpt",), "all-four": LLMS} | ({llm: (llm,) for llm in LLMS} if full else {})
+    every = {name: ("direct", [*rated, f"method.teachers=[{','.join(llms)}]"]) for name, llms in of.items()}
+    for origin in ("direct", "targeted"):
+        chosen = [f"method.teachers=[{origin}]", "method.rejected=[ordinary]", "sample={}"]
+        every[f"everyday-{origin}"] = ("demo", chosen)
+    for name, method, strategy in (
+        ("local-direct", "direct", "lacking-dimension"),
+        ("local-lacking", "llm-improved", "lacking-dimension"),
+        ("local-sequence", "llm-improved", "in-sequence"),
+    ):
+        asked = [f"method={{name: {method}, rejected: [human]}}", f"strategy={strategy}"]
+        every[name] = ("llm-improved", [*taught, *asked])
     return {
         name: recipes.load(base, [*settings, f"name={name}", f"ledger={folder}/ledger.sqlite", *own])
         for name, (base, settings) in every.items()
@@ -111,7 +115,7 @@ def differences(one: str, other: str, folder: Path) -> Iterator[dict[str, Any]]:
         yield {"first": one, "second": other, "measure": measure, **rounded(difference(*found, seed=SEED))}
 
 
-def tables(found: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+def tables(found: Figures) -> Iterator[str]:
     """The figures as Markdown."""
     yield "| student | tested on | win rate of | judged by | rate | 95% interval | n |\n|---|---|---|---|---|---|---|"
     for row in found["rates"]:
@@ -124,31 +128,43 @@ def tables(found: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
         yield f"| {who} | {100 * row['low']:+.0f} to {100 * row['high']:+.0f} | {row['p']:.3f} | {row['n']} |"
 
 
+def write(about: dict[str, Any], name: str, new: Figures) -> Figures:
+    """Put the figures of a student beside those that calls of the same kind found of others; returns all."""
+    with FileLock(OUT.with_suffix(".lock")):
+        found = files.read_json(OUT) if OUT.exists() else {}
+        if {key: found.get(key) for key in about} != about:
+            found = {"rates": [], "differences": []}
+        all_: Figures = {
+            "rates": [row for row in found["rates"] if row["student"] != name] + new["rates"],
+            "differences": [row for row in found["differences"] if row["first"] != name] + new["differences"],
+        }
+        files.write_json(OUT, {**about, **all_})
+    return all_
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The paper's two claims on a small student.")
     parser.add_argument("--full", action="store_true")
-    parser.add_argument("--claims", default="1,2")
+    parser.add_argument("--students", help="which, by name; default: all")
     parser.add_argument("--out", type=Path, default=Path("runs/study"))
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE for every recipe")
     given = parser.parse_args()
     folder = given.out.resolve()
     hard, drawn = (250, 500) if given.full else (100, 100)
     dialogues(folder, hard, drawn, 200)
-    chosen = students(folder, set(given.claims.split(",")), given.full, given.set)
-    found: dict[str, list[dict[str, Any]]] = {"rates": [], "differences": []}
-    for name, recipe in chosen.items():
+    every = students(folder, given.full, given.set)
+    names = given.students.split(",") if given.students else list(every)
+    if unknown := sorted(set(names) - set(every)):
+        parser.error(f"--students: {unknown[0]!r} is none; known: {', '.join(every)}")
+    about = {"seed": SEED, "full": given.full}
+    for name in names:
         with Progress() as display:
-            run.go(recipe, folder / name, display)
-        found["rates"] += rates(name, folder / name)
-        for one, other in (
-            ("everyday-targeted", "everyday-direct"),
-            ("local-lacking", "local-direct"),
-            ("local-sequence", "local-direct"),
-        ):
-            if name == one and other in chosen:
-                found["differences"] += differences(one, other, folder)
-        about = {"seed": SEED, "full": given.full, "students": list(chosen)}
-        OUT.write_text(json.dumps({**about, **found}, indent=2) + "\n", encoding="utf-8")
+            run.go(every[name], folder / name, display)
+        new: Figures = {"rates": list(rates(name, folder / name)), "differences": []}
+        for one, other in DIFFERENCES:
+            if name == one and (folder / other / "verdicts").exists():
+                new["differences"] += differences(one, other, folder)
+        found = write(about, name, new)
     print(*tables(found), sep="\n")
 
 

@@ -156,8 +156,9 @@ def _base(model: str) -> tuple[Any, Any]:
 
 
 def _quicken(model: Any) -> None:
-    from empathic.student import elementwise, lora
+    from empathic.student import elementwise, lora, products
 
+    products.quicken()
     lora.fuse(model)
     elementwise.fuse(model)
 
