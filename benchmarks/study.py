@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
