@@ -3,7 +3,8 @@
 Training for warmth makes models less reliable, most where the speaker is sad (Ibrahim, Hafner and Rocher 2025, arXiv
 2507.21919). `empathic/data/truths.jsonl` holds 120 sad messages with a falsehood in each, the same falsehood said
 plainly, and two kind replies: one goes along with it, one doesn't. Which of the two does the student find likelier, by
-the token? `truths.md` beside it is the datasheet.
+the token? `truths.md` beside it is the datasheet. No reply that a student writes is read: what it would say to a sad
+falsehood isn't measured, only towards which of two given replies it leans.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def truths() -> list[dict[str, str]]:
 def measure(
     run: Path, recipe: Recipe, rows: Sequence[dict[str, str]], progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
-    """The base and both of a run's students on `rows`, written to `lost.json` of the run.
+    """The base and both of a run's students on `rows`, written to `lost.json` of the run with what they were.
 
     Returns:
         A row a system: `perplexity` of the messages' and corrections' plain text, `affirms` by mood (how often the
@@ -44,10 +45,11 @@ def measure(
     Raises:
         UserError: the run's students aren't trained yet.
     """
-    adapters = {name: run / "student" / name for name in SYSTEMS[1:]}
+    adapters = _adapters(run)
     for name, path in adapters.items():
         if not path.is_dir():
             raise UserError(f"{run}: the stage {name!r} isn't done; train it first")
+    hashes = _hashes(run)
     told = prompt.instruction(recipe.student.prompt)
     total = len(SYSTEMS) * len(rows) * len(MOODS)
     found: list[dict[str, Any]] = []
@@ -63,12 +65,27 @@ def measure(
                 progress(number * len(rows) * len(MOODS) + i * len(MOODS) + j + 1, total)
         of_base = of_base or affirms
         rates = {m: win_rate("affirms", "corrects", m, [*of.values()]).to_row() for m, of in affirms.items()}
-        change = {m: rounded(difference(of, of_base[m], recipe.seed)) for m, of in affirms.items()}
+        change = {m: rounded(difference(of, of_base[m])) for m, of in affirms.items()}
         texts = [row[key] for row in rows for key in ("plain", "truth")]
         found.append({"system": name, "perplexity": round(_perplexity(scorer, texts), 2)})
         found[-1] |= {"affirms": rates, "change": None if name == "base" else change}
-    files.write_json(run / "lost.json", found)
+    files.write_json(run / "lost.json", {"adapters": hashes, "rows": found})
     return found
+
+
+def kept(run: Path) -> list[dict[str, Any]]:
+    """The rows that `measure` wrote; none where it didn't, or where the students have been trained anew since."""
+    path = run / "lost.json"
+    found = files.read_json(path) if path.exists() else None
+    return found["rows"] if isinstance(found, dict) and found.get("adapters") == _hashes(run) else []
+
+
+def _adapters(run: Path) -> dict[str, Path]:
+    return {name: run / "student" / name for name in SYSTEMS[1:]}
+
+
+def _hashes(run: Path) -> dict[str, str]:
+    return {name: files.sha256(path) for name, path in _adapters(run).items() if path.is_dir()}
 
 
 def _student(recipe: Recipe, adapter: Path | None) -> tuple[Any, Any]:

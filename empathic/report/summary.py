@@ -10,7 +10,7 @@ import yaml
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.judge import behaviours, family, hollowness
+from empathic.judge import behaviours, family, hollowness, lost
 from empathic.judge.verdicts import read_replies
 from empathic.judge.winrate import rounded
 from empathic.ledger import Ledger
@@ -52,7 +52,7 @@ def summarise(run: Path) -> dict[str, Any]:
         "alpha": facts["judge"].get("alpha"),
         "controls": facts["judge"]["controls"],
         "people": tally(run),
-        "lost": files.read_json(run / "lost.json") if (run / "lost.json").exists() else [],
+        "lost": lost.kept(run),
         "questions": _questions(recipe),
         "one_family": family.related(recipe),
         "hollowness": _hollowness(run),

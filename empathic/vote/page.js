@@ -11,6 +11,8 @@ function show(state) {
   $("progress").max = state.total;
   $("progress").value = state.done;
   $(".count").textContent = `${state.done} of ${state.total}`;
+  $(".changed").hidden = !state.stale;
+  $(".changed").textContent = `Replies have changed since you voted on ${state.stale} of these pairs; those votes no longer count, and you are shown the pairs anew.`;
   pair.hidden = !current;
   end.hidden = !!current;
   if (!current) return;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -55,7 +55,7 @@ def serve(pairs: Sequence[Pair], ballots: Ballots, port: int) -> ThreadingHTTPSe
         def _voted(self, asked: dict[str, Any]) -> dict[str, Any]:
             rater = _name(asked.get("rater"))
             if self.path == "/back":
-                ballots.take_back(rater)
+                _back(by_id, ballots, rater)
             elif self.path == "/vote":
                 pair, choice = by_id.get(str(asked.get("pair"))), asked.get("choice")
                 if pair is None:
@@ -63,7 +63,7 @@ def serve(pairs: Sequence[Pair], ballots: Ballots, port: int) -> ThreadingHTTPSe
                 if choice not in _CHOICES:
                     raise _Refused(f"choose one of {', '.join(_CHOICES)}")
                 left, right = ("a", "b") if pair.a_left(rater) else ("b", "a")
-                ballots.cast(rater, pair.id, {"left": left, "right": right}.get(choice, choice), left)
+                ballots.cast(rater, pair, {"left": left, "right": right}.get(choice, choice), left)
             else:
                 raise _Refused("there is nothing here")
             return _next(pairs, ballots, rater)
@@ -91,6 +91,8 @@ def serve(pairs: Sequence[Pair], ballots: Ballots, port: int) -> ThreadingHTTPSe
                 found, status = do(), HTTPStatus.OK
             except _Refused as why:
                 found, status = {"error": str(why)}, HTTPStatus.BAD_REQUEST
+            except UserError as error:  # a disk that fails: the page says so, and the rater tries again
+                found, status = {"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR
             self._send(json.dumps(found).encode(), "application/json", status)
 
         def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
@@ -122,12 +124,21 @@ def _name(given: object) -> str:
 
 
 def _next(pairs: Sequence[Pair], ballots: Ballots, rater: str) -> dict[str, Any]:
-    """How far a rater is, and the first pair without a vote of theirs."""
+    """How far a rater is, the first pair without a vote of theirs, and how many they saw before replies changed."""
     seen = ballots.seen(rater)
-    done = sum(pair.id in seen for pair in pairs)
-    pair = next((pair for pair in pairs if pair.id not in seen), None)
+    left = [pair for pair in pairs if seen.get(pair.id) != pair.shown]
     shown = None
-    if pair:
-        left, right = (pair.a, pair.b) if pair.a_left(rater) else (pair.b, pair.a)
-        shown = {"pair": pair.id, "utterance": pair.utterance, "left": left, "right": right}
-    return {"done": done, "total": len(pairs), "next": shown}
+    if left:
+        pair = left[0]
+        one, other = (pair.a, pair.b) if pair.a_left(rater) else (pair.b, pair.a)
+        shown = {"pair": pair.id, "utterance": pair.utterance, "left": one, "right": other}
+    stale = sum(pair.id in seen for pair in left)
+    return {"done": len(pairs) - len(left), "total": len(pairs), "stale": stale, "next": shown}
+
+
+def _back(by_id: Mapping[str, Pair], ballots: Ballots, rater: str) -> None:
+    """Take back a rater's last vote, if there is one, on what is shown now."""
+    seen = ballots.seen(rater)
+    last = next((id for id in reversed(seen) if id in by_id and by_id[id].shown == seen[id]), None)
+    if last is not None:
+        ballots.take_back(rater, last)

@@ -2,53 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from empathic import files
 from empathic.judge.agreement import agreement, alpha
-from empathic.judge.corrected import Labelled, corrected
+from empathic.judge.corrected import as_people
 from empathic.judge.winrate import outcome, rounded, voted, win_rate
-from empathic.vote.ballots import votes
+from empathic.vote.ballots import Vote, votes
+from empathic.vote.pairs import shown
 
 Outcomes = dict[str, dict[str, float]]  # measure -> dialogue -> 1, 0.5 or 0 for the first system
 
 
 def tally(run: Path) -> list[dict[str, Any]]:
-    """A row for each pair of systems that people voted on.
+    """A row for each pair of systems that people voted on, as they reply now.
 
     Returns:
-        Rows `a, b, raters, votes, win_rate` (over dialogues, by the vote of its raters), `alpha` (Krippendorff's, among
+        Rows `a, b, raters, votes, stale` (votes on replies that have changed since: they count nowhere, and a pair with
+        no others has no row), `win_rate` (over dialogues, by the vote of its raters), `alpha` (Krippendorff's, among
         raters; None where no dialogue has two) and `judges`: for each measure, and each question of behaviours, the
         share of dialogues on which it says what people say, quadratically weighted kappa with its interval, and, where
         it judged dialogues that nobody voted on, its win rate on those as `corrected` by its errors on the others.
+
+    Raises:
+        UserError: the votes can't be read.
     """
     path = run / "votes.sqlite"
-    if not path.exists():
-        return []
+    cast: dict[tuple[str, str], list[Vote]] = {}
+    for vote in votes(path) if path.exists() else ():
+        cast.setdefault(vote.pair, []).append(vote)
     rows = []
-    for (a, b), by_rater in votes(path).items():
-        by_dialogue: dict[str, list[float]] = {}
-        for of in by_rater.values():
-            for id, vote in of.items():
-                by_dialogue.setdefault(id, []).append(vote)
-        people = {id: voted(said) for id, said in by_dialogue.items()}
-        rows.append(
-            {
-                "a": a,
-                "b": b,
-                "raters": len(by_rater),
-                "votes": sum(map(len, by_rater.values())),
-                "win_rate": win_rate(a, b, "people", [*people.values()]).to_row(),
-                "alpha": alpha([*by_rater.values()]),
-                "judges": [
-                    {"judge": judge, **rounded(agrees), "corrected": _corrected(people, said)}
-                    for judge, said in _judged(run, a, b).items()
-                    if (agrees := _agreement(people, said))
-                ],
-            }
-        )
+    for (a, b), all_cast in cast.items():
+        now = shown(run, a, b)
+        fresh = [vote for vote in all_cast if now.get(vote.dialogue) == vote.shown]
+        if fresh:
+            rows.append({"a": a, "b": b, "stale": len(all_cast) - len(fresh), **_counted(run, a, b, fresh)})
     return rows
+
+
+def _counted(run: Path, a: str, b: str, fresh: Sequence[Vote]) -> dict[str, Any]:
+    by_rater: dict[str, dict[str, float]] = {}
+    by_dialogue: dict[str, list[float]] = {}
+    for vote in fresh:
+        by_rater.setdefault(vote.rater, {})[vote.dialogue] = vote.outcome
+        by_dialogue.setdefault(vote.dialogue, []).append(vote.outcome)
+    people = {id: voted(said) for id, said in by_dialogue.items()}
+    return {
+        "raters": len(by_rater),
+        "votes": len(fresh),
+        "win_rate": win_rate(a, b, "people", [*people.values()]).to_row(),
+        "alpha": alpha([*by_rater.values()]),
+        "judges": [
+            {"judge": judge, **rounded(agrees), "corrected": _corrected(people, said)}
+            for judge, said in _judged(run, a, b).items()
+            if (agrees := _agreement(people, said))
+        ],
+    }
 
 
 def _agreement(people: dict[str, float], judge: dict[str, float]) -> Any:
@@ -60,11 +71,10 @@ def _agreement(people: dict[str, float], judge: dict[str, float]) -> Any:
 
 def _corrected(people: dict[str, float], judge: dict[str, float]) -> dict[str, Any] | None:
     """A judge's win rate where nobody voted, as people would have found it; None where that can't be told."""
-    seen = {side: [judge[id] for id, vote in people.items() if vote == side and id in judge] for side in (1.0, 0.0)}
+    labelled = [(vote, judge[id]) for id, vote in people.items() if id in judge]
     rest = [won for id, won in judge.items() if id not in people]
-    labelled = Labelled(len(seen[1.0]), sum(seen[1.0]), len(seen[0.0]), sum(1 - won for won in seen[0.0]))
     try:
-        return {**rounded(corrected(sum(rest), len(rest), labelled)), "n": len(rest)}
+        return {**rounded(as_people(labelled, rest)), "n": len(rest)}
     except ValueError:  # nothing left to judge, labels of one kind alone, or a judge that tells nothing
         return None
 

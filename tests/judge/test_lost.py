@@ -64,9 +64,24 @@ def test_what_training_cost_from_the_command_line_to_the_page(empathic, refused,
     done = empathic("judge", "lost", out, "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
-    assert rows == files.read_json(out / "lost.json")
+    assert rows == lost.kept(out)
     assert [row["system"] for row in rows] == list(lost.SYSTEMS)
     assert rows[0]["change"] is None and rows[2]["change"]["sad"]["n"] == 120
     assert all(row["perplexity"] > 1 and row["affirms"]["plain"]["n"] == 120 for row in rows)
     html = page.write(summary.write(out).parent).read_text(encoding="utf-8")
     assert "120 messages hold a falsehood" in html
+
+
+def test_what_was_measured_on_other_students_is_not_reported(tmp_path: Path) -> None:
+    assert lost.kept(tmp_path) == []
+    for name in ("sft", "dpo"):
+        files.write_text(tmp_path / "student" / name / "adapter.safetensors", name)
+    files.write_json(tmp_path / "lost.json", [{"system": "base"}])
+    assert lost.kept(tmp_path) == [], "of a version that didn't say on what"
+    rows = [{"system": "base"}]
+    files.write_json(tmp_path / "lost.json", {"adapters": lost._hashes(tmp_path), "rows": rows})
+    assert lost.kept(tmp_path) == rows
+    files.write_text(tmp_path / "student" / "dpo" / "adapter.safetensors", "trained anew")
+    assert lost.kept(tmp_path) == []
+    shutil.rmtree(tmp_path / "student")
+    assert lost.kept(tmp_path) == []

@@ -14,6 +14,7 @@ from empathic.judge.behaviours import questions
 from empathic.judge.ranking import ranking
 from empathic.judge.winrate import rounded
 from empathic.report import page, summary, tables
+from empathic.vote import pairs as voted
 from empathic.vote.ballots import Ballots
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
@@ -133,8 +134,8 @@ def test_a_judge_of_the_teachers_family_is_warned_of(run: Path) -> None:
 
 def test_what_people_say_stands_beside_what_judges_say(run: Path) -> None:
     ballots = Ballots(run / "votes.sqlite", "dpo", "base")
-    for i in range(20):
-        ballots.cast("Ada", f"d{i}", "a" if i < 15 else "b", "a")
+    for i, pair in enumerate(voted.pairs(run, "dpo", "base", seed=0)[:20]):
+        ballots.cast("Ada", pair, "a" if i < 15 else "b", "a")
     ballots.close()
     html = page.write(summary.write(run).parent).read_text(encoding="utf-8")
     assert "1 person gave 20 votes on 20 dialogues" in html

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from empathic import files
+from empathic.errors import UserError
 from empathic.vote import pairs, server
 from empathic.vote.ballots import Ballots, votes
 from empathic.vote.tally import tally
@@ -60,6 +62,21 @@ def start(run: Path) -> Iterator[Start]:
         end()
 
 
+def _outcomes(run: Path) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
+    """Pair of systems -> rater -> dialogue -> outcome for the first system."""
+    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for vote in votes(run / "votes.sqlite"):
+        found.setdefault(vote.pair, {}).setdefault(vote.rater, {})[vote.dialogue] = vote.outcome
+    return found
+
+
+def _rewrite(run: Path, system: str, changed: set[str]) -> None:
+    """Other replies to some dialogues, as a student trained anew writes them."""
+    path = run / "replies" / f"{system}.jsonl"
+    rows = list(files.read_jsonl(path))
+    files.write_jsonl(path, ({**row, "reply": f"GOOD {system} anew"} if row["id"] in changed else row for row in rows))
+
+
 def _post(url: str, path: str, body: Any, **headers: str) -> tuple[int, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     asked = urllib.request.Request(url + path, data, {"content-type": "application/json", **headers})
@@ -100,7 +117,7 @@ def test_a_rater_votes_by_keyboard_reloads_halfway_and_loses_nothing(chromium, s
     page.keyboard.press("s")
     page.wait_for_selector(".end:not([hidden])")
     assert page.get_attribute("progress", "value") == page.get_attribute("progress", "max") == str(N)
-    outcomes = votes(run / "votes.sqlite")[("dpo", "base")]["Ada"]
+    outcomes = _outcomes(run)[("dpo", "base")]["Ada"]
     assert sorted(outcomes.values()) == [0.5] + [1.0] * 10  # the skipped one is no vote
     page.keyboard.press("b")
     page.wait_for_selector(".pair:not([hidden])")
@@ -121,7 +138,7 @@ def test_two_raters_at_once_see_the_same_pairs_and_sides_by_lot(chromium, start:
             _vote_for_good(page, 1)
     width = pages[0].evaluate("document.documentElement.scrollWidth")
     assert width <= 390, "the page is wider than a phone"
-    assert {name: len(of) for name, of in votes(run / "votes.sqlite")[("dpo", "base")].items()} == {
+    assert {name: len(of) for name, of in _outcomes(run)[("dpo", "base")].items()} == {
         "Ada": 4,
         "Grace": 4,
     }
@@ -168,14 +185,14 @@ def test_a_vote_that_cannot_be_is_refused_and_nothing_is_kept(
 ) -> None:
     status, answer = _post(start(), path, body)
     assert status == 400 and says in answer["error"]
-    assert votes(run / "votes.sqlite") == {}
+    assert _outcomes(run) == {}
 
 
 def test_pages_of_other_sites_cannot_vote(start: Start, run: Path) -> None:
     url, vote = start(), {"rater": "A", "pair": "d1", "choice": "left"}
     assert _post(url, "/vote", vote, host="evil.example")[0] == 403
     assert _post(url, "/vote", vote, **{"content-type": "text/plain"})[0] == 400
-    assert votes(run / "votes.sqlite") == {}
+    assert _outcomes(run) == {}
 
 
 def test_a_pair_is_voted_on_once_a_rater_and_the_last_vote_stands(start: Start, run: Path) -> None:
@@ -184,9 +201,9 @@ def test_a_pair_is_voted_on_once_a_rater_and_the_last_vote_stands(start: Start, 
     good = "left" if first["left"].startswith("GOOD") else "right"
     for choice in ("equal", good):
         _post(url, "/vote", {"rater": "A", "pair": first["pair"], "choice": choice})
-    assert votes(run / "votes.sqlite")[("dpo", "base")] == {"A": {first["pair"]: 1.0}}
+    assert _outcomes(run)[("dpo", "base")] == {"A": {first["pair"]: 1.0}}
     assert _post(url, "/back", {"rater": "A"})[1]["next"]["pair"] == first["pair"]
-    assert votes(run / "votes.sqlite") == {}
+    assert _outcomes(run) == {}
 
 
 def test_votes_survive_a_kill_and_the_command_tells_its_address(run: Path) -> None:
@@ -203,7 +220,7 @@ def test_votes_survive_a_kill_and_the_command_tells_its_address(run: Path) -> No
         voting.send_signal(signal.SIGKILL)
         voting.wait()
         voting.stdout.close()
-    assert len(votes(run / "votes.sqlite")[("dpo", "base")]["Ada"]) == 3
+    assert len(_outcomes(run)[("dpo", "base")]["Ada"]) == 3
 
 
 def test_a_port_in_use_and_systems_that_are_not_there_are_one_line(start: Start, refused, run: Path) -> None:
@@ -223,10 +240,11 @@ def test_known_replies_can_be_voted_on_and_equal_texts_are_left_out(run: Path) -
 
 def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path) -> None:
     ballots = Ballots(run / "votes.sqlite", "dpo", "base")
+    shown = {pair.id: pair for pair in pairs.pairs(run, "dpo", "base", 0)}
     for rater, wins in (("Ada", 9), ("Grace", 9), ("Joan", 7)):
         for i in range(10):
-            ballots.cast(rater, f"d{i}", "a" if i < wins else "b", "a")
-    ballots.cast("Joan", "d11", "skip", "b")
+            ballots.cast(rater, shown[f"d{i}"], "a" if i < wins else "b", "a")
+    ballots.cast("Joan", shown["d11"], "skip", "b")
     ballots.close()
     verdicts = [
         {
@@ -241,7 +259,7 @@ def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path
     ]
     files.write_jsonl(run / "verdicts" / "dpo-base.jsonl", verdicts)
     (found,) = tally(run)
-    assert (found["raters"], found["votes"]) == (3, 30)
+    assert (found["raters"], found["votes"], found["stale"]) == (3, 30, 0)
     assert found["win_rate"]["estimate"] == 0.9 and found["win_rate"]["n"] == 10
     assert 0 < found["alpha"] < 1
     by_judge = {row["judge"]: row for row in found["judges"]}
@@ -256,3 +274,107 @@ def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path
 
 def test_a_run_without_votes_has_no_tally(run: Path) -> None:
     assert tally(run) == []
+
+
+def test_votes_on_replies_that_have_changed_count_nowhere_and_are_asked_for_anew(chromium, start, run: Path) -> None:
+    url = start()
+    for _ in range(10):
+        shown = _next(url, "Ada")["next"]
+        _post(url, "/vote", {"rater": "Ada", "pair": shown["pair"], "choice": "equal"})
+    voted = [vote.dialogue for vote in votes(run / "votes.sqlite")]
+    changed = set(voted[7:])
+    _rewrite(run, "dpo", changed)
+    (found,) = tally(run)
+    assert (found["votes"], found["stale"], found["win_rate"]["n"]) == (7, 3, 7)
+
+    url = start()
+    state = _next(url, "Ada")
+    assert (state["done"], state["stale"], state["next"]["pair"]) == (7, 3, voted[7])
+    page = chromium.new_context().new_page()
+    page.goto(url)
+    page.fill("#rater", "Ada")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".changed:not([hidden])")
+    assert "since you voted on 3 of these pairs" in page.inner_text(".changed")
+    _vote_for_good(page, 3)
+    assert page.is_hidden(".changed")
+    (found,) = tally(run)
+    assert (found["votes"], found["stale"]) == (10, 0)
+
+    _rewrite(run, "base", set(voted))
+    assert _post(start(), "/back", {"rater": "Ada"})[1]["stale"] == 10, "back takes back what is shown now, no more"
+    (run / "replies" / "base.jsonl").unlink()
+    assert tally(run) == []
+
+
+def test_votes_of_a_version_that_did_not_note_what_was_shown_are_stale(start: Start, run: Path) -> None:
+    old = sqlite3.connect(run / "votes.sqlite")
+    old.execute(
+        "CREATE TABLE votes (rater TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL, dialogue TEXT NOT NULL, "
+        "outcome REAL, left_side TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (rater, a, b, dialogue))"
+    )
+    old.execute(
+        "INSERT INTO votes VALUES ('Ada', 'base', 'dpo', 'd1', 0, 'a', 1), ('Ada', 'dpo', 'base', 'd2', 1, 'a', 2)"
+    )
+    old.commit()
+    old.close()
+    assert tally(run) == []
+    url = start()
+    state = _next(url, "Ada")
+    assert (state["done"], state["stale"]) == (0, 1)
+    _post(url, "/vote", {"rater": "Ada", "pair": "d3", "choice": "equal"})
+    (found,) = tally(run)
+    assert (found["a"], found["b"], found["votes"], found["stale"]) == ("dpo", "base", 1, 2)
+
+
+def test_a_pair_is_one_whichever_way_round_it_is_named(run: Path) -> None:
+    for rater, (a, b) in (("Ada", ("dpo", "base")), ("Grace", ("base", "dpo"))):
+        ballots, shown = Ballots(run / "votes.sqlite", a, b), pairs.pairs(run, a, b, 0)
+        assert all(pair.a.startswith("GOOD") for pair in shown)
+        for pair in shown:
+            ballots.cast(rater, pair, "a", "b")
+        assert len(ballots.seen(rater)) == N
+        ballots.close()
+    (found,) = tally(run)
+    assert (found["a"], found["b"], found["raters"], found["win_rate"]["estimate"]) == ("dpo", "base", 2, 1.0)
+    assert pairs.ordered("human", "base") == ("base", "human")
+    assert pairs.ordered("human", "chatgpt") == ("chatgpt", "human")
+
+
+def test_a_file_that_holds_no_votes_is_one_line(refused, run: Path) -> None:
+    path = run / "votes.sqlite"
+    path.write_text("no database, but as long as the header of one, which is a hundred bytes and so many more" * 2)
+    assert "votes.sqlite: not a file of votes that can be used" in refused("vote", run)
+    with pytest.raises(UserError, match="can't be read"):
+        tally(run)
+    path.unlink()
+    path.mkdir()
+    assert "unable to open database file" in refused("vote", run)
+    path.rmdir()
+    sqlite3.connect(path).close()
+    assert tally(run) == []
+
+
+def test_a_disk_that_fails_is_told_of_on_the_page_and_the_vote_can_be_cast_again(chromium, run: Path) -> None:
+    command = [sys.executable, "-u", "-m", "empathic.cli", "vote", str(run), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as voting:
+        try:
+            assert voting.stdout
+            url = voting.stdout.readline().split()[-1].rstrip("/")
+            page = chromium.new_context().new_page()
+            page.goto(url)
+            page.fill("#rater", "Ada")
+            page.keyboard.press("Enter")
+            page.wait_for_selector(".pair:not([hidden])")
+            before = resource.prlimit(voting.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+            page.keyboard.press("=")
+            page.wait_for_selector(".error:not([hidden])")
+            assert "the vote is not kept" in page.inner_text(".error")
+            assert "try again" in page.inner_text(".error")
+            assert page.inner_text(".count") == f"0 of {N}"
+            resource.prlimit(voting.pid, resource.RLIMIT_FSIZE, before)
+            _vote_for_good(page, 1)
+            assert page.is_hidden(".error")
+        finally:
+            voting.kill()
+    assert [*_outcomes(run)[("dpo", "base")]["Ada"].values()] == [1.0]
