@@ -19,7 +19,7 @@ from empathic.errors import UserError
 from empathic.ledger import Ledger
 from empathic.money import Purse
 from empathic.pace import Pace
-from empathic.wire import Answer, Request, Unusable, body, ledger_key, not_taken, read, tokens, without
+from empathic.wire import IN_WORDS, Answer, Request, Unusable, body, ledger_key, not_taken, read, tokens, without
 
 Check = Callable[[Answer], object]
 ATTEMPTS = 8
@@ -62,6 +62,7 @@ class Client:
         self._idle: list[Any] = []
         self._reached = False
         self._unknown: set[str] = set()  # parameters that the server turned out not to take
+        self._gives_logprobs = False
 
     async def __aenter__(self) -> Client:
         import openai
@@ -149,10 +150,26 @@ class Client:
                     raise GaveUp(self._failed(error, Counter()).why) from error
 
     async def _chat(self, request: Request, seed: int) -> tuple[Answer, tuple[int, int]]:
-        """One request over the wire: the answer, and prompt and completion tokens."""
+        """The answer to one request, and prompt and completion tokens; in words where its probabilities don't come."""
+        scored = bool(request.top_logprobs) and "logprobs" not in self._unknown
+        answer, tokens = await self._send(request, seed, scored)
+        if not scored:
+            return answer, tokens
+        if answer.logprobs:
+            self._gives_logprobs = True
+            return answer, tokens
+        if not self._gives_logprobs:
+            self._unknown |= {"logprobs", "top_logprobs"}
+        answer, more = await self._send(request, seed, False)
+        return answer, (tokens[0] + more[0], tokens[1] + more[1])
+
+    async def _send(self, request: Request, seed: int, scored: bool) -> tuple[Answer, tuple[int, int]]:
+        """One request over the wire, with log-probabilities where it is `scored`."""
         asked = body(self.endpoint, request, seed)
-        if request.top_logprobs:
+        if scored:
             asked |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+        elif request.top_logprobs:
+            asked["max_tokens"] = max(request.max_tokens, IN_WORDS)
         elif self.endpoint.local:
             asked["extra_body"] = {"cache_prompt": False}  # a reply is a function of its prompt alone
             if request.grammar:
@@ -166,7 +183,7 @@ class Client:
         finally:
             self._idle.append(server)
         self._reached = True
-        found = read(reply, bool(request.top_logprobs))
+        found = read(reply, scored)
         self.pace.answered(time.monotonic() - started)
         return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from empathic.errors import UserError
@@ -127,6 +127,11 @@ class Judge(Section):
     key_env: str | None = None
     questions: str | None = Field(None, description="a file of other questions about one reply; null: ours")
     pairwise: bool = Field(False, description="also ask which of two replies is better, in both orders")
+    levels: bool = Field(
+        False,
+        description="also ask for EPITOME's levels of three behaviours",
+        exclude_if=lambda on: not on,  # runs that were judged without the key are still what their recipe says
+    )
 
 
 class Phone(Section):
@@ -173,6 +178,13 @@ class Recipe(Section):
         if len({*names, *_MEASURES}) < len(names) + len(_MEASURES):
             raise PydanticCustomError("names", f"names must differ, and from {', '.join(_MEASURES)}")
         return judges
+
+    @field_validator("levels")
+    @classmethod
+    def _from_one_side(cls, levels: str | None, others: ValidationInfo) -> str | None:
+        if levels and any(judge.levels for judge in others.data.get("judge", ())):
+            raise PydanticCustomError("levels", "a judge has levels: true, and so only one can say them; choose")
+        return levels
 
     def to_yaml(self) -> str:
         """The resolved recipe, defaults filled in."""

@@ -98,6 +98,7 @@ def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
         def best(dialogue: Dialogue, samples: list[str]) -> str:
             asked = [behaviours.Asked(dialogue.utterance, sample, dialogue.emotion) for sample in samples]
             odds = behaviours.score(endpoint, asked, ledger, of=behaviours.questions(judge.questions))
-            return samples[max(range(len(samples)), key=lambda i: sum(odds[i].values()))]
+            liked = [(bool(of), sum(of.values()) / max(1, len(of))) for of in odds]  # unanswered is no opinion: last
+            return samples[liked.index(max(liked))]
 
         yield best

@@ -9,13 +9,15 @@ from typing import Any
 from empathic.endpoint import Endpoint
 
 Message = dict[str, str]
+IN_WORDS = 8  # tokens for an answer whose probabilities don't come: "The answer is yes" is not one token
 
 
 @dataclass(frozen=True)
 class Request:
     """One chat request, with everything that determines its answer.
 
-    `top_logprobs` above 0 asks for that many log-probabilities of the first token. `grammar`, in llama.cpp's GBNF,
+    `top_logprobs` above 0 asks for that many log-probabilities of the first token, and where a server has none, for
+    the answer in `IN_WORDS` tokens or more. `grammar`, in llama.cpp's GBNF,
     holds a local model to a form that larger ones keep by themselves; other servers know no such thing.
     """
 
@@ -86,11 +88,12 @@ def read(reply: Any, scored: bool = False) -> tuple[Answer, tuple[int, int]]:
     choice = (getattr(reply, "choices", None) or [None])[0]
     if choice is None or choice.message is None:
         raise Unusable("the answer was garbled")
-    first = choice.logprobs.content[0].top_logprobs if scored and choice.logprobs else []
+    content = getattr(choice.logprobs, "content", None) if scored else None
+    first = getattr(content[0], "top_logprobs", None) if content else None
     answer = Answer(
         text=(choice.message.content or "").strip(),
         finish=choice.finish_reason or "stop",
-        logprobs={token.token: token.logprob for token in first},
+        logprobs={token.token: token.logprob for token in first or []},
     )
     usage = reply.usage
     return answer, (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)

@@ -61,12 +61,41 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_gguf(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model as a GGUF file: an endpoint that costs nothing."""
-    from empathic.phone.gguf import convert
+    """The tiny model as a GGUF file that answers what judges are asked: an endpoint that costs nothing."""
+    import torch
 
-    out = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
-    convert(tiny, out, "f32")
-    return out
+    from empathic.judge import behaviours, levels, pairwise
+    from empathic.phone.gguf import convert
+    from empathic.student.load import load
+
+    model, tokenizer = load(str(tiny))
+    asked = []
+    for said in ("I won!", "My dog is gone.", "They put the rent up again, third time this year."):
+        for emotion in ("", "sad"):
+            about = behaviours.Asked(said, "Oh, how is that for you?", emotion)
+            asked += behaviours.requests(about, behaviours.questions()) + levels.requests(about)
+        asked.append(pairwise.request(said, about.reply, "Hm."))
+    begins = torch.stack([_begins(model, tokenizer, one.messages) for one in asked])
+    head = model.get_output_embeddings().weight.detach().clone()
+    answers = [tokenizer.convert_tokens_to_ids(word) for word in ("Yes", "No", "A", "B", "0", "1", "2")]
+    head[answers] += torch.linalg.lstsq(begins, torch.full((len(begins), 1), 20.0), driver="gelsd").solution[:, 0]
+    model.config.tie_word_embeddings = False
+    model.set_output_embeddings(torch.nn.Linear(*head.T.shape, bias=False))
+    model.get_output_embeddings().weight.data = head
+    folder = tmp_path_factory.mktemp("gguf")
+    model.save_pretrained(folder / "tiny")
+    tokenizer.save_pretrained(folder / "tiny")
+    convert(folder / "tiny", folder / "tiny.gguf", "f32")
+    return folder / "tiny.gguf"
+
+
+def _begins(model: Any, tokenizer: Any, messages: list[dict[str, str]]) -> Any:
+    """The state at the place where the answer begins."""
+    import torch
+
+    shown = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    with torch.inference_mode():
+        return model.model(**tokenizer(shown, return_tensors="pt")).last_hidden_state[0, -1].clone()
 
 
 def _eight(folder: Path) -> Path:

@@ -5,6 +5,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,47 @@ def test_parameters_that_a_server_does_not_take_are_left_out(faulty, tmp_path: P
     stubborn = faulty("--takes-no", "model", "--takes-no", "messages")
     with open_endpoint(stubborn.url, "m") as endpoint, pytest.raises(UserError, match=r"400.*'model'"):
         ask(endpoint, asked[:1], Ledger(tmp_path / "s.sqlite"), "test")
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        None,
+        lambda text: None,
+        lambda text: {},
+        lambda text: {"content": None},
+        lambda text: {"content": []},
+        lambda text: {"content": [{"token": "The", "logprob": 0.0, "top_logprobs": []}]},
+        lambda text: {"content": [{"token": "The", "logprob": 0.0, "top_logprobs": None}]},
+    ],
+)
+def test_a_scored_answer_without_probabilities_has_room_for_words(talking, logprobs, tmp_path: Path) -> None:
+    came = []
+
+    def say(messages: list[dict[str, str]]) -> str:
+        came.append(messages)
+        return "The answer is **yes**, I would say, for all that I know of it."
+
+    asked = [Request([{"role": "user", "content": f"{i}?"}], 1, top_logprobs=20) for i in range(40)]
+    endpoint = talking(say, logprobs)
+    answers = ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
+    assert {(answer.text, answer.finish) for answer in answers} == {("The answer is **yes**", "length")}
+    assert not any(answer.logprobs for answer in answers)
+    assert len(came) <= len(asked) + endpoint.in_flight, "what the server doesn't give is asked of it once"
+
+
+def test_one_answer_without_probabilities_does_not_cost_the_others_theirs(talking, tmp_path: Path) -> None:
+    def logprobs(text: str) -> dict[str, object]:
+        top = [{"token": text, "logprob": -0.1}]
+        return {"content": [] if text == "Hm" else [{"token": text, "logprob": -0.1, "top_logprobs": top}]}
+
+    def say(messages: list[dict[str, str]]) -> str:
+        return "Hm, no." if messages[0]["content"] == "3?" else "Yes"
+
+    asked = [Request([{"role": "user", "content": f"{i}?"}], 1, top_logprobs=20) for i in range(12)]
+    answers = ask(replace(talking(say, logprobs), in_flight=1), asked, Ledger(tmp_path / "l.sqlite"), "test")
+    assert (answers.pop(3).text, {answer.text for answer in answers}) == ("Hm, no.", {"Yes"})
+    assert all(answer.logprobs == {"Yes": -0.1} for answer in answers)
 
 
 def test_a_refused_key_is_one_line_that_does_not_show_it(server, tmp_path: Path, monkeypatch) -> None:

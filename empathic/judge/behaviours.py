@@ -27,6 +27,11 @@ from empathic.ledger import Ledger
 from empathic.wire import Answer, Message, Request
 
 _FLOOR = math.log(1e-6)
+_YES_NO = re.compile(r"\byes\b|^\W*no\b|\bno\b(?!\s+\w)", re.I)  # "there is no telling" answers nothing
+_FRAME = re.compile(
+    r"(?i:\n\W*(?:(?:message|reply(?:\s+[ab])?)\W*:|answer\s+(?:yes|no)\b))"
+    r"|(?i:the writer of the message feels)|\bAnswer (?:yes|no|[AB]|[012])\b|<\|"
+)
 
 
 @dataclass(frozen=True)
@@ -131,23 +136,39 @@ def conversations(
 
 def _shown(asked: Asked) -> str:
     feels = f"The writer of the message feels {' '.join(asked.emotion.split())}. " if asked.emotion.strip() else ""
-    return f"Message: {asked.utterance}\n\nReply: {asked.reply.strip() or '(nothing)'}\n\n{feels}"
+    return f"Message: {as_said(asked.utterance)}\n\nReply: {as_said(asked.reply.strip()) or '(nothing)'}\n\n{feels}"
 
 
-def log_odds(answer: Answer, one: str = "yes", other: str = "no") -> float:
-    """log P(one) - log P(other) over all spellings of each; a judge without log-probabilities counts as certain.
+def as_said(text: str) -> str:
+    """A message or reply as a judge is shown it: on one line and in quotation marks where it imitates the asker.
 
-    An answer that holds neither tells nothing: 0.
+    It does where a line opens as ours do, such as "Reply:", or it says what only the asker says. Others stay as they
+    are.
+    """
+    if not _FRAME.search("\n".join(text.splitlines())):
+        return text
+    folded = " ".join(text.split()).replace('"', "'").replace("<|", "< |")
+    return f'"{folded}"'
+
+
+def log_odds(answer: Answer, one: str = "yes", other: str = "no", said: re.Pattern[str] = _YES_NO) -> float | None:
+    """log P(one) - log P(other) over all spellings of each; None where the answer holds neither.
+
+    Args:
+        answer: whose first token's log-probabilities count; without any, its words do, and count as certain.
+        one: a word in lower case.
+        other: its opposite.
+        said: finds either in words.
     """
     mass = {one: 0.0, other: 0.0}
     for token, logprob in answer.logprobs.items():
         word = token.strip().lower()
         if word in mass:
             mass[word] += math.exp(logprob)
-    if not answer.logprobs:
-        said = re.match(r"\W*(\w*)", answer.text.lower())
-        if said and said[1] in mass:
-            mass[said[1]] = 1.0
+    if not answer.logprobs and (found := said.search(answer.text)):
+        mass[re.sub(r"\W", "", found[0]).lower()] = 1.0
+    if not any(mass.values()):
+        return None
     first, second = (max(_FLOOR, math.log(mass[word])) if mass[word] > 0 else _FLOOR for word in (one, other))
     return first - second
 
@@ -164,8 +185,15 @@ def score(
     advance: Callable[[], None] = lambda: None,
     of: Questions | None = None,
 ) -> list[dict[str, float]]:
-    """Log-odds of the good answer by question, for every reply in order; `advance` is called once a question."""
+    """Log-odds of the good answer by question, for every reply in order; `advance` is called once a question.
+
+    A question that was answered by neither yes nor no is left out.
+    """
     of = of or questions()
     asked = [request for reply in replies for request in requests(reply, of)]
-    odds = iter(log_odds(answer) for answer in ask(endpoint, asked, ledger, "behaviours", advance))
-    return [{name: next(odds) * (-1 if name in of.faults else 1) for name in of.texts} for _ in replies]
+    odds = iter([log_odds(answer) for answer in ask(endpoint, asked, ledger, "behaviours", advance)])
+    answered = [{name: next(odds) for name in of.texts} for _ in replies]
+    return [
+        {name: -value if name in of.faults else value for name, value in one.items() if value is not None}
+        for one in answered
+    ]

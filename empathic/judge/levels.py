@@ -53,7 +53,7 @@ def chances(answer: Answer) -> Chances | None:
     for token, logprob in answer.logprobs.items():
         if token.strip() in ("0", "1", "2"):
             mass[int(token)] += math.exp(logprob)
-    if not answer.logprobs and (said := re.search(r"[012]\b", answer.text)):
+    if not answer.logprobs and (said := re.search(r"\b[012]\b", answer.text)):
         mass[int(said[0])] = 1.0
     total = sum(mass)
     return (mass[0] / total, mass[1] / total, mass[2] / total) if total else None

@@ -1,7 +1,7 @@
 """The paper's question: which of two replies is the more empathetic? Asked in both orders.
 
-A judge that answers by position contradicts itself when the replies change places; that counts as a tie, and so does
-an answer that names neither.
+A judge that answers by position contradicts itself when the replies change places; that counts as a tie. An answer
+that names neither leaves the pair without a verdict.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from importlib import resources
 
 from empathic.client import ask
 from empathic.endpoint import Endpoint
-from empathic.judge.behaviours import log_odds
+from empathic.judge.behaviours import as_said, log_odds
 from empathic.judge.winrate import outcome
 from empathic.ledger import Ledger
 from empathic.wire import Request
 
 ORDERS = 2
+_A_B = re.compile(r"\b[AB]\b|^\W*[ab]\W*$")  # in the midst of words a small "a" is an article
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,29 @@ def _question() -> str:
 
 def request(utterance: str, a: str, b: str) -> Request:
     """The question about two replies in this order."""
-    texts = {"message": utterance, "a": a.strip() or "(nothing)", "b": b.strip() or "(nothing)"}
+    one, other = (as_said(reply.strip()) or "(nothing)" for reply in (a, b))
+    texts = {"message": as_said(utterance), "a": one, "b": other}
     shown = re.sub(r"\{(message|a|b)\}", lambda place: texts[place[1]], _question())
     return Request([{"role": "user", "content": shown}], max_tokens=1, top_logprobs=20)
 
 
 def score(
     endpoint: Endpoint, pairs: Sequence[Pair], ledger: Ledger, advance: Callable[[], None] = lambda: None
-) -> list[float]:
+) -> list[float | None]:
     """1 where the judge prefers `one` in both orders, 0 where it prefers `other` in both, else 0.5.
 
-    `advance` is called once an answer, of which there are two a pair.
+    None where it named neither in one of the orders. `advance` is called once an answer, of which there are two a pair.
     """
     asked = []
     for pair in pairs:
         asked += [request(pair.utterance, pair.one, pair.other), request(pair.utterance, pair.other, pair.one)]
-    first = [log_odds(answer, "a", "b") for answer in ask(endpoint, asked, ledger, "pairwise", advance)]
-    found = [(outcome(first[i], 0.0), outcome(0.0, first[i + 1])) for i in range(0, len(first), ORDERS)]
-    return [forward if forward == back else 0.5 for forward, back in found]
+    first = [log_odds(answer, "a", "b", _A_B) for answer in ask(endpoint, asked, ledger, "pairwise", advance)]
+    return [_verdict(forward, back) for forward, back in zip(first[::ORDERS], first[1::ORDERS], strict=True)]
+
+
+def _verdict(forward: float | None, back: float | None) -> float | None:
+    """The outcome for the reply that is A `forward` and B `back`, from the log-odds of A in both orders."""
+    if forward is None or back is None:
+        return None
+    one, two = outcome(forward, 0.0), outcome(0.0, back)
+    return one if one == two else 0.5

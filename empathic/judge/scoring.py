@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -10,14 +12,21 @@ from pathlib import Path
 
 from empathic import models
 from empathic.endpoint import open_endpoint
+from empathic.errors import UserError
 from empathic.judge import behaviours, pairwise, verdicts
 from empathic.judge.epitome import Scorer
+from empathic.judge.levels import BEHAVIOURS
 from empathic.judge.specificity import Specificity
 from empathic.ledger import Ledger
 from empathic.recipe import Judge
 from empathic.student import prompt
 
 _SCORER = "smollm2-135m"
+_USELESS = {  # by the way of asking
+    "behaviours": "answers were neither yes nor no",
+    "pairwise": "pairs had an answer that was neither A nor B",
+    "levels": "answers named no level",
+}
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,15 @@ def score(
         scorer: whose log-probabilities specificity comes from.
         seed: decides which other dialogues a reply's specificity is held against.
         progress: told how many of how many answers are there.
-        say: told of a model being fetched.
+        say: told of a model being fetched, of answers that were of no use, and of specificity being left out, where
+            a set has fewer than two different messages.
         levels: an EPITOME scorer, whose levels are then a measure too.
 
     Raises:
-        UserError: an endpoint that can't be reached, or a set of fewer than two different dialogues.
+        UserError: an endpoint that can't be reached, or a judge none of whose answers is of use.
     """
+    if not all(map(_specific, sets)):
+        say("specificity is left out: it takes replies to two different messages")
     total = sum(answers(one, judges, levels) for one in sets)
     done = itertools.count(1)
 
@@ -70,34 +82,73 @@ def score(
 
     found = [verdicts.Scores() for _ in sets]
     for judge in judges:
+        useless: Counter[str] = Counter()
         with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=say) as endpoint:
             for one, scores in zip(sets, found, strict=True):
-                verdicts.score_behaviours(
+                useless["behaviours"] += verdicts.score_behaviours(
                     one.dialogues, one.systems, endpoint, ledger, scores, advance, judge.name, judge.questions
                 )
                 if judge.pairwise:
-                    verdicts.score_pairwise(
+                    useless["pairwise"] += verdicts.score_pairwise(
                         one.dialogues, one.systems, one.pairs, endpoint, ledger, scores, advance, judge.name
                     )
+                if judge.levels:
+                    useless["levels"] += verdicts.score_asked_levels(
+                        one.dialogues, one.systems, endpoint, ledger, scores, advance, judge.name
+                    )
+        _tell(judge, sets, useless, say)
     for one, scores in zip(sets, found, strict=True):
         systems = {**one.systems, **one.unasked}
-        verdicts.score_specificity(one.dialogues, systems, scorer, seed, scores, advance)
+        if _specific(one):
+            verdicts.score_specificity(one.dialogues, systems, scorer, seed, scores, advance)
         if levels:
             verdicts.score_levels(one.dialogues, systems, levels, scores, advance)
     return found
 
 
+def _specific(one: Set) -> bool:
+    """Whether there is another message to hold a reply against."""
+    return len({d.utterance for d in one.dialogues}) > 1
+
+
+def _tell(judge: Judge, sets: Sequence[Set], useless: Counter[str], say: Callable[[str], None]) -> None:
+    """Say how many of a judge's answers were of no use.
+
+    Raises:
+        UserError: all of them.
+    """
+    wanted: Counter[str] = Counter()
+    for one in sets:
+        wanted.update(_wanted(judge, *_counts(one)))
+    for way, count in useless.items():
+        if count and count == wanted[way]:
+            raise UserError(f"{judge.endpoint}: all {count} {_USELESS[way]}; give {judge.name} another endpoint")
+        if count:
+            say(f"{judge.name}: {count} of {wanted[way]} {_USELESS[way]}")
+
+
+def _wanted(judge: Judge, replies: int, pairs: int) -> dict[str, int]:
+    """How much a judge is to answer of so many replies, and pairs of them, by the way of asking."""
+    asked = {"behaviours": replies * len(behaviours.questions(judge.questions).texts)}
+    return asked | {"pairwise": judge.pairwise * pairs, "levels": judge.levels * len(BEHAVIOURS) * replies}
+
+
+def _counts(one: Set) -> tuple[int, int]:
+    """A set's replies, and its pairs of replies."""
+    both = sum(len(one.systems[a].keys() & one.systems[b].keys()) for a, b in one.pairs)
+    return sum(map(len, one.systems.values())), both
+
+
 def answers(one: Set, judges: Sequence[Judge], levels: Scorer | None = None) -> int:
     """How many answers and scores a set takes."""
-    replies = sum(map(len, one.systems.values()))
-    both = sum(len(one.systems[a].keys() & one.systems[b].keys()) for a, b in one.pairs)
-    asked = sum(questions(judge, replies, both) for judge in judges)
-    return asked + (1 + bool(levels)) * sum(map(len, {**one.systems, **one.unasked}.values()))
+    asked = sum(questions(judge, *_counts(one)) for judge in judges)
+    return asked + (_specific(one) + bool(levels)) * sum(map(len, {**one.systems, **one.unasked}.values()))
 
 
 def questions(judge: Judge, replies: int, pairs: int) -> int:
     """How many questions a judge is asked about so many replies, and pairs of them."""
-    return len(behaviours.questions(judge.questions).texts) * replies + judge.pairwise * pairwise.ORDERS * pairs
+    wanted = _wanted(judge, replies, pairs)
+    return sum(wanted.values()) + (pairwise.ORDERS - 1) * wanted["pairwise"]
 
 
 def scored(
@@ -107,15 +158,18 @@ def scored(
     progress: Callable[[int, int], None] = lambda done, total: None,
     seed: int = 0,
     levels: Scorer | None = None,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> list[verdicts.Scores]:
     """Scores without a run: one judge, specificity under SmolLM2-135M, answers kept in `ledger` or the user's cache.
+
+    What `score` says goes to stderr, so that printed figures stay whole.
 
     Raises:
         UserError: as `score` does.
     """
     with opened(ledger) as kept:
         scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
-        return score(sets, [judge], kept, scorer, seed, progress, levels=levels)
+        return score(sets, [judge], kept, scorer, seed, progress, say, levels)
 
 
 def opened(ledger: Path | None) -> closing[Ledger]:

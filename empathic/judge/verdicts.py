@@ -40,40 +40,54 @@ class Scores:
     """Scores of replies.
 
     Attributes:
-        odds: log-odds by judge, system, dialogue id and question.
+        odds: log-odds by judge, system, dialogue id and question; questions without an answer are left out.
         preferred: by judge, pair of systems and id, what the judge said of the two: 1, 0.5 or 0 for the first.
         nats: specificity by system and id.
-        levels: the EPITOME scorer's mean level of three behaviours, 0 to 2, by system and id.
+        levels: mean level of EPITOME's three behaviours, 0 to 2, by judge ("" is the trained scorer), system and id.
         words: words by system and id.
     """
 
     odds: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
     preferred: dict[str, dict[tuple[str, str], dict[str, float]]] = field(default_factory=dict)
     nats: dict[str, dict[str, float]] = field(default_factory=dict)
-    levels: dict[str, dict[str, float]] = field(default_factory=dict)
+    levels: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def behaviours(self, judge: str, system: str, id: str) -> float:
-        """A judge's mean log-odds of the good answer over its questions."""
+        """A judge's mean log-odds of the good answer over the questions that it answered.
+
+        Raises:
+            ZeroDivisionError: it answered none.
+        """
         odds = self.odds[judge][system][id]
         return sum(odds.values()) / len(odds)
+
+    def level(self, system: str, id: str) -> float | None:
+        """The mean level by all who were asked for levels; None where one of them has none."""
+        found = [value for of in self.levels.values() if (value := of.get(system, {}).get(id)) is not None]
+        return sum(found) / len(found) if found and len(found) == len(self.levels) else None
 
     def outcomes(self, a: str, b: str) -> dict[str, dict[str, float]]:
         """Who won each dialogue that both systems were scored on: id -> measure -> 1, 0.5 or 0 for `a`.
 
         The measures are the judges of a panel by name (where there are several), `behaviours` by their vote,
-        `specificity`, `agreed` where both are there, `levels`, and `pairwise` by the vote of those who were asked.
+        `specificity`, `agreed` where both are there, `levels`, and `pairwise` by the vote of those who were asked. A
+        judge without an answer on either reply has no say.
         """
         by_judge: dict[str, dict[str, float]] = {}
         for judge, of_judge in self.odds.items():
             for id in of_judge.get(a, {}).keys() & of_judge.get(b, {}).keys():
-                won = outcome(self.behaviours(judge, a, id), self.behaviours(judge, b, id))
-                by_judge.setdefault(id, {})[judge] = won
+                if of_judge[a][id] and of_judge[b][id]:
+                    won = outcome(self.behaviours(judge, a, id), self.behaviours(judge, b, id))
+                    by_judge.setdefault(id, {})[judge] = won
         panel = len(self.odds) > 1
         found = {id: {**(of if panel else {}), "behaviours": voted([*of.values()])} for id, of in by_judge.items()}
-        for measure, scores in (("specificity", self.nats), ("levels", self.levels)):
-            for id in scores.get(a, {}).keys() & scores.get(b, {}).keys():
-                found.setdefault(id, {})[measure] = outcome(scores[a][id], scores[b][id])
+        for id in self.nats.get(a, {}).keys() & self.nats.get(b, {}).keys():
+            found.setdefault(id, {})["specificity"] = outcome(self.nats[a][id], self.nats[b][id])
+        for id in {id for of in self.levels.values() for id in of.get(a, {})}:
+            one, other = self.level(a, id), self.level(b, id)
+            if one is not None and other is not None:
+                found.setdefault(id, {})["levels"] = outcome(one, other)
         for of in found.values():
             if of.keys() >= set(MEASURES):
                 of["agreed"] = agreed([of[measure] for measure in MEASURES])
@@ -122,14 +136,24 @@ def score_behaviours(
     advance: Callable[[], None] = lambda: None,
     judge: str = "judge",
     questions: str | None = None,
-) -> None:
-    """Add a judge's log-odds for every reply of every system to `scores`, dialogue by dialogue: prompts are cached."""
+) -> int:
+    """Add a judge's log-odds for every reply of every system to `scores`, dialogue by dialogue: prompts are cached.
+
+    Returns:
+        How many answers were neither yes nor no.
+    """
     of = behaviours.questions(questions)
-    places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
+    places = _places(dialogues, systems)
     asked = [behaviours.Asked(d.utterance, systems[name][d.id], d.emotion) for d, name in places]
-    for (d, name), odds in zip(places, behaviours.score(endpoint, asked, ledger, advance, of), strict=True):
+    found = behaviours.score(endpoint, asked, ledger, advance, of)
+    for (d, name), odds in zip(places, found, strict=True):
         scores.odds.setdefault(judge, {}).setdefault(name, {})[d.id] = odds
         scores.words.setdefault(name, {})[d.id] = len(systems[name][d.id].split())
+    return len(of.texts) * len(found) - sum(map(len, found))
+
+
+def _places(dialogues: Sequence[Tested], systems: Mapping[str, Replies]) -> list[tuple[Tested, str]]:
+    return [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
 
 
 def score_pairwise(
@@ -141,12 +165,44 @@ def score_pairwise(
     scores: Scores,
     advance: Callable[[], None] = lambda: None,
     judge: str = "judge",
-) -> None:
-    """Add which of two replies a judge prefers, for every pair of systems and every dialogue that both answer."""
+) -> int:
+    """Add which of two replies a judge prefers, for every pair of systems and every dialogue that both answer.
+
+    Returns:
+        How many of these have no verdict, for want of an answer that names A or B.
+    """
     places = [((a, b), d) for d in dialogues for a, b in pairs if d.id in systems[a] and d.id in systems[b]]
     asked = [pairwise.Pair(d.utterance, systems[a][d.id], systems[b][d.id]) for (a, b), d in places]
-    for (pair, d), won in zip(places, pairwise.score(endpoint, asked, ledger, advance), strict=True):
-        scores.preferred.setdefault(judge, {}).setdefault(pair, {})[d.id] = won
+    found = pairwise.score(endpoint, asked, ledger, advance)
+    for (pair, d), won in zip(places, found, strict=True):
+        if won is not None:
+            scores.preferred.setdefault(judge, {}).setdefault(pair, {})[d.id] = won
+    return found.count(None)
+
+
+def score_asked_levels(
+    dialogues: Sequence[Tested],
+    systems: Mapping[str, Replies],
+    endpoint: Endpoint,
+    ledger: Ledger,
+    scores: Scores,
+    advance: Callable[[], None] = lambda: None,
+    judge: str = "judge",
+) -> int:
+    """Add the mean of the levels that a judge expects, for every reply of every system that it names all three of.
+
+    Returns:
+        How many answers named no level.
+    """
+    places = _places(dialogues, systems)
+    asked = [behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places]
+    found = levels.score(endpoint, asked, ledger, advance)
+    of_judge = scores.levels.setdefault(judge, {})
+    for (d, name), of in zip(places, found, strict=True):
+        expected = [levels.expected(chances) for chances in of.values() if chances]
+        if len(expected) == len(of):
+            of_judge.setdefault(name, {})[d.id] = sum(expected) / len(expected)
+    return sum(chances is None for of in found for chances in of.values())
 
 
 def score_specificity(
@@ -183,10 +239,10 @@ def score_levels(
     advance: Callable[[], None] = lambda: None,
 ) -> None:
     """Add the EPITOME scorer's mean level for every reply of every system to `scores`."""
-    places = [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
+    places = _places(dialogues, systems)
     found = scorer.chances([behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places], advance)
     for (d, name), of in zip(places, found, strict=True):
-        scores.levels.setdefault(name, {})[d.id] = sum(map(levels.expected, of.values())) / len(of)
+        scores.levels.setdefault("", {}).setdefault(name, {})[d.id] = sum(map(levels.expected, of.values())) / len(of)
 
 
 def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[WinRate]]:
@@ -213,11 +269,12 @@ def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
             shown.setdefault("probabilities", {})[judge] = {
                 question: round(behaviours.probability(value), 6) for question, value in odds.items()
             }
-            shown.setdefault("log_odds", {})[judge] = round(scores.behaviours(judge, system, id), 4)
+            if odds:
+                shown.setdefault("log_odds", {})[judge] = round(scores.behaviours(judge, system, id), 4)
     if id in scores.nats.get(system, {}):
         shown["specificity"] = round(scores.nats[system][id], 4)
-    if id in scores.levels.get(system, {}):
-        shown["levels"] = round(scores.levels[system][id], 4)
+    if (level := scores.level(system, id)) is not None:
+        shown["levels"] = round(level, 4)
     return shown
 
 

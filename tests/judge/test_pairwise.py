@@ -22,10 +22,12 @@ PAIRS = [pairwise.Pair("I won!", "kind words", "meh"), pairwise.Pair("I lost.", 
     [
         (lambda a, b: "A" if "kind" in a else "B", [1.0, 0.0]),
         (lambda a, b: "A.", [0.5, 0.5]),  # answers by position
-        (lambda a, b: "Both are fine", [0.5, 0.5]),
+        (lambda a, b: "The kinder one is **B**." if "kind" in b else "It's a clear case: A", [1.0, 0.0]),
+        (lambda a, b: "Both are a delight", [None, None]),
+        (lambda a, b: "A" if "words" in a else "I'd rather not say" if "words" in b else "B", [None, 0.5]),
     ],
 )
-def test_only_what_holds_in_both_orders_is_a_win(talking, answer, outcomes: list[float], tmp_path: Path) -> None:
+def test_only_what_holds_in_both_orders_is_a_win(talking, answer, outcomes: list[float | None], tmp_path: Path) -> None:
     def say(messages: list[dict[str, str]]) -> str:
         shown = re.search(r"Reply A: (.*)\n\nReply B: (.*)\n\n", messages[-1]["content"])
         assert shown
