@@ -90,23 +90,34 @@ def compare(
     key_env: KeyEnv = None,
     questions: Questions = None,
     pairwise: Pairwise = False,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option("--teacher", metavar="NAME", help="Who taught a file's system; may be given several times."),
+    ] = None,
     ledger: Kept = None,
     controls: Annotated[int, typer.Option(min=2, max=64, help="Dialogues that the judge is tried on first.")] = 16,
     json: Json = False,
 ) -> None:
-    """Judge two reply files against each other: win rates with intervals, controls the judge failed, and hollowness."""
+    """Judge two reply files against each other: win rates with intervals, also at equal lengths, and hollowness.
+
+    Controls that the judge failed, and teachers of its own family, are named; with --json on stderr.
+    """
     from empathic import terminal
     from empathic.judge import files as judging
     from empathic.recipe import Judge
 
     with terminal.Progress(quiet=json) as display:
-        asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
-        rates, failed, hollow = judging.compare_files(a, b, asked, ledger, controls, display.counting("judge"))
+        name = model or judge
+        asked = Judge(name=name, endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
+        progress = display.counting("judge")
+        found = judging.compare_files(a, b, asked, ledger, controls, teacher or (), progress)
     if json:
-        print_json([rate.to_row() for rate in rates])
+        print_json(found.win_rates)
+        for doubt in terminal.doubts(found.failed, found.one_family):
+            print(doubt, file=sys.stderr)
     else:
-        terminal.rates([rate.to_row() for rate in rates], failed)
-        terminal.hollow(hollow)
+        terminal.rates(found.win_rates, found.failed, found.one_family, found.length_controlled)
+        terminal.hollow(found.hollowness)
 
 
 @app.command()

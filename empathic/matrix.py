@@ -16,6 +16,7 @@ from empathic import files
 from empathic import run as pipeline
 from empathic.errors import UserError
 from empathic.recipe import Recipe, first_fault, place
+from empathic.report.summary import failed_controls
 from empathic.workspace import Display, Row
 
 
@@ -61,7 +62,8 @@ def go(
         processes: as for a run.
 
     Returns:
-        A row a cell: its name and, once it is judged, its win rates.
+        A row a cell: its name and, once it is judged, its win rates, the controls that its judges `failed`, and the
+        judges that are of `one_family` with a teacher.
 
     Raises:
         UserError: as `cells` and `run.go` do.
@@ -75,11 +77,18 @@ def go(
         display.note(f"cell {number} of {len(every)}: {name}")
         ledger = cell.ledger or str(folder.resolve() / "ledger.sqlite")
         pipeline.go(cell.model_copy(update={"ledger": ledger}), folder / name, display, until, redo, processes)
-        rows.append({"cell": name, "win_rates": _rates(folder / name)})
+        rows.append({"cell": name, **_judged(folder / name)})
     files.write_jsonl(folder / "matrix.jsonl", rows)
     return rows
 
 
-def _rates(folder: Path) -> list[dict[str, Any]]:
-    summary = folder / "summary.json"
-    return files.read_json(summary)["win_rates"] if summary.exists() else []
+def _judged(folder: Path) -> dict[str, Any]:
+    path = folder / "summary.json"
+    if not path.exists():
+        return {"win_rates": [], "failed": {}, "one_family": []}
+    figures = files.read_json(path)
+    return {
+        "win_rates": figures["win_rates"],
+        "failed": failed_controls(figures),
+        "one_family": figures["one_family"],
+    }

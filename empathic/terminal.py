@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,9 +22,10 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from empathic import files
+from empathic.judge import family
 from empathic.judge.hollowness import COLUMNS, Hollowness
 from empathic.ledger import short
-from empathic.report.summary import failed_controls, kinship
+from empathic.report.summary import failed_controls
 
 console = Console()
 ABOUT = {
@@ -117,11 +118,18 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-def rates(rows: list[dict[str, Any]], failed: dict[str, list[str]] | None = None) -> None:
-    """A table of win rates; judges that failed a control are marked."""
+def rates(
+    rows: list[dict[str, Any]],
+    failed: Mapping[str, list[str]] | None = None,
+    one_family: Sequence[dict[str, str]] = (),
+    level: Sequence[dict[str, Any]] = (),
+) -> None:
+    """A table of win rates, at equal lengths too where those are given; judges that failed a control are marked."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("", "judged by", "win rate", "95% interval", "ties", "n"):
+    lengths = ["at equal lengths"] if level else []
+    for column in ("", "judged by", "win rate", "95% interval", *lengths, "ties", "n"):
         table.add_column(column, justify="left" if column in ("", "judged by") else "right")
+    controlled = {(row["a"], row["b"], row["judge"]): _at_equal_lengths(row) for row in level}
     for row in rows:
         mark = " *" if (failed or {}).get(row["judge"]) else ""
         table.add_row(
@@ -129,13 +137,25 @@ def rates(rows: list[dict[str, Any]], failed: dict[str, list[str]] | None = None
             row["judge"] + mark,
             f"{row['estimate']:.0%}",
             f"{row['low']:.0%} to {row['high']:.0%}",
+            *(controlled.get((row["a"], row["b"], row["judge"]), "") for _ in lengths),
             str(row["ties"]),
             str(row["n"]),
         )
     console.print(table)
-    for judge, controls in (failed or {}).items():
-        if controls:
-            console.print(f"[dim]* {judge} failed the control: {', '.join(controls)}[/dim]", highlight=False)
+    for doubt in doubts(failed or {}, one_family):
+        console.print(f"[dim]{escape(doubt)}[/dim]", highlight=False)
+
+
+def doubts(failed: Mapping[str, list[str]], one_family: Sequence[dict[str, str]]) -> list[str]:
+    """What to mind in win rates: controls that judges failed, and judges of a teacher's family."""
+    found = [f"* {judge} failed the control: {', '.join(names)}" for judge, names in failed.items() if names]
+    return found + [f"mind that {warning}" for warning in family.warnings(one_family)]
+
+
+def _at_equal_lengths(row: dict[str, Any]) -> str:
+    if row.get("extrapolated") or row["estimate"] is None:
+        return "beyond the lengths seen"
+    return f"{row['estimate']:.0%} ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
 
 
 def hollow(rows: Sequence[Hollowness]) -> None:
@@ -165,6 +185,13 @@ def trials(found: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:
     console.print(table)
     n = max(row["n"] for of in found.values() for row in of.values())
     console.print(f"[dim]{n} dialogues; in brackets the 95% interval; 50% is a coin[/dim]", highlight=False)
+
+
+def preferences(found: dict[str, Any]) -> None:
+    """How often each way of asking is of people's mind, and by how much behaviours are more often."""
+    rates(found["rates"])
+    more = found["over_pairwise"]
+    console.print(f"[dim]behaviours over pairwise: {_change(more)}, p = {more['p']:.3f}[/dim]", highlight=False)
 
 
 def levels(found: dict[str, dict[str, Any]]) -> None:
@@ -233,17 +260,15 @@ def closing(folder: Path) -> None:
     console.print()
     console.print(table)
     console.print()
-    failed = failed_controls(summary)
-    rates([row for row in summary["win_rates"] if (row["a"], row["b"]) == ("dpo", "base")], failed)
-    for warning in kinship(summary):
-        console.print(f"[dim]mind that {escape(warning)}[/dim]", highlight=False)
+    main = [row for row in summary["win_rates"] if (row["a"], row["b"]) == ("dpo", "base")]
+    rates(main, failed_controls(summary), summary["one_family"])
     console.print(f"\nthe page   {folder / 'report.html'}", highlight=False, soft_wrap=True)
     for path in sorted((folder / "phone").glob("dpo-*.gguf")):
         console.print(f"the file   {path} ({path.stat().st_size / 1e6:.0f} MB)", highlight=False, soft_wrap=True)
 
 
 def matrix(rows: list[dict[str, Any]], folder: Path) -> None:
-    """A table of a matrix: what each cell's dpo student wins over the base."""
+    """A table of a matrix: what each cell's dpo student wins over the base, and what to mind in it."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("cell")
     judges = sorted({rate["judge"] for row in rows for rate in row["win_rates"]})
@@ -251,9 +276,17 @@ def matrix(rows: list[dict[str, Any]], folder: Path) -> None:
         table.add_column(judge, justify="right")
     for row in rows:
         rates = {rate["judge"]: rate for rate in row["win_rates"] if (rate["a"], rate["b"]) == ("dpo", "base")}
-        table.add_row(row["cell"], *(_rate(rates[judge]) if judge in rates else "" for judge in judges))
+        marks = {judge: " *" if row["failed"].get(judge) else "" for judge in judges}
+        table.add_row(row["cell"], *(_rate(rates[judge]) + marks[judge] if judge in rates else "" for judge in judges))
     console.print()
     console.print(table)
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for doubt in doubts(row["failed"], row["one_family"]):
+            found.setdefault(doubt, []).append(row["cell"])
+    for doubt, cells in found.items():
+        where = "" if len(cells) == len(rows) else f" ({', '.join(cells)})"
+        console.print(f"[dim]{escape(doubt + where)}[/dim]", highlight=False)
     console.print(f"\nthe runs   {folder}", highlight=False, soft_wrap=True)
 
 

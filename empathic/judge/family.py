@@ -6,8 +6,9 @@ Panickssery, Bowman and Feng (2024, arXiv 2404.13076) measure the preference.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from empathic.recipe import Recipe
+from empathic.recipe import Judge, Recipe
 
 _FAMILIES = {  # family: what a model's name holds
     "GPT": r"gpt|\bo[134]\b|openai",
@@ -27,13 +28,27 @@ def family(model: str) -> str | None:
     return next((found for found, holds in _FAMILIES.items() if re.search(holds, name)), None)
 
 
-def related(recipe: Recipe) -> list[dict[str, str]]:
-    """Judges of a recipe that are of a teacher's family: rows `judge, teacher, family`."""
+def teachers(recipe: Recipe) -> list[str]:
+    """Who teaches in a recipe: the model that is asked, or those whose replies are on record."""
     teacher = recipe.teacher
-    teachers = [teacher.model or teacher.endpoint] if teacher.endpoint else recipe.method.teachers
+    return [teacher.model or teacher.endpoint] if teacher.endpoint else recipe.method.teachers
+
+
+def related(judges: Iterable[Judge], teachers: Iterable[str]) -> list[dict[str, str]]:
+    """Judges that are of a teacher's family: rows `judge, teacher, family`."""
+    named = list(teachers)
     return [
         {"judge": judge.name, "teacher": name, "family": of}
-        for judge in recipe.judge
-        for name in teachers
+        for judge in judges
+        for name in named
         if (of := family(judge.model or judge.endpoint)) and of == family(name)
+    ]
+
+
+def warnings(related: Iterable[dict[str, str]]) -> list[str]:
+    """What a reader is told of each row of `related`."""
+    return [
+        f"the judge {row['judge']} and the teacher {row['teacher']} are both {row['family']} models, "
+        "and models favour what sounds like themselves"
+        for row in related
     ]

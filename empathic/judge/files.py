@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from empathic.dialogues import Dialogue, load
 from empathic.errors import UserError
-from empathic.judge import controls, verdicts
+from empathic.judge import controls, family, verdicts
 from empathic.judge.hollowness import Hollowness, panel
+from empathic.judge.pairs import at_equal_lengths
 from empathic.judge.scoring import Set, scored
-from empathic.judge.winrate import WinRate
 from empathic.recipe import Dialogues, Judge
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two reply files against each other.
+
+    Attributes:
+        win_rates: of the first over the second, rows as `summary.json` has them.
+        length_controlled: what is left of them at equal lengths, likewise.
+        failed: the controls that each judge failed.
+        one_family: the judge, where it is of a teacher's family: rows as `family.related` has them.
+        hollowness: how formulaic the replies of both are.
+    """
+
+    win_rates: list[dict[str, Any]]
+    length_controlled: list[dict[str, Any]]
+    failed: dict[str, list[str]]
+    one_family: list[dict[str, str]]
+    hollowness: list[Hollowness]
 
 
 def compare_files(
@@ -20,8 +41,9 @@ def compare_files(
     judge: Judge,
     ledger: Path | None = None,
     tried_on: int = 16,
+    teachers: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[list[WinRate], dict[str, list[str]], list[Hollowness]]:
+) -> Compared:
     """Win rates of the replies in `a` over those in `b`: by behaviours, by specificity (under SmolLM2-135M), agreed.
 
     Args:
@@ -30,13 +52,12 @@ def compare_files(
         judge: who is asked.
         ledger: where answers are kept; default: in the user's cache, so that a judge's controls are paid for once.
         tried_on: on how many of Everyday's test dialogues the judge's controls run.
+        teachers: who taught the systems, where that is known.
         progress: told how many of how many scores are there.
 
-    Returns:
-        The win rates, the controls that each judge failed, and how formulaic the replies of both are.
-
     Raises:
-        UserError: a file that isn't a reply file, or files that don't answer the same dialogues.
+        UserError: a file that isn't a reply file, or files that don't answer the same dialogues or differ in what
+            their speakers feel.
     """
     tested, named = _read(a, b)
     (name_a, _), (name_b, _) = named
@@ -51,7 +72,13 @@ def compare_files(
         for by, found in verdicts.control_rates(tries).items()
     }
     hollow = panel([Dialogue(d.id, d.utterance) for d in tested], systems)
-    return verdicts.compare(name_a, name_b, scores)[1], failed, hollow
+    return Compared(
+        win_rates=[rate.to_row() for rate in verdicts.compare(name_a, name_b, scores)[1]],
+        length_controlled=[rate.to_row() for rate in at_equal_lengths(name_a, name_b, scores)],
+        failed=failed,
+        one_family=family.related([judge], teachers),
+        hollowness=hollow,
+    )
 
 
 def _read(a: Path, b: Path) -> tuple[list[verdicts.Tested], list[tuple[str, verdicts.Replies]]]:
@@ -66,4 +93,17 @@ def _read(a: Path, b: Path) -> tuple[list[verdicts.Tested], list[tuple[str, verd
     name_a, name_b = a.stem, b.stem
     if name_a == name_b:
         name_a, name_b = str(a), str(b)
-    return tested, [(name_a, of_a), (name_b, of_b)]
+    return _labelled(a, b, tested, tested_b), [(name_a, of_a), (name_b, of_b)]
+
+
+def _labelled(a: Path, b: Path, of_a: list[verdicts.Tested], of_b: list[verdicts.Tested]) -> list[verdicts.Tested]:
+    """The dialogues with the emotion that either file names, in an order that doesn't hang on which file is first."""
+    emotions = {d.id: d.emotion for d in of_a}
+    for d in of_b:
+        known = emotions[d.id]
+        if known and d.emotion and known != d.emotion:
+            raise UserError(
+                f"{b}: the emotion of id {d.id!r} is {d.emotion!r}, and {known!r} in {a}; make them one, or drop one"
+            )
+    merged = [replace(d, emotion=emotions[d.id] or d.emotion) for d in of_b]
+    return sorted(merged, key=lambda d: d.id)

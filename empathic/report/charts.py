@@ -20,6 +20,10 @@ def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") 
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
 
 
+def _cut(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
 def intervals(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> str:
     """Win rates as points with their 95% intervals, around the line of 50%.
 
@@ -27,7 +31,8 @@ def intervals(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> str:
         rows: win rates as `summary.json` has them.
         names: what readers call each judge.
     """
-    left, right, step, top = 150, 60, 34, 26
+    labels = [_cut(names.get(row["judge"], row["judge"])) for row in rows]
+    left, right, step, top = max(150, *(24 + 11 * len(label) for label in labels)), 76, 34, 26
     height = top + step * len(rows) + 6
 
     def x(rate: float) -> float:
@@ -40,7 +45,7 @@ def intervals(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> str:
         body.append(_text(x(tick), top - 12, f"{tick:.0%}", "middle", "tick"))
     for i, row in enumerate(rows):
         y = top + step * i + step / 2
-        body.append(_text(left - 14, y + 5, names.get(row["judge"], row["judge"]), "end"))
+        body.append(_text(left - 14, y + 5, labels[i], "end"))
         body.append(f'<line x1="{x(row["low"]):.1f}" x2="{x(row["high"]):.1f}" y1="{y}" y2="{y}" class="whisker"/>')
         body.append(f'<circle cx="{x(row["estimate"]):.1f}" cy="{y}" r="6" class="point"/>')
         body.append(_text(_WIDTH - right + 16, y + 5, f"{row['estimate']:.0%}", "start", "value"))

@@ -29,8 +29,9 @@ show();
 const number = (text) => parseFloat(text.replaceAll(",", ""));
 
 function compare(a, b) {
-  const numbers = [number(a), number(b)];
-  return numbers.some(Number.isNaN) ? a.localeCompare(b) : numbers[0] - numbers[1];
+  const [one, other] = [number(a), number(b)];
+  if (Number.isNaN(one) && Number.isNaN(other)) return a.localeCompare(b);
+  return Number.isNaN(one) ? -1 : Number.isNaN(other) ? 1 : one - other;
 }
 
 function sort(table, column, head) {

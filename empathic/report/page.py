@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from empathic import files
-from empathic.judge import hollowness
+from empathic.judge import family, hollowness
 from empathic.ledger import short
 from empathic.report import charts, summary
 
 SHOWN = 500  # dialogues to browse, spread over the test set where there are more; the page stays under 5 MB
+_CHANCE = 0.05  # of 95% intervals lie wholly on one side of 50% where neither side is better
 JUDGES = {
     "behaviours": "behaviours",
     "specificity": "specificity",
@@ -61,11 +63,10 @@ def _context(run: Path) -> dict[str, Any]:
     history = {step: files.read_json(run / "student" / f"{step}.json")["history"] for step in ("sft", "dpo")}
     words = {system: [len(row["reply"].split()) for row in rows] for system, rows in replies.items()}
     main = [r for r in figures["win_rates"] if (r["a"], r["b"]) == ("dpo", "base")]
-    others: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in figures["win_rates"]:
-        if row not in main:
-            others.setdefault((row["a"], row["b"]), []).append(row)
+    failed = summary.failed_controls(figures)
     pairs = _pairs(run, replies)
+    shown = spread(pairs, SHOWN)
+    parts = figures["by_emotion"] + figures["by_length"]
     return {
         "name": manifest["name"],
         "beats": {(row["a"], row["b"]): row for row in figures["who_beats_whom"]},
@@ -74,9 +75,10 @@ def _context(run: Path) -> dict[str, Any]:
         "figures": figures,
         "manifest": manifest,
         "main": main,
-        "others": others,
-        "failed": summary.failed_controls(figures),
-        "kinship": summary.kinship(figures),
+        "by_measure": {row["judge"]: row for row in main},
+        "failed": failed,
+        "alike": _alike(failed),
+        "kinship": family.warnings(figures["one_family"]),
         "judges": JUDGES,
         "systems": SYSTEMS,
         "control_names": CONTROLS,
@@ -86,20 +88,40 @@ def _context(run: Path) -> dict[str, Any]:
         },
         "reward_chart": charts.curve([row["rewards/margins"] for row in history["dpo"]], "Reward margin", True),
         "length_chart": charts.lengths(words, SYSTEMS),
-        "mean_words": {system: sum(counts) / max(1, len(counts)) for system, counts in words.items()},
-        "pairs": pairs,
-        "first": pairs[len(pairs) // 2],
+        "parts": {
+            "n": len(parts),
+            "by_chance": _CHANCE * len(parts),
+            "apart": sum(row["low"] > 0.5 or row["high"] < 0.5 for row in parts),
+        },
+        "pairs": shown,
+        "of": len(pairs),
+        "first": shown[len(shown) // 2],
         "recipe": (run / "recipe.yaml").read_text(encoding="utf-8"),
         "files": {path.name: path.stat().st_size / 1e6 for path in sorted((run / "phone").glob("*.gguf"))},
     }
 
 
+def _alike(failed: dict[str, list[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Who failed the same controls, by these."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for judge, names in failed.items():
+        if names:
+            found.setdefault(tuple(names), []).append(judge)
+    return found
+
+
+def spread(rows: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of the rows (two or more), evenly spaced, the first and the last among them."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[i * (len(rows) - 1) // (most - 1)] for i in range(most)]
+
+
 def _pairs(run: Path, replies: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Dialogues before and after, spread over the test set, with scores and who won by both measures."""
+    """Dialogues before and after, with scores and who won by both measures."""
     by_id = {system: {row["id"]: row for row in rows} for system, rows in replies.items()}
     verdicts = {row["id"]: row for row in files.read_jsonl(run / "verdicts" / "dpo-base.jsonl")}
     shared = [row for row in replies["dpo"] if row["id"] in by_id["base"] and row["id"] in verdicts]
-    chosen = shared[:: max(1, len(shared) // SHOWN)][:SHOWN]
     names = {1.0: "won", 0.0: "lost", 0.5: "tied"}
     return [
         {
@@ -110,5 +132,5 @@ def _pairs(run: Path, replies: dict[str, list[dict[str, Any]]]) -> list[dict[str
             "outcome": names[verdicts[row["id"]]["outcomes"].get("agreed", 0.5)],
             "disputed": {0.0, 1.0} <= set(verdicts[row["id"]]["outcomes"].values()),
         }
-        for row in chosen
+        for row in shared
     ]

@@ -15,7 +15,7 @@ from empathic.judge.verdicts import read_replies
 from empathic.judge.winrate import rounded
 from empathic.ledger import Ledger
 from empathic.recipe import Recipe
-from empathic.report import groups
+from empathic.report import corpus, groups
 from empathic.vote.tally import tally
 from empathic.workspace import dialogues_of, ledger_of
 
@@ -41,7 +41,7 @@ def summarise(run: Path) -> dict[str, Any]:
     return {
         "dialogues": {side: facts["dialogues"][side] for side in ("train", "test")},
         "teacher": facts["teacher"],
-        "corpus": facts["corpus"],
+        "corpus": {**facts["corpus"], "by_origin": corpus.by_origin(run)},
         "training": {step: {k: facts[step][k] for k in _TRAINING if k in facts[step]} for step in ("sft", "dpo")},
         "judge": facts["judge"]["judge"],
         "win_rates": facts["judge"]["win_rates"],
@@ -50,11 +50,13 @@ def summarise(run: Path) -> dict[str, Any]:
         "ranking": facts["judge"].get("ranking", []),
         "who_beats_whom": facts["judge"].get("who_beats_whom", []),
         "alpha": facts["judge"].get("alpha"),
+        "judge_kappas": facts["judge"].get("judge_kappas", []),
         "controls": facts["judge"]["controls"],
         "people": tally(run),
         "lost": lost.kept(run),
         "questions": _questions(recipe),
-        "one_family": family.related(recipe),
+        "levels_asked": [judge.name for judge in recipe.judge if judge.levels],
+        "one_family": family.related(recipe.judge, family.teachers(recipe)),
         "hollowness": _hollowness(run),
         **_parts(run),
         "bill": _bill(run, recipe),
@@ -113,12 +115,3 @@ def failed_controls(summary: dict[str, Any]) -> dict[str, list[str]]:
         judge: [name for name, found in controls.items() if not found["passes"]]
         for judge, controls in summary["controls"].items()
     }
-
-
-def kinship(summary: dict[str, Any]) -> list[str]:
-    """A warning for each judge that is of a teacher's family."""
-    return [
-        f"the judge {row['judge']} and the teacher {row['teacher']} are both {row['family']} models, "
-        "and models favour what sounds like themselves"
-        for row in summary["one_family"]
-    ]

@@ -9,6 +9,7 @@ from typing import Any
 from empathic import files
 
 Row = dict[str, Any]
+_JOINT = ("behaviours", "agreed", "pairwise")  # measures that every judge has a say in
 
 
 def write(run: Path) -> Path:
@@ -32,13 +33,16 @@ def write(run: Path) -> Path:
 def tables(figures: Row) -> Iterator[tuple[str, list[Row]]]:
     """The tables of a summary that have rows, by name."""
     level = {(row["a"], row["b"], row["judge"]): row for row in figures["length_controlled"]}
+    rates = [row | _under("at_equal_lengths", level.get(_pair(row), {})) for row in figures["win_rates"]]
     found = {
-        "win_rates": [row | _under("at_equal_lengths", level.get(_pair(row), {})) for row in figures["win_rates"]],
-        "differences": figures["differences"],
+        "win_rates": _with_family(rates, figures),
+        "differences": _with_family(figures["differences"], figures),
         "ranking": figures["ranking"],
-        "who_beats_whom": figures["who_beats_whom"],
-        "by_emotion": figures["by_emotion"],
-        "by_length": figures["by_length"],
+        "who_beats_whom": _with_family(figures["who_beats_whom"], figures),
+        "by_emotion": _with_family(figures["by_emotion"], figures),
+        "by_length": _with_family(figures["by_length"], figures),
+        "alpha": _alphas(figures),
+        "judge_kappas": figures["judge_kappas"],
         "controls": [
             {"judge": judge, "control": name, **of}
             for judge, controls in figures["controls"].items()
@@ -49,8 +53,13 @@ def tables(figures: Row) -> Iterator[tuple[str, list[Row]]]:
         "people": [
             _flat({"a": said["a"], "b": said["b"], **of}) for said in figures["people"] for of in said["judges"]
         ],
+        "people_win_rates": [
+            {"raters": said["raters"], "votes": said["votes"], **said["win_rate"]} for said in figures["people"]
+        ],
+        "corpus": figures["corpus"]["by_origin"],
         "training": [{"step": step, **of} for step, of in figures["training"].items()],
         "bill": figures["bill"],
+        "seconds": [{"stage": stage, "seconds": seconds} for stage, seconds in figures["seconds"].items()],
     }
     return ((name, rows) for name, rows in found.items() if rows)
 
@@ -60,7 +69,25 @@ def _pair(row: Row) -> tuple[str, str, str]:
 
 
 def _under(name: str, of: Row) -> Row:
-    return {f"{name}_{key}": of.get(key) for key in ("estimate", "low", "high")}
+    return {f"{name}_{key}": of.get(key) for key in ("estimate", "low", "high", "extrapolated")}
+
+
+def _with_family(rows: list[Row], figures: Row) -> list[Row]:
+    """Rows with the families that judges behind a measure share with a teacher; empty where there are none."""
+
+    joint = (*_JOINT, "levels") if figures["levels_asked"] else _JOINT
+
+    def families(measure: str) -> list[str]:
+        return sorted({of["family"] for of in figures["one_family"] if measure in (*joint, of["judge"])})
+
+    return [{**row, "family": ", ".join(families(row["judge"]))} for row in rows]
+
+
+def _alphas(figures: Row) -> list[Row]:
+    """Krippendorff's alpha among judges and among people, where there are several."""
+    found = [{"among": "judges", "a": "dpo", "b": "base", "alpha": figures["alpha"]}]
+    found += [{"among": "people", "a": said["a"], "b": said["b"], "alpha": said["alpha"]} for said in figures["people"]]
+    return [row for row in found if row["alpha"] is not None]
 
 
 def _flat(row: Row, before: str = "") -> Row:

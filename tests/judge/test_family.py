@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from empathic.judge.family import family, related
-from empathic.recipe import load
+from empathic.judge.family import family, related, teachers, warnings
+from empathic.recipe import Judge, Recipe, load
 
 NAMES = {
     "gpt-4o-2024-08-06": "GPT",
@@ -24,9 +24,21 @@ def test_a_models_name_tells_its_family(name: str, of: str | None) -> None:
     assert family(name) == of
 
 
+def _related(recipe: Recipe) -> list[dict[str, str]]:
+    return related(recipe.judge, teachers(recipe))
+
+
 def test_a_judge_of_the_teachers_family_is_named() -> None:
-    assert related(load("demo")) == []
-    found = related(load("demo", ["teacher.endpoint=local:qwen2.5-coder-1.5b", "method.name=llm-improved"]))
+    assert _related(load("demo")) == []
+    found = _related(load("demo", ["teacher.endpoint=local:qwen2.5-coder-1.5b", "method.name=llm-improved"]))
     assert [(row["judge"], row["family"]) for row in found] == [("qwen", "Qwen")]
     judged = load("demo", ["method.teachers=[chatgpt]", 'judge=[{name: a, endpoint: "http://x/v1", model: gpt-4o}]'])
-    assert related(judged) == [{"judge": "a", "teacher": "chatgpt", "family": "GPT"}]
+    assert _related(judged) == [{"judge": "a", "teacher": "chatgpt", "family": "GPT"}]
+
+
+def test_any_of_several_teachers_may_be_the_judges_relative() -> None:
+    found = related([Judge()], ["gpt-4o", "qwen-max", "nobody-knows", "qwq-32b"])
+    assert [row["teacher"] for row in found] == ["qwen-max", "qwq-32b"]
+    first, second = warnings(found)
+    assert first.startswith("the judge qwen and the teacher qwen-max are both Qwen models") and "qwq-32b" in second
+    assert related([Judge()], []) == []

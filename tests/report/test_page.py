@@ -4,96 +4,27 @@ import itertools
 import re
 from pathlib import Path
 
-import pandas
 import pytest
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.judge import controls, pairs, verdicts
-from empathic.judge.behaviours import questions
-from empathic.judge.ranking import ranking
-from empathic.judge.winrate import rounded
-from empathic.report import page, summary, tables
-from empathic.vote import pairs as voted
+from empathic.report import page, summary
 from empathic.vote.ballots import Ballots
+from empathic.vote.pairs import pairs
 
-NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
+
+def _page(run: Path) -> str:
+    return page.write(summary.write(run).parent).read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run directory as the stages leave it, judged by the real code, with text that could break a page."""
-    ids = [f"d{i}" for i in range(24)]
-    scores = verdicts.Scores()
-    for system, lift in (("base", 0.0), ("sft", 0.5), ("dpo", 1.0), ("control:own", 1.0), ("stock", 1.5)):
-        scores.odds.setdefault("tiny", {})[system] = {
-            id: dict.fromkeys(questions().texts, lift + i % 3) for i, id in enumerate(ids)
-        }
-        scores.words[system] = {id: 20 + int(10 * lift) + i % 4 for i, id in enumerate(ids)}
-        scores.nats[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
-    rates, level = [], []
-    for a, b in (("dpo", "base"), ("sft", "base")):
-        rows, found = verdicts.compare(a, b, scores)
-        files.write_jsonl(tmp_path / "verdicts" / f"{a}-{b}.jsonl", rows)
-        rates += [rate.to_row() for rate in found]
-        level += [rate.to_row() for rate in pairs.at_equal_lengths(a, b, scores)]
-    tried = {
-        by: {name: {"rate": r.estimate, "n": r.n, "passes": controls.passes(r)} for name, r in found.items()}
-        for by, found in verdicts.control_rates(scores).items()
-    }
-    for system in ("base", "sft", "dpo"):
-        rows = [
-            {"id": id, "emotion": "sad", "situation": "", "utterance": NASTY, "reply": f"{system} {id} {NASTY}"}
-            for id in ids
-        ]
-        files.write_jsonl(tmp_path / "replies" / f"{system}.jsonl", rows)
-    known = {"human": {"text": NASTY}}
-    files.write_jsonl(
-        tmp_path / "dialogues.jsonl",
-        ({"id": id, "situation": "", "utterance": NASTY, "replies": known, "split": "test"} for id in ids),
-    )
-    step = {"loss": 0.6, "rewards/margins": 0.1, "rewards/accuracies": 1.0}
-    for name in ("sft", "dpo"):
-        files.write_json(tmp_path / "student" / f"{name}.json", {"history": [step, {**step, "loss": 0.4}]})
-    (tmp_path / "recipe.yaml").write_text("name: nasty\n", encoding="utf-8")
-    trained = {"seconds": 1.0, "examples_per_second": 2.0, "first_loss": 0.6, "last_loss": 0.4}
-    facts = {
-        "dialogues": {"train": 72, "test": 24, "leaks_dropped": 0},
-        "teacher": {
-            "replies": 72,
-            "aside": 3,
-            "removed": {"words": 2},
-            "dimensions": {"affective": 40, "cognitive": 32},
-        },
-        "corpus": {"sft": 72, "preferences": 72, "by_teacher": {"kind": {}}},
-        "sft": trained,
-        "dpo": {**trained, "reward_accuracy": 0.9},
-        "judge": {
-            "judge": "tiny",
-            "win_rates": rates,
-            "length_controlled": level,
-            "differences": pairs.differences("dpo", "sft", "base", scores),
-            "controls": tried,
-            "ranking": [rounded(one) for one in ranking(scores, ("base", "sft", "dpo"))],
-            "who_beats_whom": [
-                rate.to_row()
-                for a, b in itertools.permutations(("base", "sft", "dpo"), 2)
-                for rate in verdicts.compare(a, b, scores)[1]
-                if rate.judge == "agreed"
-            ],
-            "alpha": 0.5,
-        },
-    }
-    stages = {name: {"status": "done", "seconds": 1.5, "facts": fact} for name, fact in facts.items()}
-    about = {"name": "nasty", "empathic": "0", "git": None, "python": "3", "machine": "m", "versions": {"torch": "2"}}
-    files.write_json(tmp_path / "manifest.json", {**about, "stages": stages})
-    (tmp_path / "phone").mkdir()
-    return tmp_path
+def _said_first(html: str) -> str:
+    found = re.search(r'<p class="lead">(.*?)</p>', html, re.DOTALL)
+    assert found
+    return " ".join(re.sub("<[^>]+>", "", found[1]).split())
 
 
 def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
-    summary.write(run)
-    html = page.write(run).read_text(encoding="utf-8")
+    html = _page(run)
     assert "<strong>100%</strong>" in html
     assert "86% to 100%" in html
     assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://""", html)
@@ -104,14 +35,92 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert "2 replies by <code>words</code>" in html
     assert "affective in 40, cognitive in 32" in html
     assert re.search(r"<td>after (SFT|DPO)</td><td class=\"n\"><strong>\d+%</strong> \(\d+% to \d+%\)</td>", html)
-    assert "alpha 0.50" in html
     assert "on the 24 test dialogues that all of these answered" in html
-    assert re.search(r"has one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){4}</tr>", html)
+    assert re.search(r"has one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){5}</tr>", html)
+    assert "alpha" not in html, "one judge has nobody to agree with"
+
+
+def test_the_first_sentence_is_of_the_panel_not_of_its_first_judge(make) -> None:
+    run = make(judges={"unmoved": 0.0, "fond": 1.0})
+    html = _page(run)
+    rates = {row["judge"]: row for row in files.read_json(run / "summary.json")["win_rates"] if row["a"] == "dpo"}
+    assert [(judge, rates[judge]["estimate"]) for judge in list(rates)[:3]] == [
+        ("unmoved", 0.5),
+        ("fond", 1.0),
+        ("behaviours", 1.0),
+    ]
+    assert "beat the untuned one by behaviours: it was preferred in 100%" in _said_first(html)
+    assert re.search(r"Krippendorff's alpha -?\d\.\d\d", html)
+
+
+def test_without_a_ranking_judges_still_agree_or_not(run: Path) -> None:
+    manifest = files.read_json(run / "manifest.json")
+    said = manifest["stages"]["judge"]["facts"]
+    kappa = {"judge_a": "fond", "judge_b": "stern", "kappa": 0.41, "low": 0.2, "high": 0.6, "n": 24}
+    said |= {"ranking": [], "who_beats_whom": [], "alpha": 0.5, "judge_kappas": [kappa]}
+    files.write_json(run / "manifest.json", manifest)
+    html = _page(run)
+    assert "Who beats whom?" not in html
+    assert "alpha 0.50" in html
+    assert '<td>stern</td><td class="n"><strong>0.41</strong></td><td class="n">0.20 to 0.60</td>' in html
+    del said["judge_kappas"], said["alpha"]
+    files.write_json(run / "manifest.json", manifest)
+    assert "stern" not in _page(run), "a run judged before judges were held against each other"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.51, 0.9, "beat the"), (0.1, 0.49, "lost to the"), (0.5, 0.9, "could not be told from the")],
+)
+def test_an_interval_that_holds_one_half_claims_nothing(run: Path, low: float, high: float, verdict: str) -> None:
+    manifest = files.read_json(run / "manifest.json")
+    manifest["stages"]["judge"]["facts"]["win_rates"][0] |= {"low": low, "high": high}
+    files.write_json(run / "manifest.json", manifest)
+    assert f"the trained student {verdict} untuned one" in _said_first(_page(run))
+
+
+def test_the_page_says_how_many_parts_differ_by_chance_alone(run: Path) -> None:
+    figures = files.read_json(summary.write(run))
+    parts = figures["by_emotion"] + figures["by_length"]
+    apart = sum(not part["low"] <= 0.5 <= part["high"] for part in parts)
+    said = f"Of these {len(parts)} intervals {apart} lie wholly on one side of 50%; about {len(parts) / 20:.1f} would"
+    assert said in _page(run)
+
+
+def test_rates_beyond_the_lengths_seen_are_no_figures(run: Path) -> None:
+    manifest = files.read_json(run / "manifest.json")
+    level = manifest["stages"]["judge"]["facts"]["length_controlled"]
+    for row in level:
+        row |= {"estimate": 0.5, "low": 0.4, "high": 0.6, "extrapolated": False}
+    level[0] |= {"estimate": 0.123, "extrapolated": True}
+    level[1] |= {"estimate": None, "low": None, "high": None, "extrapolated": True}
+    del level[2]["extrapolated"]  # a run judged before it was told
+    files.write_json(run / "manifest.json", manifest)
+    html = _page(run)
+    assert html.count('<td class="n">50% (40% to 60%)</td>') == 4
+    assert html.count('<td class="n"><span class="beyond">beyond the lengths seen</span></td>') == 2
+    assert "12% (" not in html
+
+
+@pytest.mark.parametrize(("n", "most"), [(3, 500), (500, 500), (501, 500), (750, 500), (999, 500), (5000, 500)])
+def test_dialogues_are_spread_over_all_to_the_last(n: int, most: int) -> None:
+    shown = page.spread(range(n), most)
+    assert len(shown) == min(n, most) == len(set(shown))
+    assert (shown[0], shown[-1]) == (0, n - 1)
+    gaps = [b - a for a, b in itertools.pairwise(shown)]
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_a_page_of_many_long_dialogues_is_small_and_says_what_it_leaves_out(make) -> None:
+    html = _page(make(n=750, said="I keep the letters that my brother sent from the harbour. " * 20))
+    assert html.count("<article") == page.SHOWN
+    assert "500 of 750 dialogues shown" in html
+    assert "base d749" in html
+    assert len(html.encode()) < 5e6
 
 
 def test_text_from_dialogues_cannot_break_the_page(run: Path) -> None:
-    summary.write(run)
-    html = page.write(run).read_text(encoding="utf-8")
+    html = _page(run)
     assert "<script>document" not in html
     assert "&lt;script&gt;document" in html
     assert "شكرا" in html and "🙂" in html
@@ -120,24 +129,27 @@ def test_text_from_dialogues_cannot_break_the_page(run: Path) -> None:
 def test_a_judge_that_failed_a_control_is_marked_beside_its_win_rates(run: Path) -> None:
     figures = files.read_json(summary.write(run))
     assert summary.failed_controls(figures)["behaviours"] == ["stock"]
-    html = page.write(run).read_text(encoding="utf-8")
+    html = _page(run)
     assert "<td>behaviours *</td>" in html
+    warned = re.findall(r'<p class="warn"><strong>(.*?)</strong> (.*?):', html)
+    assert warned == [("behaviours, specificity, agreed by both", "failed a control")], (
+        "those that failed alike are told of once"
+    )
     assert "a stock phrase that fits anywhere" in html
 
 
 def test_a_judge_of_the_teachers_family_is_warned_of(run: Path) -> None:
-    assert "Mind that" not in page.write(summary.write(run).parent).read_text(encoding="utf-8")
+    assert "Mind that" not in _page(run)
     (run / "recipe.yaml").write_text("name: kin\nmethod: {teachers: [qwen]}\n", encoding="utf-8")
-    html = page.write(summary.write(run).parent).read_text(encoding="utf-8")
-    assert "Mind that the judge qwen and the teacher qwen are both Qwen models" in html
+    assert "Mind that the judge qwen and the teacher qwen are both Qwen models" in _page(run)
 
 
 def test_what_people_say_stands_beside_what_judges_say(run: Path) -> None:
     ballots = Ballots(run / "votes.sqlite", "dpo", "base")
-    for i, pair in enumerate(voted.pairs(run, "dpo", "base", seed=0)[:20]):
+    for i, pair in enumerate(pairs(run, "dpo", "base", seed=0)[:20]):
         ballots.cast("Ada", pair, "a" if i < 15 else "b", "a")
     ballots.close()
-    html = page.write(summary.write(run).parent).read_text(encoding="utf-8")
+    html = _page(run)
     assert "1 person gave 20 votes on 20 dialogues" in html
     assert "dpo beat base in <strong>75%</strong>" in html
     assert re.search(r"<td>agreed by both</td><td class=\"n\">\d+%</td><td class=\"n\"><strong>-?\d\.\d\d", html)
@@ -149,47 +161,3 @@ def test_a_run_that_is_not_far_enough_says_what_is_missing(run: Path) -> None:
     files.write_json(run / "manifest.json", manifest)
     with pytest.raises(UserError, match="'judge' isn't done"):
         summary.summarise(run)
-
-
-def test_the_page_works_in_a_browser(chromium, run: Path) -> None:
-    summary.write(run)
-    shown = chromium.new_page()
-    asked: list[str] = []
-    shown.on("request", lambda request: asked.append(request.url))
-    where = page.write(run).as_uri()
-    shown.goto(where)
-    assert shown.title() == "nasty · empathic"
-    assert asked == [where], "the page needs no network"
-
-    assert shown.locator(".count").inner_text() == "20 of 24"
-    shown.get_by_role("button", name="show more").click()
-    assert shown.locator("article:visible").count() == 24
-    shown.get_by_role("searchbox").fill("DPO d7 ")
-    assert shown.locator("article:visible").count() == 1
-    assert shown.locator(".count").inner_text() == "1 of 1"
-    shown.get_by_role("searchbox").fill("nobody says this")
-    assert shown.locator("article:visible").count() == 0
-    shown.get_by_role("searchbox").fill("")
-    shown.get_by_role("button", name="won", exact=True).click()
-    assert shown.locator("article:visible").count() == min(20, shown.locator("article[data-outcome~=won]").count())
-
-    table = shown.locator("table.sortable").first
-    head = table.get_by_role("button", name="win rate")
-    for _, arrow, order in zip(range(2), ("descending", "ascending"), (True, False), strict=True):
-        head.press("Enter")
-        assert table.locator("th[aria-sort]").get_attribute("aria-sort") == arrow
-        rates = [float(text.rstrip("%")) for text in table.locator("tbody td:nth-child(3)").all_inner_texts()]
-        assert len(rates) == 6 and rates == sorted(rates, reverse=order)
-
-
-def test_every_table_is_there_as_csv_and_latex(run: Path) -> None:
-    folder = tables.write(summary.write(run).parent)
-    figures = files.read_json(run / "summary.json")
-    names = {path.stem for path in folder.glob("*.csv")}
-    assert names == {path.stem for path in folder.glob("*.tex")} == {name for name, _ in tables.tables(figures)}
-    assert names >= {"win_rates", "differences", "ranking", "who_beats_whom", "by_length", "controls", "hollowness"}
-    rows = pandas.read_csv(folder / "win_rates.csv").to_dict("records")
-    assert [row["estimate"] for row in rows] == [row["estimate"] for row in figures["win_rates"]]
-    assert rows[0]["at_equal_lengths_low"] == figures["length_controlled"][0]["low"]
-    text = (folder / "win_rates.tex").read_text(encoding="utf-8")
-    assert text.startswith("\\begin{tabular}") and "at\\_equal\\_lengths\\_low" in text
