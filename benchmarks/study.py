@@ -112,7 +112,7 @@ def differences(one: str, other: str, folder: Path) -> Iterator[dict[str, Any]]:
     of_one, of_other = (outcomes(folder / name, "dpo-base") for name in (one, other))
     for measure in MEASURES:
         found = [{id: of[measure] for id, of in each.items()} for each in (of_one, of_other)]
-        yield {"first": one, "second": other, "measure": measure, **rounded(difference(*found, seed=SEED))}
+        yield {"first": one, "second": other, "measure": measure, **rounded(difference(*found))}
 
 
 def tables(found: Figures) -> Iterator[str]:

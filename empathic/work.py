@@ -225,7 +225,7 @@ def judge(run: Run) -> Row:
     named |= dict(zip((f"control-{name}" for name in controls.CONTROLS), verdicts.control_pairs(), strict=True))
     for name, pair in named.items():
         files.write_jsonl(run.path("verdicts", f"{name}.jsonl"), verdicts.compare(*pair, scores)[0])
-    return {"judge": ", ".join(judge.name for judge in recipe.judge), **results(scores, pairs, compared, recipe.seed)}
+    return {"judge": ", ".join(judge.name for judge in recipe.judge), **results(scores, pairs, compared)}
 
 
 def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:

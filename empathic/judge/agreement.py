@@ -1,16 +1,19 @@
 """How far raters agree: weighted kappa of two, Krippendorff's alpha of any number, levels as equally spaced.
 
 Cohen (1968, Psychological Bulletin 70, 213-220) with quadratic weights; Krippendorff (2004, Content Analysis, chapter
-11) with the interval metric. Intervals are bootstraps over groups, such as the posts that replies answer.
+11) with the interval metric. Kappa's interval is by Fisher's z, as that of the intraclass correlation that it is nearly
+(Fleiss and Cohen 1973, Educational and Psychological Measurement 33, 613-619), with the standard error of Fleiss, Cohen
+and Everitt (1969, Psychological Bulletin 72, 323-327), summed over groups such as the posts that replies answer. One
+group that is spread evenly over all pairs of levels is added for it, as Agresti and Coull (1998, American Statistician
+52, 119-126) add to a rate: few that all agree are not certain.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -25,17 +28,14 @@ class Agreement:
     n: int
 
 
-def agreement(
-    people: Sequence[int], judge: Sequence[int], groups: Sequence[str], levels: int = 3, seed: int = 0
-) -> Agreement:
+def agreement(people: Sequence[int], judge: Sequence[int], groups: Sequence[str], levels: int = 3) -> Agreement:
     """How far a judge's levels are those of people.
 
     Args:
         people: their levels, 0 to `levels` - 1.
         judge: the judge's, in the same order.
-        groups: what each belongs to; whole groups are drawn for the interval.
+        groups: what each belongs to; what is of one group hangs together.
         levels: how many there are.
-        seed: of the draws.
 
     Raises:
         ValueError: nothing to compare, or lengths that differ.
@@ -44,29 +44,52 @@ def agreement(
 
     if not people or not len(people) == len(judge) == len(groups):
         raise ValueError("want as many levels of a judge, and groups, as of people")
-    _, group = numpy.unique(numpy.array(groups), return_inverse=True)
-    tables = numpy.zeros((group.max() + 1, levels, levels))
-    numpy.add.at(tables, (group, numpy.array(people), numpy.array(judge)), 1)
-    whole = tables.sum(0)
-    dice = numpy.random.default_rng(seed)
-    drawn = [_kappa(tables[dice.integers(len(tables), size=len(tables))].sum(0)) for _ in range(_RESAMPLES)]
-    low, high = numpy.quantile(drawn, [0.025, 0.975])
-    hits, seen, said = numpy.diag(whole), whole.sum(1), whole.sum(0)
+    table = numpy.zeros((levels, levels))
+    numpy.add.at(table, (numpy.array(people), numpy.array(judge)), 1)
+    kappa = _kappa(table)
+    low, high = _interval(table, people, judge, groups)
+    hits, seen, said = numpy.diag(table), table.sum(1), table.sum(0)
     there = seen + said > 0
     f1 = (2 * hits[there] / (seen + said)[there]).mean()
-    accuracy = hits.sum() / whole.sum()
-    return Agreement(_kappa(whole), float(low), float(high), float(accuracy), float(f1), len(people))
+    accuracy = hits.sum() / table.sum()
+    return Agreement(kappa, min(low, kappa), max(high, kappa), float(accuracy), float(f1), len(people))
 
 
 def _kappa(table: Any) -> float:
     """Quadratically weighted kappa of a table of counts; 0 where chance alone explains all there is."""
     import numpy
 
-    levels = numpy.arange(len(table))
-    weights = (levels[:, None] - levels[None, :]) ** 2
     chance = numpy.outer(table.sum(1), table.sum(0)) / table.sum()
-    expected = (weights * chance).sum()
-    return float(1 - (weights * table).sum() / expected) if expected else 0.0
+    expected = (_apart(len(table)) * chance).sum()
+    return float(1 - (_apart(len(table)) * table).sum() / expected) if expected else 0.0
+
+
+def _apart(levels: int) -> Any:
+    """How far each level is from each, squared."""
+    import numpy
+
+    return numpy.subtract.outer(numpy.arange(levels), numpy.arange(levels)) ** 2
+
+
+def _interval(table: Any, people: Sequence[int], judge: Sequence[int], groups: Sequence[str]) -> tuple[float, float]:
+    """The 95% interval of the kappa of `table`, whose counts are those of `people` and `judge`."""
+    import numpy
+    from scipy.stats import t
+
+    _, group = numpy.unique(numpy.array(groups), return_inverse=True)
+    many = int(group.max()) + 1
+    size, apart = len(people) / many, _apart(len(table))
+    table = table + size / table.size
+    share, kappa = table / table.sum(), _kappa(table)
+    by_people, by_judge = apart @ share.sum(0), share.sum(1) @ apart
+    expected = share.sum(1) @ by_people
+    # by how much a single pair of levels moves kappa
+    pull = ((1 - kappa) * numpy.add.outer(by_people, by_judge) - apart) / expected - (1 - kappa)
+    summed = numpy.bincount(group, pull[numpy.array(people), numpy.array(judge)])
+    squares = (summed**2).sum() + ((size * pull) ** 2).mean()
+    error = math.sqrt(squares * (many + 1) / many) / table.sum()
+    middle, half = math.atanh(kappa), float(t.ppf(0.975, many)) * error / (1 - kappa**2)
+    return math.tanh(middle - half), math.tanh(middle + half)
 
 
 def alpha(raters: Sequence[Mapping[str, float]]) -> float | None:

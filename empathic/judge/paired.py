@@ -1,17 +1,24 @@
 """Two systems against the same opponent on the same dialogues: is one better, and by how much.
 
-Each dialogue is a pair of outcomes (1, 0.5 or 0), whose difficulty falls out of their difference. The interval is a
-bootstrap over dialogues (Efron 1987, JASA 82, 171-185: bias-corrected and accelerated), the p-value that of a paired
-permutation test (for wins and losses alone that is McNemar's exact test).
+Each dialogue is a pair of outcomes (1, 0.5 or 0), whose difficulty falls out of their difference: -1, -0.5, 0, 0.5 or
+1. The p-value is that of the paired permutation test, of all signs at once (for wins and losses alone it is McNemar's
+exact test). The interval holds every difference that its own test doesn't reject: for none at all that permutation
+test, so that interval and p never contradict each other; for any other the score test, which for wins and losses alone
+is Tango's (1998, Statistics in Medicine 17, 891-908), here over five differences instead of three (Lang 2008, ibid. 27,
+5975-5990). It covers the truth in 93 to 97% of studies; in more where fewer than about ten dialogues tell the two apart
+or where there is no difference, since an exact test of few errs on the safe side.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_RESAMPLES = 9999
+from empathic.judge.winrate import Z
+
+_FAINT = 1e-6  # of a dialogue, at either end: the likeliest shares may need a difference that none has
 
 
 @dataclass(frozen=True)
@@ -25,50 +32,67 @@ class Difference:
     n: int
 
 
-def difference(
-    first: Mapping[Any, float], second: Mapping[Any, float], seed: int = 0, resamples: int = _RESAMPLES
-) -> Difference:
+def difference(first: Mapping[Any, float], second: Mapping[Any, float]) -> Difference:
     """The difference of two win rates on the dialogues that both have.
 
     Args:
-        first: dialogue id -> outcome of the one system against an opponent.
+        first: dialogue id -> outcome (1, 0.5 or 0) of the one system against an opponent.
         second: the other's against the same.
-        seed: of the resampling.
-        resamples: how many.
 
     Raises:
         ValueError: fewer than two dialogues in common.
     """
     import numpy
-    from scipy import stats
 
-    ids = sorted(first.keys() & second.keys())
+    ids = first.keys() & second.keys()
     if len(ids) < 2:
         raise ValueError(f"no difference over {len(ids)} dialogues")
-    found = numpy.array([first[id] - second[id] for id in ids])
-    mean = float(found.mean())
-    if not found.any():
-        return Difference(0.0, 0.0, 0.0, 1.0, len(ids))
-    if (found == found[0]).all():
-        return Difference(mean, mean, mean, _p(found, seed, resamples), len(ids))
-    dice = numpy.random.default_rng(seed)
-    bounds = stats.bootstrap(
-        (found,), numpy.mean, vectorized=True, n_resamples=resamples, method="BCa", rng=dice
-    ).confidence_interval
-    return Difference(mean, float(bounds.low), float(bounds.high), _p(found, seed, resamples), len(ids))
+    halves = [round(2 * (first[id] - second[id])) for id in ids]
+    counts = numpy.bincount(numpy.array(halves) + 2, minlength=5).astype(float)
+    mean, p = sum(halves) / 2 / len(ids), _p(counts)
+    low, high = -_bound(counts[::-1]), _bound(counts)
+    if p >= 0.05:
+        low, high = min(low, 0.0), max(high, 0.0)
+    else:
+        low, high = (max(low, 0.0), high) if mean > 0 else (low, min(high, 0.0))
+    return Difference(mean, min(low, mean), max(high, mean), p, len(ids))
 
 
-def _p(found: object, seed: int, resamples: int) -> float:
-    """How often differences with signs by lot are as far from 0 as these."""
+def _p(counts: Any) -> float:
+    """How often differences with signs by lot are as far from 0 as these, of `counts` for -1, -0.5, 0, 0.5 and 1."""
     import numpy
-    from scipy import stats
+    from scipy.stats import binom
 
-    test = stats.permutation_test(
-        (found,),
-        lambda x, axis: x.mean(axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=resamples,
-        rng=numpy.random.default_rng(seed),
-    )
-    return float(test.pvalue)
+    half, whole = int(counts[1] + counts[3]), int(counts[0] + counts[4])
+    of_whole = numpy.zeros(2 * whole + 1)
+    of_whole[::2] = binom.pmf(numpy.arange(whole + 1), whole, 0.5)
+    chances = numpy.convolve(of_whole, binom.pmf(numpy.arange(half + 1), half, 0.5))
+    sums = 2 * numpy.arange(len(chances)) - half - 2 * whole  # in halves
+    found = abs(2 * (counts[4] - counts[0]) + counts[3] - counts[1])
+    return min(1.0, float(chances[abs(sums) >= found].sum()))
+
+
+def _bound(counts: Any) -> float:
+    """The largest difference that the score test doesn't reject, of `counts` for -1, -0.5, 0, 0.5 and 1.
+
+    With a mean of `d`, the likeliest shares are the counts over 1 + t(difference - d) for the t that gives that mean
+    (Owen 1988, Biometrika 75, 237-249); so the way to the bound is one of ever more weight for the larger differences.
+    """
+    import numpy
+    from scipy.optimize import brentq
+
+    values = numpy.arange(-2, 3) / 2
+    seen = counts + _FAINT * (abs(values) == 1)
+    n, mean = counts.sum(), seen @ values / seen.sum()
+
+    def at(tilt: float) -> tuple[float, float]:
+        shares = seen / (1 - values + values * math.exp(tilt))
+        shares = shares / shares.sum()
+        supposed = shares @ values
+        return supposed, shares @ (values - supposed) ** 2
+
+    def beyond(tilt: float) -> float:
+        supposed, variance = at(tilt)
+        return float(n * (supposed - mean) ** 2 - Z * Z * variance)
+
+    return float(at(brentq(beyond, -40.0, 0.0))[0])

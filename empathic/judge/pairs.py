@@ -3,16 +3,17 @@ and how far judges agree."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
-from empathic.judge.agreement import alpha
-from empathic.judge.length import length_controlled
+from empathic.judge.agreement import agreement, alpha
+from empathic.judge.length import LengthControlled, length_controlled
 from empathic.judge.paired import difference
 from empathic.judge.verdicts import Scores
-from empathic.judge.winrate import WinRate, rounded
+from empathic.judge.winrate import rounded
 
 
-def at_equal_lengths(a: str, b: str, scores: Scores) -> list[WinRate]:
+def at_equal_lengths(a: str, b: str, scores: Scores) -> list[LengthControlled]:
     """Length-controlled win rates of `a` over `b`, by every measure."""
     found = scores.outcomes(a, b)
     longer = {id: scores.words[a][id] - scores.words[b][id] for id in found if _counted(id, scores, a, b)}
@@ -25,7 +26,7 @@ def at_equal_lengths(a: str, b: str, scores: Scores) -> list[WinRate]:
     return rates
 
 
-def differences(first: str, second: str, against: str, scores: Scores, seed: int = 0) -> list[dict[str, Any]]:
+def differences(first: str, second: str, against: str, scores: Scores) -> list[dict[str, Any]]:
     """By how much `first` beats `against` more often than `second` does, on the same dialogues, by every measure.
 
     Returns:
@@ -37,7 +38,7 @@ def differences(first: str, second: str, against: str, scores: Scores, seed: int
         of_one = {id: of[measure] for id, of in one.items() if measure in of}
         of_two = {id: of[measure] for id, of in two.items() if measure in of}
         if len(of_one.keys() & of_two.keys()) > 1:
-            found = rounded(difference(of_one, of_two, seed))
+            found = rounded(difference(of_one, of_two))
             rows.append({"first": first, "second": second, "against": against, "judge": measure, **found})
     return rows
 
@@ -47,6 +48,22 @@ def judges_agree(a: str, b: str, scores: Scores) -> float | None:
     found = scores.outcomes(a, b)
     by_judge = [{id: of[judge] for id, of in found.items() if judge in of} for judge in scores.odds]
     return alpha(by_judge) if len(by_judge) > 1 else None
+
+
+def judge_kappas(a: str, b: str, scores: Scores) -> list[dict[str, Any]]:
+    """How far each two judges of a panel agree on who won, by Cohen's quadratically weighted kappa.
+
+    Returns:
+        Rows `judge_a, judge_b, kappa, low, high, n`; none without a panel, or where two judged no dialogue in common.
+    """
+    found, rows = scores.outcomes(a, b), []
+    for one, other in itertools.combinations(scores.odds, 2):
+        ids = [id for id, of in found.items() if of.keys() >= {one, other}]
+        if ids:
+            of_one, of_other = ([int(2 * found[id][judge]) for id in ids] for judge in (one, other))
+            of = rounded(agreement(of_one, of_other, ids))
+            rows.append({"judge_a": one, "judge_b": other, **{key: of[key] for key in ("kappa", "low", "high", "n")}})
+    return rows
 
 
 def _counted(id: str, scores: Scores, *systems: str) -> bool:

@@ -38,7 +38,6 @@ def of_levels(
     judge: Judge,
     ledger: Path | None = None,
     progress: Advance = lambda done, total: None,
-    seed: int = 0,
 ) -> dict[str, Levels]:
     """A judge's agreement with people by behaviour, over labelled replies.
 
@@ -51,27 +50,25 @@ def of_levels(
         found = levels.score(endpoint, asked, kept, lambda: progress(next(done), total))
     if silent := [name for name in levels.BEHAVIOURS if not any(of[name] for of in found)]:
         raise UserError(f"{judge.endpoint}: names no level of {silent[0]} for any reply; it can't be asked this")
-    return _beside_people(rows, found, seed)
+    return _beside_people(rows, found)
 
 
 def of_scorer(
-    rows: Sequence[Levelled], scorer: Scorer, progress: Advance = lambda done, total: None, seed: int = 0
+    rows: Sequence[Levelled], scorer: Scorer, progress: Advance = lambda done, total: None
 ) -> dict[str, Levels]:
     """A trained scorer's agreement with people by behaviour, over labelled replies."""
     done = itertools.count(1)
     found = scorer.chances([row.asked for row in rows], lambda: progress(next(done), len(rows)))
-    return _beside_people(rows, found, seed)
+    return _beside_people(rows, found)
 
 
-def _beside_people(
-    rows: Sequence[Levelled], found: Sequence[Mapping[str, levels.Chances | None]], seed: int
-) -> dict[str, Levels]:
+def _beside_people(rows: Sequence[Levelled], found: Sequence[Mapping[str, levels.Chances | None]]) -> dict[str, Levels]:
     by_behaviour = {}
     for name in levels.BEHAVIOURS:
         named = [(row, chances) for row, of in zip(rows, found, strict=True) if (chances := of[name])]
         theirs = [row.levels[name] for row, _ in named]
         its = [levels.likeliest(chances) for _, chances in named]
-        agrees = agreement(theirs, its, [row.post for row, _ in named], seed=seed)
+        agrees = agreement(theirs, its, [row.post for row, _ in named])
         by_behaviour[name] = Levels(agrees, len(rows) - len(named))
     return by_behaviour
 

@@ -7,27 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from empathic.judge import controls, verdicts
-from empathic.judge.pairs import at_equal_lengths, differences, judges_agree
+from empathic.judge.pairs import at_equal_lengths, differences, judge_kappas, judges_agree
 from empathic.judge.ranking import ranking
 from empathic.judge.winrate import rounded
 
 
-def results(
-    scores: verdicts.Scores, pairs: Sequence[tuple[str, str]], compared: Sequence[str], seed: int
-) -> dict[str, Any]:
+def results(scores: verdicts.Scores, pairs: Sequence[tuple[str, str]], compared: Sequence[str]) -> dict[str, Any]:
     """All that follows from scores.
 
     Args:
         scores: of every system, the controls among them.
         pairs: whose win rates are wanted, also at equal lengths.
         compared: the systems that are ranked, each held against each other one.
-        seed: of what is resampled.
     """
     return {
         "win_rates": [rate.to_row() for pair in pairs for rate in verdicts.compare(*pair, scores)[1]],
         "length_controlled": [rate.to_row() for pair in pairs for rate in at_equal_lengths(*pair, scores)],
-        "differences": differences("dpo", "sft", "base", scores, seed),
-        "ranking": [rounded(one) for one in ranking(scores, compared, seed=seed)],
+        "differences": differences("dpo", "sft", "base", scores),
+        "ranking": [rounded(one) for one in ranking(scores, compared)],
         "who_beats_whom": [
             rate.to_row()
             for pair in itertools.permutations(compared, 2)
@@ -35,6 +32,7 @@ def results(
             if rate.judge == "agreed"
         ],
         "alpha": judges_agree("dpo", "base", scores),
+        "judge_kappas": judge_kappas("dpo", "base", scores),
         "controls": {
             by: {
                 name: {"rate": round(rate.estimate, 4), "n": rate.n, "passes": controls.passes(rate)}

@@ -38,15 +38,34 @@ def test_full_agreement_chance_and_contradiction() -> None:
         agreement([], [], [])
 
 
-def test_the_interval_covers_the_truth_and_grows_where_groups_hang_together() -> None:
+@pytest.mark.parametrize("n", [30, 200])
+@pytest.mark.parametrize("sure", [0.3, 0.6, 0.9])
+def test_the_interval_covers_the_truth_in_a_thousand_studies(sure: float, n: int) -> None:
+    dice, covered, groups = numpy.random.default_rng(1), 0, [str(i) for i in range(n)]
+    for _ in range(1000):
+        people = dice.integers(0, 3, n)
+        judge = numpy.where(dice.random(n) < sure, people, dice.integers(0, 3, n))
+        found = agreement(people.tolist(), judge.tolist(), groups)
+        covered += found.low <= sure <= found.high  # kappa of a judge that guesses in the others
+    assert 0.93 <= covered / 1000 <= 0.97
+
+
+@pytest.mark.parametrize("levels", [[0, 1, 2, 0, 1, 2, 0, 1, 2, 0], [0, 2] * 5])
+def test_ten_that_all_agree_are_not_certain_and_a_thousand_nearly_are(levels: list[int]) -> None:
+    few, many = (agreement(levels * k, levels * k, [str(i) for i in range(10 * k)]) for k in (1, 100))
+    assert few.kappa == few.high == many.kappa == many.high == 1
+    assert few.low < 0.6 and 0.95 < many.low < 1
+    reversed_ = agreement(levels, [2 - level for level in levels], [str(i) for i in range(10)])
+    assert reversed_.low <= reversed_.kappa < -0.9 and reversed_.high > -0.6
+
+
+def test_one_level_throughout_tells_nothing() -> None:
+    same = agreement([2] * 50, [2] * 50, [str(i) for i in range(50)])
+    assert same.kappa == 0 and same.low < -0.5 and same.high > 0.5
+
+
+def test_the_interval_grows_where_groups_hang_together() -> None:
     dice = numpy.random.default_rng(1)
-    covered = 0
-    for _ in range(200):
-        people = dice.integers(0, 3, 200)
-        judge = numpy.where(dice.random(200) < 0.6, people, dice.integers(0, 3, 200))
-        found = agreement(people.tolist(), judge.tolist(), [str(i) for i in range(200)])
-        covered += found.low <= 0.6 <= found.high  # kappa of a judge that guesses in two of five
-    assert 0.90 <= covered / 200 <= 0.99
     people = numpy.repeat(dice.integers(0, 3, 40), 5)
     judge = numpy.repeat(numpy.where(dice.random(40) < 0.6, people[::5], dice.integers(0, 3, 40)), 5)
     apart = agreement(people.tolist(), judge.tolist(), [str(i) for i in range(200)])
@@ -107,6 +126,15 @@ def test_epitome_is_split_by_post_whatever_the_order(tmp_path: Path) -> None:
     assert {row.id for row in labelled.epitome(tmp_path / "a")[1]} == {row.id for row in held}
 
 
+def test_a_reply_that_got_two_levels_is_left_out_and_one_that_got_the_same_twice_stays(tmp_path: Path) -> None:
+    folder = _epitome(tmp_path / "a")
+    whole = {row.id for part in labelled.epitome(folder) for row in part}
+    path = folder / "explorations-reddit.csv"
+    again = 'p0,r0,"Post 0, so sad 🙂","Reply 0",0,\np1,r1,"Post 1, so sad 🙂","Reply 1",2,\n'
+    path.write_text(path.read_text(encoding="utf-8") + again, encoding="utf-8")
+    assert whole - {row.id for part in labelled.epitome(folder) for row in part} == {"p1 r1"}
+
+
 @pytest.mark.parametrize(("changes", "fault"), [({"level": "score"}, "no column 'level'"), ({",0,": ",7,"}, "'7'")])
 def test_labels_of_another_form_are_refused(refused, changes: dict[str, str], fault: str, tmp_path: Path) -> None:
     _epitome(tmp_path / "epitome", **changes)
@@ -140,9 +168,12 @@ def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, t
     assert counts == dict.fromkeys(levels.BEHAVIOURS, 4)
     assert "explorations" in empathic("judge", "agreement", "epitome", *settings, **env).stdout
     rated = empathic("judge", "agreement", "rated", *settings, "--json", **env)
-    assert [(row["judge"], row["n"]) for row in json.loads(rated.stdout)] == [
-        (measure, 4) for measure in ("behaviours", "specificity", "agreed", "pairwise")
-    ]
+    found = json.loads(rated.stdout)
+    rates = {row["judge"]: row["estimate"] for row in found["rates"]}
+    assert list(rates) == ["behaviours", "specificity", "agreed", "pairwise"]
+    assert {row["n"] for row in found["rates"]} == {found["over_pairwise"]["n"]} == {4}
+    assert found["over_pairwise"]["estimate"] == rates["behaviours"] - rates["pairwise"]
+    assert "behaviours over pairwise" in empathic("judge", "agreement", "rated", *settings, **env).stdout
 
 
 def test_levels_are_asked_of_a_served_model_once(tiny_gguf: Path, tmp_path: Path) -> None:

@@ -27,16 +27,19 @@ def test_two_equal_systems_are_level_and_one_that_always_wins_is_not_endless() -
     found = ranking(Scores(odds={"j": {"a": level, "b": level, "c": above}}), ["a", "b", "c"], "behaviours")
     assert found[0].system == "c" and 0.9 < found[0].strength < 1
     assert found[1].strength == pytest.approx(found[2].strength, abs=1e-6)
+    assert found[0].low < 0.9, "twenty wins are not certain"
+    assert all(one.low < one.strength < one.high < 1 for one in found)
 
 
-def test_the_intervals_cover_the_truth() -> None:
+@pytest.mark.parametrize(("step", "n"), [(0.5, 64), (1.5, 40)])
+def test_the_intervals_cover_the_truth_in_a_thousand_studies(step: float, n: int) -> None:
     """Three systems a step apart: the mean chance of the middle one is one half, whatever the step."""
-    means, covered = {"low": -0.5, "middle": 0.0, "high": 0.5}, 0
-    for seed in range(40):
-        scores = _scores(numpy.random.default_rng(seed), means)
-        by_name = {one.system: one for one in ranking(scores, list(means), "behaviours", seed, resamples=100)}
+    means, covered = {"low": -step, "middle": 0.0, "high": step}, 0
+    for seed in range(1000):
+        scores = _scores(numpy.random.default_rng(seed), means, n)
+        by_name = {one.system: one for one in ranking(scores, list(means), "behaviours")}
         covered += by_name["middle"].low <= 0.5 <= by_name["middle"].high
-    assert covered >= 34  # 38 of 40 are to be expected, give or take 1.4
+    assert 0.93 <= covered / 1000 <= 0.97
 
 
 def test_systems_without_a_dialogue_in_common_have_no_order() -> None:
@@ -54,3 +57,20 @@ def test_a_panels_agreement_needs_a_panel() -> None:
     one.odds["other"] = _scores(dice, {"a": 0, "b": 1}).odds["j"]
     found = pairs.judges_agree("a", "b", one)
     assert found is not None and 0 < found < 1
+
+
+def test_each_two_judges_of_a_panel_have_a_kappa() -> None:
+    dice = numpy.random.default_rng(0)
+    scores = _scores(dice, {"a": 0, "b": 1})
+    assert pairs.judge_kappas("a", "b", scores) == []
+    scores.odds["twin"] = scores.odds["j"]
+    scores.odds["other"] = {
+        name: dict(list(of.items())[:40]) for name, of in _scores(dice, {"a": 0, "b": 1}).odds["j"].items()
+    }
+    scores.odds["elsewhere"] = {"c": scores.odds["j"]["a"]}
+    twin, *others = pairs.judge_kappas("a", "b", scores)
+    assert list(twin) == ["judge_a", "judge_b", "kappa", "low", "high", "n"]
+    assert (twin["judge_a"], twin["judge_b"], twin["kappa"], twin["high"], twin["n"]) == ("j", "twin", 1, 1, 64)
+    assert 0.5 < twin["low"] < 1
+    assert [(row["judge_a"], row["judge_b"], row["n"]) for row in others] == [("j", "other", 40), ("twin", "other", 40)]
+    assert others[0]["low"] < others[0]["kappa"] < others[0]["high"] < 1
