@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from empathic import __version__
-from empathic.cli_judge import Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
+from empathic.cli_judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
 from empathic.errors import Later, UserError
 
 app = typer.Typer(
@@ -90,6 +90,7 @@ def compare(
     key_env: KeyEnv = None,
     questions: Questions = None,
     pairwise: Pairwise = False,
+    levels: AskLevels = False,
     teacher: Annotated[
         list[str] | None,
         typer.Option("--teacher", metavar="NAME", help="Who taught a file's system; may be given several times."),
@@ -107,8 +108,15 @@ def compare(
     from empathic.recipe import Judge
 
     with terminal.Progress(quiet=json) as display:
-        name = model or judge
-        asked = Judge(name=name, endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
+        asked = Judge(
+            name=model or judge,
+            endpoint=judge,
+            model=model,
+            key_env=key_env,
+            questions=questions,
+            pairwise=pairwise,
+            levels=levels,
+        )
         progress = display.counting("judge")
         found = judging.compare_files(a, b, asked, ledger, controls, teacher or (), progress)
     if json:

@@ -15,6 +15,7 @@ Model = Annotated[str | None, typer.Option(help="The judge's model, where the se
 KeyEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the judge's key.")]
 Kept = Annotated[Path | None, typer.Option("--ledger", help="Where answers are kept; default: the user's cache.")]
 Pairwise = Annotated[bool, typer.Option("--pairwise", help="Also ask which reply is better, in both orders.")]
+AskLevels = Annotated[bool, typer.Option("--levels", help="Also ask for EPITOME's levels of three behaviours.")]
 Questions = Annotated[str | None, typer.Option(help="A file of other questions about one reply.")]
 Labels = Literal["epitome", "rated"]
 Levels = Annotated[Path | None, typer.Option("--scorer", help="An EPITOME scorer's folder, as judge train makes it.")]
@@ -33,6 +34,7 @@ def judge_controls(
     dialogues: Annotated[int | None, typer.Option(help="On how many dialogues; default: all.")] = None,
     half: Annotated[int | None, typer.Option(min=1, max=2, help="1 to choose by, 2 to report on.")] = None,
     emotions: Annotated[bool, typer.Option(help="Tell the judge what the writer feels.")] = True,
+    each: Annotated[bool, typer.Option("--each", help="Also what each question tells alone.")] = False,
     json: Json = False,
 ) -> None:
     """Show what a judge can tell apart: a good reply from ones that are worse in one way each."""
@@ -45,7 +47,7 @@ def judge_controls(
         asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
         levels = Scorer(scorer) if scorer else None
         progress = display.counting("judge")
-        found = trials.trial(asked, ledger, dialogues, progress, half=half, levels=levels, emotions=emotions)
+        found = trials.trial(asked, ledger, dialogues, progress, half=half, levels=levels, emotions=emotions, each=each)
     if json:
         print_json(found)
     else:
@@ -116,9 +118,8 @@ def judge_agreement(
     if what == "rated":
         pairs = labelled.rated(0)[:n]
         with terminal.Progress(quiet=json) as display:
-            rates = people.of_preferences(pairs, asked, ledger, display.counting("judge"))
-        rows = [rate.to_row() for rate in rates]
-        print_json(rows) if json else terminal.rates(rows)
+            preferred = people.of_preferences(pairs, asked, ledger, display.counting("judge")).to_row()
+        print_json(preferred) if json else terminal.preferences(preferred)
         return
     replies = labelled.epitome(labelled.folder())[1][:n]
     with terminal.Progress(quiet=json) as display:

@@ -25,13 +25,16 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     watch = guard.Guard(found)
     kept = [d for d in found if watch.passes(d)]
     train = [d for d in kept if d.split == "train"]
-    tests = sum(d.split == "test" for d in kept)
+    tested = [d for d in kept if d.split == "test"]
+    tests = len(tested)
     teacher, corpus = _taught(train, recipe)
     sft, pairs = corpus["sft"], corpus["preferences"]
     replies = [
         tests if n is None else min(n, tests) for n in (recipe.sample.base, recipe.sample.sft, recipe.sample.dpo)
     ]
-    known = [tests if n is None else min(n, tests) for n in recipe.sample.known.values()]
+    known = [
+        tests if n is None else min(n, tests) for n in recipe.opponents({o for d in tested for o in d.replies}).values()
+    ]
     judged = sum(replies) + sum(known) + 4 * min(recipe.sample.controls, tests)
     absent = [name for name in _models(recipe) if not models.cached(name).exists()]
     lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from empathic.errors import UserError
 
 _MEASURES = ("behaviours", "specificity", "agreed", "levels", "pairwise")  # beside judges in the results
+_OPPOSED = 32  # dialogues on which students meet known replies, where a recipe doesn't say
 
 
 class Section(BaseModel):
@@ -127,11 +129,7 @@ class Judge(Section):
     key_env: str | None = None
     questions: str | None = Field(None, description="a file of other questions about one reply; null: ours")
     pairwise: bool = Field(False, description="also ask which of two replies is better, in both orders")
-    levels: bool = Field(
-        False,
-        description="also ask for EPITOME's levels of three behaviours",
-        exclude_if=lambda on: not on,  # runs that were judged without the key are still what their recipe says
-    )
+    levels: bool = Field(False, description="also ask for EPITOME's levels of three behaviours")
 
 
 class Phone(Section):
@@ -146,7 +144,11 @@ class Sample(Section):
     base: int | None = None
     sft: int | None = 32
     dpo: int | None = None
-    known: dict[str, int | None] = Field({}, description="known replies to judge the students against, by origin")
+    known: dict[str, int | None] | None = Field(
+        None,
+        description="known replies to judge the students against, by origin; "
+        "null: people's (human) and recorded teachers', 32 each, where test dialogues have them",
+    )
     controls: int = 16
 
 
@@ -185,6 +187,13 @@ class Recipe(Section):
         if levels and any(judge.levels for judge in others.data.get("judge", ())):
             raise PydanticCustomError("levels", "a judge has levels: true, and so only one can say them; choose")
         return levels
+
+    def opponents(self, there: Collection[str]) -> dict[str, int | None]:
+        """Known replies to judge the students against, by origin, and on how many dialogues; `there` are test's."""
+        if self.sample.known is not None:
+            return self.sample.known
+        taught = () if self.teacher.endpoint else self.method.teachers
+        return {origin: _OPPOSED for origin in ("human", *taught) if origin in there}
 
     def to_yaml(self) -> str:
         """The resolved recipe, defaults filled in."""

@@ -42,7 +42,7 @@ def dialogues(run: Run) -> Row:
             yield d.to_row()
 
     files.write_jsonl(run.path("dialogues.jsonl"), kept())
-    if absent := [origin for origin in run.recipe.sample.known if origin not in origins]:
+    if absent := [origin for origin in run.recipe.opponents(origins) if origin not in origins]:
         theirs = ", ".join(sorted(origins)) or "none"
         raise UserError(f"sample.known: no test dialogue has a reply of {absent[0]!r}; theirs are of: {theirs}")
     return {**counts, "leaks_dropped": watch.dropped}
@@ -140,11 +140,9 @@ def phone(run: Run) -> Row:
     return {"bytes": facts, "parity": found.to_row()}
 
 
-def _sampled(run: Run, system: str) -> list[Dialogue]:
-    """The test dialogues a system is judged on: all, or a seeded sample that larger samples contain."""
+def _sampled(run: Run, n: int | None) -> list[Dialogue]:
+    """So many test dialogues, or all: a seeded sample that larger samples contain."""
     tests = run.dialogues("test")
-    sample = run.recipe.sample
-    n = getattr(sample, system) if system in ("base", "sft", "dpo", "controls") else sample.known[system]
     order = random.Random(run.recipe.seed).sample(range(len(tests)), len(tests))
     return [tests[i] for i in sorted(order[: len(tests) if n is None else n])]
 
@@ -155,7 +153,10 @@ def replies(run: Run) -> Row:
 
     settings = run.recipe.student
     told = prompt.instruction(settings.prompt)
-    tests = {system: _sampled(run, system) for system in ("base", "sft", "dpo")}
+    sample = run.recipe.sample
+    tests = {
+        system: _sampled(run, n) for system, n in (("base", sample.base), ("sft", sample.sft), ("dpo", sample.dpo))
+    }
     advance = run.counter(sum(map(len, tests.values())))
     stopped: Row = {}
     with run.ledger() as ledger:
@@ -200,15 +201,19 @@ def judge(run: Run) -> Row:
     recipe = run.recipe
     tests = run.dialogues("test")
     systems = {name: verdicts.read_replies(run.path("replies", f"{name}.jsonl"))[1] for name in ("base", "sft", "dpo")}
-    for origin in recipe.sample.known:
-        systems[origin] = {d.id: d.replies[origin].text for d in _sampled(run, origin) if origin in d.replies}
-        if not systems[origin]:
-            raise UserError(f"sample.known: no test dialogue has a reply of {origin!r}")
+    opponents = recipe.opponents({origin for d in tests for origin in d.replies})
+    known = {
+        origin: {d.id: d.replies[origin].text for d in _sampled(run, n) if origin in d.replies}
+        for origin, n in opponents.items()
+    }
+    if recipe.sample.known and (silent := [origin for origin, replies in known.items() if not replies]):
+        raise UserError(f"sample.known: none of the test dialogues drawn has a reply of {silent[0]!r}; draw more")
+    systems |= {origin: replies for origin, replies in known.items() if replies}
     compared = list(systems)
     own = _trusted(tests, recipe) or systems["dpo"]
-    systems |= verdicts.control_systems([d.id for d in _sampled(run, "controls")], own, recipe.seed)
+    systems |= verdicts.control_systems([d.id for d in _sampled(run, recipe.sample.controls)], own, recipe.seed)
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
-    pairs += [(student, origin) for origin in recipe.sample.known for student in ("dpo", "sft")]
+    pairs += [(student, origin) for origin in compared[3:] for student in ("dpo", "sft")]
     asked = Set(
         [verdicts.Tested.of(d) for d in tests],
         systems,

@@ -48,7 +48,7 @@ class Rated:
 def epitome(folder: Path) -> tuple[list[Levelled], list[Levelled]]:
     """Train and held-out part of EPITOME, split by post, whatever the files' order.
 
-    60 of its replies stand there twice, ten of them with another level; the last one counts.
+    Sixty of its replies stand there twice; the ten with another level the second time are left out.
 
     Args:
         folder: where its three `*-reddit.csv` files lie.
@@ -56,14 +56,19 @@ def epitome(folder: Path) -> tuple[list[Levelled], list[Levelled]]:
     Raises:
         UserError: a file that is missing, not UTF-8, of other columns, or with a level that is none.
     """
-    levels: dict[str, dict[str, int]] = {}
+    given: dict[str, dict[str, set[int]]] = {}
     texts: dict[str, tuple[str, Asked]] = {}
     for behaviour in BEHAVIOURS:
         for row in _rows(folder / f"{behaviour.replace('_', '-')}-reddit.csv"):
             id = f"{row['sp_id']} {row['rp_id']}"
             texts[id] = row["sp_id"], Asked(row["seeker_post"], row["response_post"])
-            levels.setdefault(id, {})[behaviour] = int(row["level"])
-    rows = [Levelled(id, *texts[id], found) for id, found in levels.items() if len(found) == len(BEHAVIOURS)]
+            given.setdefault(id, {}).setdefault(behaviour, set()).add(int(row["level"]))
+    levels = {
+        id: {behaviour: min(of) for behaviour, of in found.items()}
+        for id, found in given.items()
+        if found.keys() == set(BEHAVIOURS) and all(len(of) == 1 for of in found.values())
+    }
+    rows = [Levelled(id, *texts[id], found) for id, found in levels.items()]
     held = [row for row in rows if _drawn(row.post) < _HELD_OUT]
     return [row for row in rows if _drawn(row.post) >= _HELD_OUT], held
 

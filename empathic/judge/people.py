@@ -14,6 +14,7 @@ from empathic.judge import levels, verdicts
 from empathic.judge.agreement import Agreement, agreement
 from empathic.judge.epitome import Scorer
 from empathic.judge.labelled import Levelled, Rated
+from empathic.judge.paired import Difference, difference
 from empathic.judge.scoring import Set, opened, scored
 from empathic.judge.winrate import WinRate, rounded
 from empathic.recipe import Judge
@@ -73,14 +74,26 @@ def _beside_people(rows: Sequence[Levelled], found: Sequence[Mapping[str, levels
     return by_behaviour
 
 
+@dataclass(frozen=True)
+class Preferences:
+    """How often each way of asking prefers the reply that people rated higher, and by how much ours does more often."""
+
+    rates: list[WinRate]
+    over_pairwise: Difference  # behaviours less the paper's question, on the pairs that both were asked about
+
+    def to_row(self) -> dict[str, Any]:
+        """The figures as JSON has them."""
+        return {"rates": [rate.to_row() for rate in self.rates], "over_pairwise": rounded(self.over_pairwise)}
+
+
 def of_preferences(
     pairs: Sequence[Rated],
     judge: Judge,
     ledger: Path | None = None,
     progress: Advance = lambda done, total: None,
     seed: int = 0,
-) -> list[WinRate]:
-    """How often each way of asking prefers the reply that people rated higher.
+) -> Preferences:
+    """A judge's preferences beside people's; `judge.pairwise` must be set.
 
     Raises:
         UserError: an endpoint that can't be reached, or fewer than two pairs.
@@ -88,4 +101,8 @@ def of_preferences(
     tested = [verdicts.Tested(pair.id, pair.utterance, pair.emotion) for pair in pairs]
     systems = {"good": {pair.id: pair.good for pair in pairs}, "bad": {pair.id: pair.bad for pair in pairs}}
     (scores,) = scored([Set(tested, systems, [("good", "bad")])], judge, ledger, progress, seed)
-    return verdicts.compare("good", "bad", scores)[1]
+    found = scores.outcomes("good", "bad")
+    ours, theirs = (
+        {id: of[measure] for id, of in found.items() if measure in of} for measure in ("behaviours", "pairwise")
+    )
+    return Preferences(verdicts.compare("good", "bad", scores)[1], difference(ours, theirs))

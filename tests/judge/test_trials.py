@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from importlib import resources
 from pathlib import Path
 
 from empathic.dialogues import load
 from empathic.judge import trials
+from empathic.judge.behaviours import questions
+from empathic.judge.verdicts import Scores
 from empathic.recipe import Dialogues
 from empathic.words import content, is_stock, phrases
 
@@ -34,21 +37,45 @@ def test_the_written_controls_are_what_their_datasheet_says() -> None:
 
 def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() -> None:
     rows = trials.written()[:4]
-    found = trials.systems(rows, 0)
+    about = {d.id: d for d in load.load(Dialogues(), 0)}
+    found = trials.systems(rows, about, 0)
     assert set(found) == {"good", *trials.FAULTS}
     for fault in trials.FAULTS:
         assert found[fault].keys() == found["good"].keys()
         assert all(found[fault][id] != reply for id, reply in found["good"].items())
     loop = found["looping"][rows[0]["id"]]
     assert len(phrases(loop)) < len(loop.split()) / 3
+    whose = {row["good"]: about[row["id"]] for row in trials.written()}
+    for id, reply in found["same_feeling"].items():
+        assert whose[reply].emotion == about[id].emotion
+        assert whose[reply].id != id
 
 
-def test_a_judge_is_tried_from_the_command_line(empathic, refused, tiny_gguf: Path, tmp_path: Path) -> None:
-    settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2)
+def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Path) -> None:
+    settings = ("--judge", "local:smollm2-135m", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2)
     done = empathic("judge", "controls", *settings, "--pairwise", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == set(trials.FAULTS)
     assert all(set(of) == {"behaviours", "specificity", "agreed", "pairwise"} for of in found.values())
+    each = json.loads(empathic("judge", "controls", *settings, "--each", "--json").stdout)
+    assert set(each["stock"]) == {"behaviours", "specificity", "agreed", "feeling", "natural"}
     assert "names a wrong feeling" in empathic("judge", "controls", *settings, "--no-emotions").stdout
     assert "want 2 to" in refused("judge", "controls", "--dialogues", 1)
+
+
+def test_a_question_alone_is_tried_by_its_own_answers() -> None:
+    scores = Scores()
+    good, bad = {"heard": 1.0, "plain": -1.0}, {"heard": 0.0, "plain": 0.0}
+    scores.odds["judge"] = {"good": {"1": good}, **{fault: {"1": bad} for fault in trials.FAULTS}}
+    found = trials.by_question(scores)
+    assert {name: rate.estimate for name, rate in found["stock"].items()} == {"heard": 1.0, "plain": 0.0}
+
+
+def test_questions_and_answers_of_the_candidates_fit() -> None:
+    path = Path(str(resources.files("empathic.judge") / "prompts" / "candidates.yaml"))
+    of = questions(str(path))
+    assert set(questions().questions) <= set(of.questions)
+    assert len(of.faults) == 5
+    for number, name in enumerate(of.texts):  # a judge must be shown both answers to each
+        assert {example.answers[number] for example in of.examples} == {True, False}, name
