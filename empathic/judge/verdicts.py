@@ -72,22 +72,23 @@ class Scores:
 
         The measures are the judges of a panel by name (where there are several), `behaviours` by their vote,
         `specificity`, `agreed` where both are there, `levels`, and `pairwise` by the vote of those who were asked. A
-        judge without an answer on either reply has no say.
+        judge goes by the questions that it answered about both replies, and has no say where there are none.
         """
         by_judge: dict[str, dict[str, float]] = {}
         for judge, of_judge in self.odds.items():
             for id in of_judge.get(a, {}).keys() & of_judge.get(b, {}).keys():
-                if of_judge[a][id] and of_judge[b][id]:
-                    won = outcome(self.behaviours(judge, a, id), self.behaviours(judge, b, id))
+                one, other = of_judge[a][id], of_judge[b][id]
+                if both := [question for question in one if question in other]:
+                    won = outcome(*(sum(of[question] for question in both) / len(both) for of in (one, other)))
                     by_judge.setdefault(id, {})[judge] = won
         panel = len(self.odds) > 1
         found = {id: {**(of if panel else {}), "behaviours": voted([*of.values()])} for id, of in by_judge.items()}
         for id in self.nats.get(a, {}).keys() & self.nats.get(b, {}).keys():
             found.setdefault(id, {})["specificity"] = outcome(self.nats[a][id], self.nats[b][id])
         for id in {id for of in self.levels.values() for id in of.get(a, {})}:
-            one, other = self.level(a, id), self.level(b, id)
-            if one is not None and other is not None:
-                found.setdefault(id, {})["levels"] = outcome(one, other)
+            mine, theirs = self.level(a, id), self.level(b, id)
+            if mine is not None and theirs is not None:
+                found.setdefault(id, {})["levels"] = outcome(mine, theirs)
         for of in found.values():
             if of.keys() >= set(MEASURES):
                 of["agreed"] = agreed([of[measure] for measure in MEASURES])

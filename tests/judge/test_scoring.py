@@ -95,6 +95,11 @@ def test_levels_of_an_endpoint_are_a_measure(judged) -> None:
     assert {total for _, total in steps} == {len(steps)}
 
 
+def test_replies_are_compared_by_the_questions_answered_about_both() -> None:
+    scores = verdicts.Scores(odds={"j": {"a": {"d0": {"heard": 1.0}}, "b": {"d0": {"heard": 0.0, "plain": 9.0}}}})
+    assert scores.outcomes("a", "b") == {"d0": {"behaviours": 1.0}}
+
+
 def test_a_panels_level_is_the_mean_of_all_who_were_asked() -> None:
     scores = verdicts.Scores(levels={"one": {"a": {"d0": 2.0, "d1": 1.0}}, "two": {"a": {"d0": 0.5}}})
     assert (scores.level("a", "d0"), scores.level("a", "d1"), scores.level("b", "d0")) == (1.25, None, None)
