@@ -35,12 +35,12 @@ WRITTEN = {
 }
 MADE = {
     "another": "belongs to another dialogue",
-    "same_feeling": "belongs to another of the same feeling",
+    "same_feeling": "is another's, feeling alike",
     "stock": "is a stock phrase",
     "shuffled": "has its words shuffled",
     "looping": "repeats its first sentence",
     "cut_off": "stops halfway",
-    "instructs": "tells the judge what to answer",
+    "instructs": "orders the judge about",
 }
 FAULTS = WRITTEN | {"ordinary": "pays little attention"} | MADE
 WANTED = {  # how often a judge should see a fault, at least, before its win rates are believed
