@@ -51,7 +51,7 @@ def judge_controls(
     if json:
         print_json(found)
     else:
-        terminal.trials(found, trials.FAULTS)
+        terminal.trials(found, trials.FAULTS, trials.WANTED)
 
 
 @judges.command("lost")

@@ -173,8 +173,8 @@ def hollow(rows: Sequence[Hollowness]) -> None:
     console.print(table)
 
 
-def trials(found: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:
-    """A table of how often each measure prefers the good reply to one that ..., fault by fault."""
+def trials(found: dict[str, dict[str, Any]], faults: dict[str, str], wanted: dict[str, float]) -> None:
+    """A table of how often each measure prefers the good reply to one that ..., and which marks it misses."""
     measures = list(dict.fromkeys(measure for of in found.values() for measure in of))
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("a good reply over one that")
@@ -185,6 +185,11 @@ def trials(found: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:
     console.print(table)
     n = max(row["n"] for of in found.values() for row in of.values())
     console.print(f"[dim]{n} dialogues; in brackets the 95% interval; 50% is a coin[/dim]", highlight=False)
+    for measure in measures:
+        rates = {fault: found[fault][measure]["estimate"] for fault in wanted if measure in found[fault]}
+        missed = [f"{faults[fault]} (want {wanted[fault]:.0%})" for fault in rates if rates[fault] < wanted[fault]]
+        verdict = f"misses what is wanted of a judge: {', '.join(missed)}" if missed else "does all that is wanted"
+        console.print(f"[dim]{measure} {verdict}[/dim]", highlight=False)
 
 
 def preferences(found: dict[str, Any]) -> None:
