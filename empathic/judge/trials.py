@@ -34,8 +34,8 @@ WRITTEN = {
     "level_0": "shows no empathy",
 }
 MADE = {
-    "another": "belongs to another dialogue",
-    "same_feeling": "is another's, feeling alike",
+    "another": "is another dialogue's",
+    "same_feeling": "is from a like feeling",
     "stock": "is a stock phrase",
     "shuffled": "has its words shuffled",
     "looping": "repeats its first sentence",
