@@ -9,7 +9,7 @@ import itertools
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from empathic import files
@@ -140,11 +140,12 @@ def phone(run: Run) -> Row:
     return {"bytes": facts, "parity": found.to_row()}
 
 
-def _sampled(run: Run, n: int | None) -> list[Dialogue]:
-    """So many test dialogues, or all: a seeded sample that larger samples contain."""
+def _sampled(run: Run, n: int | None, among: Collection[str] | None = None) -> list[Dialogue]:
+    """So many test dialogues, or all, those with ids `among` where given: a seeded sample that larger ones contain."""
     tests = run.dialogues("test")
     order = random.Random(run.recipe.seed).sample(range(len(tests)), len(tests))
-    return [tests[i] for i in sorted(order[: len(tests) if n is None else n])]
+    drawn = [i for i in order if among is None or tests[i].id in among]
+    return [tests[i] for i in sorted(drawn[: len(drawn) if n is None else n])]
 
 
 def replies(run: Run) -> Row:
@@ -211,7 +212,7 @@ def judge(run: Run) -> Row:
     systems |= {origin: replies for origin, replies in known.items() if replies}
     compared = list(systems)
     own = _trusted(tests, recipe) or systems["dpo"]
-    systems |= verdicts.control_systems([d.id for d in _sampled(run, recipe.sample.controls)], own, recipe.seed)
+    systems |= verdicts.control_systems([d.id for d in _sampled(run, recipe.sample.controls, own)], own, recipe.seed)
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
     pairs += [(student, origin) for origin in compared[3:] for student in ("dpo", "sft")]
     asked = Set(

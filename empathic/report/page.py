@@ -40,6 +40,7 @@ def write(run: Path) -> Path:
     here = resources.files("empathic.report")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["percent"] = lambda rate: f"{rate:.0%}"
+    environment.filters["points"] = lambda rate: f"{100 * rate:.0f}"
     environment.filters["short"] = short
     template = environment.from_string((here / "page.html").read_text(encoding="utf-8"))
     page = template.render(
