@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ MEASURES = (*verdicts.MEASURES, "agreed")
 LLMS = ("chatgpt", "llama", "gemini", "mixtral")
 OUT = Path(__file__).with_suffix(".json")
 DIFFERENCES = (  # the first's student against the second's
+    ("all-four", "chatgpt"),
     ("everyday-targeted", "everyday-direct"),
     ("local-lacking", "local-direct"),
     ("local-sequence", "local-direct"),
@@ -93,15 +94,22 @@ def outcomes(folder: Path, pair: str) -> Outcomes:
     return {row["id"]: row["outcomes"] for row in files.read_jsonl(folder / "verdicts" / f"{pair}.jsonl")}
 
 
+def slices(ids: Iterable[str]) -> dict[str, list[str]]:
+    """Test dialogues by where they come from: the paper's `hard` ones, the `random` ones, or `everyday`."""
+    found: dict[str, list[str]] = {}
+    for id in ids:
+        found.setdefault(id.split(" ")[0] if " " in id else "everyday", []).append(id)
+    return found
+
+
 def rates(name: str, folder: Path) -> Iterator[dict[str, Any]]:
-    """Win rates of a run's students over the base and over people, on every slice of its test dialogues."""
+    """Win rates of a run's students over the base, over people and over the step before, on every slice."""
     for pair in sorted(path.stem for path in (folder / "verdicts").glob("*.jsonl")):
         a, _, b = pair.partition("-")
         if b not in ("base", "human", "sft"):
             continue
         found = outcomes(folder, pair)
-        for slice_ in dict.fromkeys(id.split(" ")[0] if " " in id else "everyday" for id in found):
-            ids = [id for id in found if slice_ == "everyday" or id.startswith(f"{slice_} ")]
+        for slice_, ids in slices(found).items():
             for measure in MEASURES:
                 rate = win_rate(a, b, measure, [found[id][measure] for id in ids])
                 yield {"student": name, "slice": slice_, **rate.to_row()}
@@ -110,9 +118,11 @@ def rates(name: str, folder: Path) -> Iterator[dict[str, Any]]:
 def differences(one: str, other: str, folder: Path) -> Iterator[dict[str, Any]]:
     """By how much the one student's dpo model beats the base more often than the other's, on the same dialogues."""
     of_one, of_other = (outcomes(folder / name, "dpo-base") for name in (one, other))
-    for measure in MEASURES:
-        found = [{id: of[measure] for id, of in each.items()} for each in (of_one, of_other)]
-        yield {"first": one, "second": other, "measure": measure, **rounded(difference(*found))}
+    for slice_, ids in slices(of_one.keys() & of_other.keys()).items():
+        for measure in MEASURES:
+            found = [{id: of[id][measure] for id in ids} for of in (of_one, of_other)]
+            row = {"first": one, "second": other, "slice": slice_, "measure": measure}
+            yield row | rounded(difference(*found))
 
 
 def tables(found: Figures) -> Iterator[str]:
@@ -121,10 +131,10 @@ def tables(found: Figures) -> Iterator[str]:
     for row in found["rates"]:
         who = f"{row['student']} | {row['slice']} | {row['a']} over {row['b']} | {row['judge']}"
         yield f"| {who} | {row['estimate']:.0%} | {row['low']:.0%} to {row['high']:.0%} | {row['n']} |"
-    yield "\n| targeted | direct | judged by | points more over the base | 95% interval | p | n |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "\n| student | the other | tested on | judged by | points more over the base | 95% interval | p | n |"
+    yield "|---|---|---|---|---|---|---|---|"
     for row in found["differences"]:
-        who = f"{row['first']} | {row['second']} | {row['measure']} | {100 * row['estimate']:+.0f}"
+        who = f"{row['first']} | {row['second']} | {row['slice']} | {row['measure']} | {100 * row['estimate']:+.0f}"
         yield f"| {who} | {100 * row['low']:+.0f} to {100 * row['high']:+.0f} | {row['p']:.3f} | {row['n']} |"
 
 
