@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ DIFFERENCES = (  # the first's student against the second's
     ("local-sequence", "local-direct"),
 )
 Outcomes = dict[str, dict[str, float]]  # dialogue id -> measure -> 1, 0.5 or 0
-Figures = dict[str, list[dict[str, Any]]]
+Row = dict[str, Any]
+Figures = dict[str, list[Row]]
 
 
 def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
@@ -102,7 +103,7 @@ def slices(ids: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def rates(name: str, folder: Path) -> Iterator[dict[str, Any]]:
+def rates(name: str, folder: Path) -> Iterator[Row]:
     """Win rates of a run's students over the base, over people and over the step before, on every slice."""
     for pair in sorted(path.stem for path in (folder / "verdicts").glob("*.jsonl")):
         a, _, b = pair.partition("-")
@@ -115,7 +116,7 @@ def rates(name: str, folder: Path) -> Iterator[dict[str, Any]]:
                 yield {"student": name, "slice": slice_, **rate.to_row()}
 
 
-def differences(one: str, other: str, folder: Path) -> Iterator[dict[str, Any]]:
+def differences(one: str, other: str, folder: Path) -> Iterator[Row]:
     """By how much the one student's dpo model beats the base more often than the other's, on the same dialogues."""
     of_one, of_other = (outcomes(folder / name, "dpo-base") for name in (one, other))
     for slice_, ids in slices(of_one.keys() & of_other.keys()).items():
@@ -126,16 +127,34 @@ def differences(one: str, other: str, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def tables(found: Figures) -> Iterator[str]:
-    """The figures as Markdown."""
-    yield "| student | tested on | win rate of | judged by | rate | 95% interval | n |\n|---|---|---|---|---|---|---|"
-    for row in found["rates"]:
-        who = f"{row['student']} | {row['slice']} | {row['a']} over {row['b']} | {row['judge']}"
-        yield f"| {who} | {row['estimate']:.0%} | {row['low']:.0%} to {row['high']:.0%} | {row['n']} |"
-    yield "\n| student | the other | tested on | judged by | points more over the base | 95% interval | p | n |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for row in found["differences"]:
-        who = f"{row['first']} | {row['second']} | {row['slice']} | {row['measure']} | {100 * row['estimate']:+.0f}"
-        yield f"| {who} | {100 * row['low']:+.0f} to {100 * row['high']:+.0f} | {row['p']:.3f} | {row['n']} |"
+    """The figures as Markdown: a row a student, slice and pair, then a row a slice and two students."""
+    yield from _table(
+        ("student", "tested on", "win rate of"),
+        [((row["student"], row["slice"], f"{row['a']} over {row['b']}"), row["judge"], row) for row in found["rates"]],
+        lambda row: f"{row['estimate']:.0%} ({100 * row['low']:.0f} to {100 * row['high']:.0f})",
+    )
+    yield ""
+    yield from _table(
+        ("points more over the base", "than", "tested on"),
+        [((row["first"], row["second"], row["slice"]), row["measure"], row) for row in found["differences"]],
+        lambda row: (
+            f"{100 * row['estimate']:+.0f} ({100 * row['low']:+.0f} to {100 * row['high']:+.0f}), p = {row['p']:.2f}"
+        ),
+    )
+
+
+def _table(
+    heads: Sequence[str], cells: Iterable[tuple[tuple[str, ...], str, Row]], shown: Callable[[Row], str]
+) -> Iterator[str]:
+    """Lines of a table that has a column a measure: from what names a row, the measure, and its figures."""
+    rows: dict[tuple[str, ...], Row] = {}
+    for names, measure, row in cells:
+        rows.setdefault(names, {"n": row["n"]})[measure] = shown(row)
+    columns = (*MEASURES, "n")
+    yield f"| {' | '.join((*heads, *columns))} |"
+    yield "|---" * (len(heads) + len(columns)) + "|"
+    for names, of in rows.items():
+        yield f"| {' | '.join((*names, *(str(of[column]) for column in columns)))} |"
 
 
 def write(about: dict[str, Any], name: str, new: Figures) -> Figures:
