@@ -138,7 +138,8 @@ def tables(found: Figures) -> Iterator[str]:
         ("points more over the base", "than", "tested on"),
         [((row["first"], row["second"], row["slice"]), row["measure"], row) for row in found["differences"]],
         lambda row: (
-            f"{100 * row['estimate']:+.0f} ({100 * row['low']:+.0f} to {100 * row['high']:+.0f}), p = {row['p']:.2f}"
+            f"{100 * row['estimate']:+.0f} ({100 * row['low']:+.0f} to {100 * row['high']:+.0f}), "
+            + (f"p = {row['p']:.2f}" if row["p"] >= 0.01 else "p < 0.01")
         ),
     )
 

@@ -202,12 +202,13 @@ def preferences(found: dict[str, Any]) -> None:
 def levels(found: dict[str, dict[str, Any]]) -> None:
     """A table of how far a judge's levels are people's, behaviour by behaviour."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("behaviour", "kappa", "95% interval", "accuracy", "F1", "n", "mute"):
+    for column in ("behaviour", "kappa", "95% interval", "order", "accuracy", "F1", "n", "mute"):
         table.add_column(column, justify="left" if column == "behaviour" else "right")
     for name, row in found.items():
         figures = (
             f"{row['kappa']:.2f}",
             f"{row['low']:.2f} to {row['high']:.2f}",
+            "" if row["order"] is None else f"{row['order']:.2f}",
             f"{row['accuracy']:.3f}",
             f"{row['f1']:.3f}",
         )

@@ -24,14 +24,23 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Levels:
-    """How far a judge's levels of one behaviour are people's, and how many replies it named no level for."""
+    """How far a judge's levels of one behaviour are people's.
+
+    Attributes:
+        agreement: of the likeliest levels.
+        order: Spearman's rank correlation of the expected levels, which a judge that is too mild or too strict can
+            still have right; None where either side has one level alone.
+        unanswered: how many replies it named no level for.
+    """
 
     agreement: Agreement
+    order: float | None
     unanswered: int
 
     def to_row(self) -> dict[str, Any]:
         """The figures as a row."""
-        return {**rounded(self.agreement), "unanswered": self.unanswered}
+        order = None if self.order is None else round(self.order, 4)
+        return {**rounded(self.agreement), "order": order, "unanswered": self.unanswered}
 
 
 def of_levels(
@@ -70,8 +79,16 @@ def _beside_people(rows: Sequence[Levelled], found: Sequence[Mapping[str, levels
         theirs = [row.levels[name] for row, _ in named]
         its = [levels.likeliest(chances) for _, chances in named]
         agrees = agreement(theirs, its, [row.post for row, _ in named])
-        by_behaviour[name] = Levels(agrees, len(rows) - len(named))
+        order = _order(theirs, [levels.expected(chances) for _, chances in named])
+        by_behaviour[name] = Levels(agrees, order, len(rows) - len(named))
     return by_behaviour
+
+
+def _order(theirs: Sequence[float], its: Sequence[float]) -> float | None:
+    """Spearman's rank correlation; None where there is no order to compare."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(theirs, its).statistic) if len(set(theirs)) > 1 and len(set(its)) > 1 else None
 
 
 @dataclass(frozen=True)

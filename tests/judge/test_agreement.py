@@ -156,6 +156,7 @@ def test_a_judge_that_says_what_people_said_agrees_fully(talking, tmp_path: Path
     url = talking(say).urls[0]
     found = people.of_levels(train, Judge(endpoint=url, model="m"), tmp_path / "l.sqlite")
     assert all(of.agreement.kappa == 1 and of.agreement.accuracy == 1 for of in found.values())
+    assert all(of.order == pytest.approx(1) for of in found.values())
     assert found["explorations"].unanswered == sum(int(row.post[1:]) % 5 == 0 for row in train)
 
 
