@@ -119,7 +119,7 @@ def rates(name: str, folder: Path) -> Iterator[Row]:
 def differences(one: str, other: str, folder: Path) -> Iterator[Row]:
     """By how much the one student's dpo model beats the base more often than the other's, on the same dialogues."""
     of_one, of_other = (outcomes(folder / name, "dpo-base") for name in (one, other))
-    for slice_, ids in slices(of_one.keys() & of_other.keys()).items():
+    for slice_, ids in slices(sorted(of_one.keys() & of_other.keys())).items():
         for measure in MEASURES:
             found = [{id: of[id][measure] for id in ids} for of in (of_one, of_other)]
             row = {"first": one, "second": other, "slice": slice_, "measure": measure}
