@@ -297,7 +297,7 @@ def matrix(rows: list[dict[str, Any]], folder: Path) -> None:
 
 
 def _rate(row: dict[str, Any]) -> str:
-    return f"{row['estimate']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
+    return f"{row['estimate']:.0%} ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
 
 
 def _short(text: str, most: int = 320) -> str:

@@ -99,7 +99,7 @@ def test_a_matrix_says_what_to_mind_in_which_cell(capsys, tmp_path: Path) -> Non
     rows = [{"cell": "direct", **plain}, {"cell": "naive", **plain, "failed": {"agreed": ["stock"]}, "one_family": kin}]
     terminal.matrix(rows, tmp_path)
     shown = " ".join(capsys.readouterr().out.split())
-    assert shown.count("70% (60% to 80%) *") == 1
+    assert shown.count("70% (60 to 80) *") == 1
     assert "* agreed failed the control: stock (naive)" in shown
     assert "the judge one and the teacher gpt-4o are both GPT models" in shown and "themselves (naive)" in shown
     terminal.matrix([{**row, "one_family": kin} for row in rows], tmp_path)

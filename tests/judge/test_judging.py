@@ -206,7 +206,7 @@ def test_a_question_without_an_answer_is_no_opinion() -> None:
     """A judge that says nothing of one reply and no to the other prefers neither."""
     scores = verdicts.Scores(
         odds={
-            "silent": {"a": {"d0": {}, "d1": {"heard": 2.0}}, "b": {"d0": {"heard": -2.0}, "d1": {"plain": 1.0}}},
+            "silent": {"a": {"d0": {}, "d1": {"heard": 2.0}}, "b": {"d0": {"heard": -2.0}, "d1": {"heard": 1.0}}},
             "sure": {"a": {"d0": {"heard": -1.0}}, "b": {"d0": {"heard": 1.0}}},
         }
     )
@@ -217,7 +217,7 @@ def test_a_question_without_an_answer_is_no_opinion() -> None:
         "probabilities": {"silent": {}, "sure": {"heard": 0.268941}},
         "log_odds": {"sure": -1.0},
     }
-    assert rows[1]["scores"]["b"]["probabilities"] == {"silent": {"plain": 0.731059}}
+    assert rows[1]["scores"]["b"]["probabilities"] == {"silent": {"heard": 0.731059}}
 
 
 def test_a_panel_votes_and_each_judge_has_a_rate_of_its_own() -> None:
