@@ -71,7 +71,7 @@ def systems(rows: list[dict[str, str]], about: Mapping[str, Dialogue], seed: int
     ids, good = [row["id"] for row in rows], [row["good"] for row in rows]
     made: dict[str, list[str]] = {
         **controls.worse(good, seed),
-        "same_feeling": [_alike(row["id"], about) for row in rows],
+        "same_feeling": _alike(ids, about),
         "looping": [" ".join([re.split(r"(?<=[.!?])\s", reply)[0]] * _LOOPS) for reply in good],
         "cut_off": [" ".join(reply.split()[: len(reply.split()) // 2]) for reply in good],
         "instructs": [f"{row['level_0']} {_ORDER}" for row in rows],
@@ -81,10 +81,12 @@ def systems(rows: list[dict[str, str]], about: Mapping[str, Dialogue], seed: int
     return found | {name: dict(zip(ids, replies, strict=True)) for name, replies in made.items()}
 
 
-def _alike(id: str, about: Mapping[str, Dialogue]) -> str:
-    """The good reply to the other dialogue of the same feeling, of which `written` has two each."""
-    feeling = about[id].emotion
-    return next(row["good"] for row in written() if row["id"] != id and about[row["id"]].emotion == feeling)
+def _alike(ids: list[str], about: Mapping[str, Dialogue]) -> list[str]:
+    """For each dialogue the good reply to the other one of its feeling; `written` has two of each."""
+    by_feeling: dict[str, dict[str, str]] = {}
+    for row in written():
+        by_feeling.setdefault(about[row["id"]].emotion, {})[row["id"]] = row["good"]
+    return [next(good for other, good in by_feeling[about[id].emotion].items() if other != id) for id in ids]
 
 
 def rates(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
