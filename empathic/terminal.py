@@ -175,27 +175,33 @@ def hollow(rows: Sequence[Hollowness]) -> None:
 
 def trials(found: dict[str, dict[str, Any]], faults: dict[str, str], wanted: dict[str, float]) -> None:
     """A table of how often each measure prefers the good reply to one that ..., and which marks it misses."""
-    measures = list(dict.fromkeys(measure for of in found.values() for measure in of))
+    rates = {fault: found[fault] for fault in faults}
+    measures = list(dict.fromkeys(measure for of in rates.values() for measure in of))
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("a good reply over one that")
     for measure in measures:
         table.add_column(measure, justify="right")
-    for fault, of in found.items():
+    for fault, of in rates.items():
         table.add_row(faults[fault], *(_rate(of[measure]) if measure in of else "" for measure in measures))
     console.print(table)
-    n = max(row["n"] for of in found.values() for row in of.values())
+    n = max(row["n"] for of in rates.values() for row in of.values())
     console.print(f"[dim]{n} dialogues; in brackets the 95% interval; 50% is a coin[/dim]", highlight=False)
     for measure in measures:
-        rates = {fault: found[fault][measure]["estimate"] for fault in wanted if measure in found[fault]}
-        missed = [f"{faults[fault]} (want {wanted[fault]:.0%})" for fault in rates if rates[fault] < wanted[fault]]
+        seen = {fault: rates[fault][measure]["estimate"] for fault in wanted if measure in rates[fault]}
+        missed = [f"{faults[fault]} (want {wanted[fault]:.0%})" for fault in seen if seen[fault] < wanted[fault]]
         verdict = f"misses what is wanted of a judge: {', '.join(missed)}" if missed else "does all that is wanted"
         console.print(f"[dim]{measure} {verdict}[/dim]", highlight=False)
+    if "over_pairwise" in found:
+        _over_pairwise(found["over_pairwise"])
 
 
 def preferences(found: dict[str, Any]) -> None:
     """How often each way of asking is of people's mind, and by how much behaviours are more often."""
     rates(found["rates"])
-    more = found["over_pairwise"]
+    _over_pairwise(found["over_pairwise"])
+
+
+def _over_pairwise(more: dict[str, Any]) -> None:
     console.print(f"[dim]behaviours over pairwise: {_change(more)}, p = {more['p']:.3f}[/dim]", highlight=False)
 
 

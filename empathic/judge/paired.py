@@ -12,7 +12,7 @@ or where there is no difference, since an exact test of few errs on the safe sid
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,30 @@ def difference(first: Mapping[Any, float], second: Mapping[Any, float]) -> Diffe
     else:
         low, high = (max(low, 0.0), high) if mean > 0 else (low, min(high, 0.0))
     return Difference(mean, min(low, mean), max(high, mean), p, len(ids))
+
+
+def clustered(first: Mapping[Any, Sequence[float]], second: Mapping[Any, Sequence[float]]) -> Difference:
+    """The difference of two rates where a dialogue has several outcomes, which hang together: Student's t over them.
+
+    Args:
+        first: dialogue id -> its outcomes by the one way, in some order.
+        second: by the other, in the same order.
+
+    Raises:
+        ValueError: fewer than two dialogues in common.
+    """
+    import numpy
+    from scipy.stats import ttest_1samp
+
+    ids = first.keys() & second.keys()
+    if len(ids) < 2:
+        raise ValueError(f"no difference over {len(ids)} dialogues")
+    means = [float(numpy.mean(first[id]) - numpy.mean(second[id])) for id in ids]
+    if len(set(means)) == 1:  # no spread to judge by
+        return Difference(means[0], -1.0, 1.0, 1.0, len(ids))
+    found = ttest_1samp(means, 0)
+    low, high = found.confidence_interval(0.95)
+    return Difference(float(numpy.mean(means)), max(-1.0, low), min(1.0, high), float(found.pvalue), len(ids))
 
 
 def _p(counts: Any) -> float:

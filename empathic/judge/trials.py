@@ -19,8 +19,9 @@ from empathic.dialogues import Dialogue, load
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
 from empathic.judge.epitome import Scorer
+from empathic.judge.paired import Difference, clustered
 from empathic.judge.scoring import Set, scored
-from empathic.judge.winrate import WinRate, outcome, win_rate
+from empathic.judge.winrate import WinRate, outcome, rounded, win_rate
 from empathic.recipe import Dialogues, Judge
 
 WRITTEN = {
@@ -107,6 +108,18 @@ def by_question(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
     return found
 
 
+def over_pairwise(scores: verdicts.Scores) -> Difference | None:
+    """By how much behaviours prefer the good reply more often than the paper's question; None where it wasn't asked."""
+    by_way: dict[str, dict[str, list[float]]] = {"behaviours": {}, "pairwise": {}}
+    for fault in FAULTS:
+        for id, of in scores.outcomes("good", fault).items():
+            if by_way.keys() <= of.keys():
+                for way, outcomes in by_way.items():
+                    outcomes.setdefault(id, []).append(of[way])
+    ours, theirs = by_way.values()
+    return clustered(ours, theirs) if len(ours) > 1 else None
+
+
 def trial(
     judge: Judge,
     ledger: Path | None = None,
@@ -133,7 +146,8 @@ def trial(
 
     Returns:
         Fault -> measure (`behaviours`, `specificity`, `agreed`; `levels`, `pairwise`, questions by name if asked) ->
-        the rate as a row.
+        the rate as a row. Where pairwise is asked, `over_pairwise` beside the faults: by how much more often behaviours
+        prefer the good reply than it does, over all faults, with its interval by dialogue.
 
     Raises:
         UserError: an endpoint that can't be reached, or fewer than two dialogues.
@@ -150,7 +164,9 @@ def trial(
     asked = Set(tested, systems(rows, about, seed), [("good", fault) for fault in FAULTS])
     (scores,) = scored([asked], judge, ledger, progress, seed, levels)
     alone = by_question(scores) if each else {}
-    return {
+    found = {
         fault: {by: rate.to_row() for by, rate in (of | alone.get(fault, {})).items()}
         for fault, of in rates(scores).items()
     }
+    more = over_pairwise(scores)
+    return found | ({"over_pairwise": rounded(more)} if more else {})

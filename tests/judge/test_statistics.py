@@ -16,7 +16,7 @@ from empathic.endpoint import Endpoint
 from empathic.judge import pairwise
 from empathic.judge.corrected import Labelled, corrected
 from empathic.judge.length import length_controlled
-from empathic.judge.paired import Difference, difference
+from empathic.judge.paired import Difference, clustered, difference
 from empathic.judge.power import smallest_difference, smallest_rate
 from empathic.judge.winrate import Z, win_rate
 from empathic.ledger import Ledger
@@ -115,6 +115,19 @@ def test_what_makes_a_dialogue_hard_for_both_falls_out_of_a_difference(ties: flo
         rejected += found.p < 0.05
     assert HONEST[0] <= covered / STUDIES <= HONEST[1]
     assert 0.1 < rejected / STUDIES < 0.9
+
+
+def test_a_difference_over_faults_is_one_by_dialogue() -> None:
+    dice, covered, faults = numpy.random.default_rng(4), 0, 8
+    for _ in range(STUDIES):
+        skill = numpy.clip(dice.normal(0.7, 0.2, (32, 1)), 0, 1)  # some dialogues are hard for one way of asking alone
+        first = (dice.random((32, faults)) < skill).astype(float)
+        second = (dice.random((32, faults)) < 0.6).astype(float)
+        found = clustered(dict(enumerate(first)), dict(enumerate(second)))
+        covered += found.low <= 0.0943 <= found.high  # clipping takes 0.0057 off
+    assert HONEST[0] <= covered / STUDIES <= HONEST[1]
+    level = clustered({1: [1.0, 0.5], 2: [1.0, 0.5]}, {1: [1.0, 0.0], 2: [1.0, 0.0]})
+    assert (level.estimate, level.low, level.high, level.p) == (0.25, -1, 1, 1)
 
 
 def test_few_dialogues_that_differ_are_not_certain() -> None:

@@ -56,6 +56,7 @@ def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Pat
     done = empathic("judge", "controls", *settings, "--pairwise", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
+    assert found.pop("over_pairwise")["n"] == 2
     assert set(found) == set(trials.FAULTS)
     assert all(set(of) == {"behaviours", "specificity", "agreed", "pairwise"} for of in found.values())
     each = json.loads(empathic("judge", "controls", *settings, "--each", "--json").stdout)
