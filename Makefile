@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: demo test lint rivals study bench strategies docs clean
+.PHONY: demo test lint rivals study bench strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -30,6 +30,9 @@ bench: .venv/installed  ## examples per second of both steps beside stock TRL an
 
 strategies: .venv/installed  ## every prompting strategy against direct prompting, with a local teacher
 	$(BIN)/python benchmarks/strategies.py
+
+questions: .venv/installed  ## which questions, alone and together, a local judge tells most by (an hour)
+	$(BIN)/python benchmarks/questions.py
 
 docs: .venv/installed  ## write the generated parts of the docs anew
 	$(BIN)/python docs/generate.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from types import TracebackType
 from typing import Any
 
@@ -183,6 +184,8 @@ def trials(found: dict[str, dict[str, Any]], faults: dict[str, str], wanted: dic
         table.add_column(measure, justify="right")
     for fault, of in rates.items():
         table.add_row(faults[fault], *(_rate(of[measure]) if measure in of else "" for measure in measures))
+    means = [fmean(of[measure]["estimate"] for of in rates.values() if measure in of) for measure in measures]
+    table.add_row("[bold]on average", *(f"[bold]{mean:.0%}" for mean in means))
     console.print(table)
     n = max(row["n"] for of in rates.values() for row in of.values())
     console.print(f"[dim]{n} dialogues; in brackets the 95% interval; 50% is a coin[/dim]", highlight=False)

@@ -150,6 +150,31 @@ def trial(
         prefer the good reply than it does, over all faults, with its interval by dialogue.
 
     Raises:
+        UserError: as `scores` does.
+    """
+    of_all = scores(judge, ledger, dialogues, progress, seed, half, levels, emotions)
+    alone = by_question(of_all) if each else {}
+    found = {
+        fault: {by: rate.to_row() for by, rate in (of | alone.get(fault, {})).items()}
+        for fault, of in rates(of_all).items()
+    }
+    more = over_pairwise(of_all)
+    return found | ({"over_pairwise": rounded(more)} if more else {})
+
+
+def scores(
+    judge: Judge,
+    ledger: Path | None = None,
+    dialogues: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    seed: int = 0,
+    half: int | None = None,
+    levels: Scorer | None = None,
+    emotions: bool = True,
+) -> verdicts.Scores:
+    """Scores of the good replies and of those with each fault; arguments as of `trial`.
+
+    Raises:
         UserError: an endpoint that can't be reached, or fewer than two dialogues.
     """
     rows = written()[half - 1 :: 2] if half else written()
@@ -162,11 +187,4 @@ def trial(
     if not emotions:
         tested = [replace(dialogue, emotion="") for dialogue in tested]
     asked = Set(tested, systems(rows, about, seed), [("good", fault) for fault in FAULTS])
-    (scores,) = scored([asked], judge, ledger, progress, seed, levels)
-    alone = by_question(scores) if each else {}
-    found = {
-        fault: {by: rate.to_row() for by, rate in (of | alone.get(fault, {})).items()}
-        for fault, of in rates(scores).items()
-    }
-    more = over_pairwise(scores)
-    return found | ({"over_pairwise": rounded(more)} if more else {})
+    return scored([asked], judge, ledger, progress, seed, levels)[0]
