@@ -62,7 +62,7 @@ def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Pat
     each = json.loads(empathic("judge", "controls", *settings, "--each", "--json").stdout)
     assert set(each["stock"]) == {"behaviours", "specificity", "agreed", "feeling", "natural"}
     shown = empathic("judge", "controls", *settings, "--no-emotions").stdout
-    assert "names a wrong feeling" in shown
+    assert "names a wrong feeling" in shown and "on average" in shown
     assert ("behaviours does all that is wanted" in shown) != ("behaviours misses what is wanted of a judge" in shown)
     assert "want 2 to" in refused("judge", "controls", "--dialogues", 1)
 
