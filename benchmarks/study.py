@@ -96,11 +96,11 @@ def outcomes(folder: Path, pair: str) -> Outcomes:
 
 
 def slices(ids: Iterable[str]) -> dict[str, list[str]]:
-    """Test dialogues by where they come from: the paper's `hard` ones, the `random` ones, or `everyday`."""
+    """Test dialogues by where they come from: the paper's `hard` ones, the `random` ones, `both`, or `everyday`."""
     found: dict[str, list[str]] = {}
     for id in ids:
         found.setdefault(id.split(" ")[0] if " " in id else "everyday", []).append(id)
-    return found
+    return found | ({"both": [id for of in found.values() for id in of]} if len(found) > 1 else {})
 
 
 def rates(name: str, folder: Path) -> Iterator[Row]:
