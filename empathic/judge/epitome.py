@@ -21,6 +21,7 @@ from empathic.student import load
 MODEL = "smollm2-135m"
 _POST, _REPLY = 160, 96  # tokens that are read of each, at most: of a longer post its end
 _AT_ONCE = 16
+_PASSES = 4  # that a batch is trained on in: a quarter of the memory
 
 
 def train(
@@ -70,7 +71,8 @@ def train(
         learning_rate=5e-4,
         lr_scheduler_type="cosine",
         warmup_steps=20,
-        per_device_train_batch_size=_AT_ONCE,
+        per_device_train_batch_size=_AT_ONCE // _PASSES,
+        gradient_accumulation_steps=_PASSES,
         train_sampling_strategy="group_by_length",
         save_strategy="epoch",
         save_total_limit=2,
@@ -176,7 +178,8 @@ def _levels(logits: Any) -> Any:
 
 
 def _loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-    """The mean cross-entropy of the three behaviours."""
+    """The cross-entropy of the three behaviours, over the labels of all passes of a batch."""
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(_levels(outputs.logits).flatten(0, 1).float(), labels.flatten())
+    summed = cross_entropy(_levels(outputs.logits).flatten(0, 1).float(), labels.flatten(), reduction="sum")
+    return summed / (labels.numel() if num_items_in_batch is None else num_items_in_batch)

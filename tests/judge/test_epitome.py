@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from empathic.errors import UserError
 from empathic.judge import epitome, levels, verdicts
@@ -58,6 +60,24 @@ def test_a_training_that_is_stopped_goes_on_and_ends_alike(tiny: Path, tmp_path:
     one, other = ((tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("undisturbed", "stopped"))
     assert one == other
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped", "undisturbed"]
+
+
+def test_a_batch_in_passes_teaches_what_it_does_at_once(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        replace(row, asked=Asked(f"{row.asked.utterance} {'Oh. ' * (i % 9)}", row.asked.reply))
+        for i, row in enumerate(_rows()[:40])
+    ]
+    weights = {}
+    for passes in (1, 4):
+        monkeypatch.setattr(epitome, "_PASSES", passes)
+        epitome.train(rows, tmp_path / f"{passes}", str(tiny), epochs=8)
+        weights[passes] = load_file(tmp_path / f"{passes}" / "adapter_model.safetensors")
+    at_once, in_passes = weights.values()
+    moved = max(value.abs().max().item() for name, value in at_once.items() if "lora_B" in name)
+    apart = max((at_once[name] - in_passes[name]).abs().max().item() for name in at_once)
+    assert apart < moved / 100
 
 
 def test_a_scorer_learns_what_the_labels_say(scorer: Path) -> None:
