@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from empathic import files
 SMALL = ("--set", "sft.batch_size=4", "--set", "dpo.batch_size=4", "--until", "dpo")
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes want two cores")
 def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
     empathic, recipe_file: Path, tmp_path: Path
 ) -> None:
