@@ -21,7 +21,7 @@ from empathic.student import load
 MODEL = "smollm2-135m"
 _POST, _REPLY = 160, 96  # tokens that are read of each, at most: of a longer post its end
 _AT_ONCE = 16
-_PASSES = 4  # that a batch is trained on in: a quarter of the memory
+_PASSES = 4  # that a batch is trained on in, so that a quarter of its activations is kept at a time
 
 
 def train(
