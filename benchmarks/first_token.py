@@ -17,10 +17,10 @@ from pathlib import Path
 import openai
 
 from empathic import recipe as recipes
-from empathic.endpoint import open_endpoint
+from empathic.cli.progress import Progress
+from empathic.endpoints.open import open_endpoint
+from empathic.run import Run
 from empathic.student import prompt
-from empathic.terminal import Progress
-from empathic.workspace import Run
 
 
 def first_token(server: openai.OpenAI, model: str, told: str, said: str) -> float:

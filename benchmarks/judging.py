@@ -15,9 +15,10 @@ import time
 
 import openai
 
-from empathic.dialogues import load
-from empathic.endpoint import Endpoint, open_endpoint
-from empathic.judge import behaviours
+from empathic.dialogues import sources
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.open import open_endpoint
+from empathic.judge.measures import behaviours
 from empathic.recipe import Dialogues
 
 DIALOGUES, SYSTEMS = 250, 2
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--judge", default="local:qwen2.5-coder-1.5b")
     parser.add_argument("--replies", type=int, default=20)
     given = parser.parse_args()
-    tests = [d for d in load.load(Dialogues(), 0) if d.split == "test"][: given.replies]
+    tests = [d for d in sources.load(Dialogues(), 0) if d.split == "test"][: given.replies]
     replies = [behaviours.Asked(d.utterance, d.replies["targeted"].text, d.emotion) for d in tests]
     of = three()
     found: dict[bool, list[float]] = {True: [], False: []}

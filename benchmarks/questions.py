@@ -17,12 +17,13 @@ from importlib import resources
 from pathlib import Path
 from statistics import fmean
 
-from empathic.judge import trials, verdicts
-from empathic.judge.behaviours import questions
-from empathic.judge.paired import clustered
-from empathic.judge.winrate import outcome
+from empathic.cli.progress import Progress
+from empathic.judge import verdicts
+from empathic.judge.measures.behaviours import questions
+from empathic.judge.trials import perturbations
 from empathic.recipe import Judge
-from empathic.terminal import Progress
+from empathic.stats.paired import clustered
+from empathic.stats.win_rate import outcome
 
 CANDIDATES = Path(str(resources.files("empathic.judge") / "prompts" / "candidates.yaml"))
 Seen = dict[str, list[float]]  # dialogue id -> an outcome a fault: 1, 0.5 or 0 for the good reply
@@ -36,7 +37,9 @@ def seen(scores: verdicts.Scores, names: Sequence[str]) -> Seen:
     def together(system: str, id: str) -> float:
         return fmean(odds[system][id][name] for name in names)
 
-    return {id: [outcome(together("good", id), together(fault, id)) for fault in trials.FAULTS] for id in answered}
+    return {
+        id: [outcome(together("good", id), together(fault, id)) for fault in perturbations.FAULTS] for id in answered
+    }
 
 
 def worth(found: Seen) -> float:
@@ -57,14 +60,14 @@ def main() -> None:
     def asked(file: str | None) -> verdicts.Scores:
         with Progress() as display:
             judge = Judge(endpoint=given.judge, questions=file)
-            return trials.scores(judge, given.ledger, given.dialogues, display.counting("judge"), half=1)
+            return perturbations.scores(judge, given.ledger, given.dialogues, display.counting("judge"), half=1)
 
     default, others = asked(None), asked(str(given.questions))
     ours, theirs = tuple(questions().texts), tuple(questions(str(given.questions)).texts)
     combinations = [of for size in range(1, given.most + 1) for of in itertools.combinations(theirs, size)]
     beside, found = seen(default, ours), {of: seen(others, of) for of in {*combinations, theirs}}
     ranked = sorted(found, key=lambda of: -worth(found[of]))
-    print(f"{len(found)} combinations, {len(beside)} dialogues, {len(trials.FAULTS)} faults\n")
+    print(f"{len(found)} combinations, {len(beside)} dialogues, {len(perturbations.FAULTS)} faults\n")
     print("| questions | a good reply preferred | points more than the default | p |\n|---|---|---|---|")
     print(f"| the default: {', '.join(ours)} | {worth(beside):.1%} | | |")
     for of in [of for rank, of in enumerate(ranked) if rank < given.top or len(of) in (1, len(theirs))]:

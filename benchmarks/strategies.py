@@ -17,15 +17,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from empathic import files, matrix
-from empathic.dialogues import Dialogue, load
-from empathic.judge import verdicts
+from empathic import files
+from empathic.cli.progress import Progress
+from empathic.dialogues import Dialogue, sources
+from empathic.endpoints.ledger import Ledger
+from empathic.judge import controls, verdicts
+from empathic.judge.replies import Replies, Tested
 from empathic.judge.scoring import Set, scored
-from empathic.ledger import Ledger
+from empathic.pipeline import matrix
 from empathic.recipe import Dialogues, Judge, Recipe
 from empathic.teacher.strategies import IMPROVING
-from empathic.terminal import Progress
-from empathic.words import is_stock, words
+from empathic.text import is_stock, words
 
 OUT = Path(__file__).with_suffix(".json")
 KNOWN = ("ordinary", "direct", "targeted")  # Everyday's own replies
@@ -34,14 +36,14 @@ SEED = 42
 
 def chosen(count: int) -> list[Dialogue]:
     """So many of Everyday's train dialogues, drawn by seed."""
-    train = [d for d in load.load(Dialogues(), SEED) if d.split == "train"]
+    train = [d for d in sources.load(Dialogues(), SEED) if d.split == "train"]
     return random.Random(SEED).sample(train, count)
 
 
 def taught(dialogues: list[Dialogue], teacher: str, methods: list[str], folder: Path) -> dict[str, dict[str, Any]]:
     """Ask the teacher in every way: system -> dialogue id -> its row of `teacher.jsonl`."""
     source = folder / "dialogues.jsonl"
-    test = next(d for d in load.load(Dialogues(), SEED) if d.split == "test")
+    test = next(d for d in sources.load(Dialogues(), SEED) if d.split == "test")
     files.write_jsonl(source, (d.to_row() for d in [*dialogues, test]))
     recipe = Recipe.model_validate(
         {
@@ -62,13 +64,11 @@ def taught(dialogues: list[Dialogue], teacher: str, methods: list[str], folder: 
     return systems
 
 
-def judged(
-    dialogues: list[Dialogue], systems: dict[str, verdicts.Replies], judge: str, ledger: Path
-) -> verdicts.Scores:
+def judged(dialogues: list[Dialogue], systems: dict[str, Replies], judge: str, ledger: Path) -> verdicts.Scores:
     """Both measures of every reply, controls among them."""
-    tested = [verdicts.Tested.of(d) for d in dialogues]
+    tested = [Tested.of(d) for d in dialogues]
     own = {d.id: d.replies["targeted"].text for d in dialogues}
-    systems = systems | verdicts.control_systems([d.id for d in dialogues], own, SEED)
+    systems = systems | controls.control_systems([d.id for d in dialogues], own, SEED)
     with Progress() as display:
         sets = [Set(tested, systems)]
         (scores,) = scored(sets, Judge(endpoint=judge), ledger, display.counting("judge"), SEED)
@@ -85,7 +85,7 @@ def cost(ledger: Ledger) -> dict[str, tuple[int, int]]:
 
 
 def rows_of(
-    systems: dict[str, verdicts.Replies], scores: verdicts.Scores, costs: dict[str, tuple[int, int]]
+    systems: dict[str, Replies], scores: verdicts.Scores, costs: dict[str, tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
     """A row a system: win rates over `direct`, words, stock phrases, and tokens a reply."""
     for name, replies in systems.items():

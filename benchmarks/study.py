@@ -23,15 +23,16 @@ from typing import Any
 
 from filelock import FileLock
 
-from empathic import files, run
+from empathic import files
 from empathic import recipe as recipes
-from empathic.dialogues import load
-from empathic.dialogues.guard import normal
+from empathic.cli.progress import Progress
+from empathic.dialogues import sources
+from empathic.dialogues.leakage import normal
 from empathic.judge import verdicts
-from empathic.judge.paired import difference
-from empathic.judge.winrate import rounded, win_rate
+from empathic.pipeline import runner
 from empathic.recipe import Dialogues, Recipe
-from empathic.terminal import Progress
+from empathic.stats.paired import difference
+from empathic.stats.win_rate import rounded, win_rate
 
 SEED = 42
 MEASURES = (*verdicts.MEASURES, "agreed")
@@ -51,10 +52,10 @@ Figures = dict[str, list[Row]]
 def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
     """Write the paper's train dialogues, `hard` of its test ones and `drawn` of EmpatheticDialogues' to `rated.jsonl`,
     and `taught` of the train ones with the same tests to `taught.jsonl`."""
-    rated = load.load(Dialogues(source="welivita", split="paper"), SEED)
+    rated = sources.load(Dialogues(source="welivita", split="paper"), SEED)
     train = [d for d in rated if d.split == "train"]
     known = {normal(d.utterance) for d in rated}
-    others = load.load(Dialogues(source="empathetic-dialogues"), SEED)
+    others = sources.load(Dialogues(source="empathetic-dialogues"), SEED)
     fresh = [d for d in others if d.split == "test" and "human" in d.replies and normal(d.utterance) not in known]
     dice = random.Random(SEED)
     tests = [
@@ -189,7 +190,7 @@ def main() -> None:
     about = {"seed": SEED, "full": given.full}
     for name in names:
         with Progress() as display:
-            run.go(every[name], folder / name, display)
+            runner.go(every[name], folder / name, display)
         new: Figures = {"rates": list(rates(name, folder / name)), "differences": []}
         for one, other in DIFFERENCES:
             if name == one and (folder / other / "verdicts").exists():

@@ -39,17 +39,17 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     """Train a few steps in this process; examples per second and peak memory in MB."""
     from empathic import recipe as recipes
     from empathic.corpus import direct
-    from empathic.dialogues import load
+    from empathic.dialogues import sources
     from empathic.errors import UserError
 
     settings = [f"student.prompt={prompt}", f"{step}.batch_size={batch}", f"{step}.epochs=1", f"{step}.save_steps=1000"]
     settings.append(f"{step}.recompute={str(peer == 'lean').lower()}")
     try:
         recipe = recipes.load("direct", settings)
-        dialogues = load.load(recipe.dialogues, recipe.seed)
+        dialogues = sources.load(recipe.dialogues, recipe.seed)
     except UserError:  # the rated 2,000 are not here
         recipe = recipes.load("demo", settings)
-        dialogues = load.load(recipe.dialogues, recipe.seed)
+        dialogues = sources.load(recipe.dialogues, recipe.seed)
     train = [d for d in dialogues if d.split == "train"]
     made: dict[str, list[Any]] = {"sft": [], "preferences": []}
     for one in direct.build(lambda: train, recipe.method, recipe.seed):

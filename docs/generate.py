@@ -10,7 +10,7 @@ import typer.main
 from click import Context
 from pydantic import BaseModel
 
-from empathic import cli
+from empathic.cli import main
 from empathic.recipe import Recipe
 
 HERE = Path(__file__).parent
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 def commands() -> str:
     """Every command's help, as the terminal shows it at 88 columns."""
-    group: Any = typer.main.get_command(cli.app)
+    group: Any = typer.main.get_command(main.app)
     parts = ["# Commands\n\nWritten by `make docs` from the code.\n"]
     for name, command in sorted(_leaves(group, "empathic")):
         context = Context(command, info_name=name, terminal_width=88, max_content_width=88)

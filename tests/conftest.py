@@ -64,8 +64,8 @@ def tiny_gguf(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model as a GGUF file that answers what judges are asked: an endpoint that costs nothing."""
     import torch
 
-    from empathic.judge import behaviours, levels, pairwise
-    from empathic.phone.gguf import convert
+    from empathic.judge.measures import behaviours, levels, pairwise
+    from empathic.phone.convert import convert
     from empathic.student.load import load
 
     model, tokenizer = load(str(tiny))

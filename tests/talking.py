@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from empathic.endpoint import Endpoint
+from empathic.endpoints.endpoint import Endpoint
 
 Say = Callable[[list[dict[str, str]]], str]  # messages -> the answer
 Logprobs = Callable[[str], Any]  # an answer -> what the server sends as its log-probabilities

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
-from empathic.judge.winrate import WinRate
+from empathic.judge.replies import Replies
+from empathic.stats.win_rate import WinRate
 
 STOCK = "I'm really sorry to hear that. It's okay to feel this way. I'm here for you."
 CONTROLS = {
@@ -28,6 +30,24 @@ def shuffle(reply: str, seed: int) -> str:
     words = reply.split()
     random.Random(seed).shuffle(words)
     return " ".join(words)
+
+
+def control_systems(ids: Sequence[str], own: Replies, seed: int) -> dict[str, Replies]:
+    """The replies that test the judge, as systems of their own, on the dialogues of `ids` that `own` answers.
+
+    `control:another`, `control:shuffled`, `control:own`; the stock phrase is the system `stock`.
+    """
+    ids = [id for id in ids if id in own]
+    replies = [own[id] for id in ids]
+    systems = {"control:own": dict(zip(ids, replies, strict=True))}
+    for name, bad in worse(replies, seed).items():
+        systems["stock" if name == "stock" else f"control:{name}"] = dict(zip(ids, bad, strict=True))
+    return systems
+
+
+def control_pairs() -> list[tuple[str, str]]:
+    """The pairs of `control_systems` that test the judge, the better one first."""
+    return [("control:own", "stock" if name == "stock" else f"control:{name}") for name in CONTROLS]
 
 
 def passes(rate: WinRate) -> bool:

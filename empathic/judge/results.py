@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from empathic.judge import controls, verdicts
-from empathic.judge.pairs import at_equal_lengths, differences, judge_kappas, judges_agree
-from empathic.judge.ranking import ranking
-from empathic.judge.winrate import rounded
+from empathic.judge.derived import at_equal_lengths, differences, judge_kappas, judges_agree, ranking
+from empathic.stats.win_rate import rounded
 
 
 def results(scores: verdicts.Scores, pairs: Sequence[tuple[str, str]], compared: Sequence[str]) -> dict[str, Any]:

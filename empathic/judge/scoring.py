@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from empathic import models
-from empathic.endpoint import open_endpoint
+from empathic.endpoints.ledger import Ledger
+from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
-from empathic.judge import behaviours, pairwise, verdicts
-from empathic.judge.epitome import Scorer
-from empathic.judge.levels import BEHAVIOURS
-from empathic.judge.specificity import Specificity
-from empathic.ledger import Ledger
+from empathic.judge import verdicts
+from empathic.judge.measures import behaviours, pairwise
+from empathic.judge.measures.epitome import Scorer
+from empathic.judge.measures.levels import BEHAVIOURS
+from empathic.judge.measures.specificity import Specificity
+from empathic.judge.replies import Replies, Tested
 from empathic.recipe import Judge
 from empathic.student import prompt
 
@@ -40,10 +42,10 @@ class Set:
         unasked: replies by system whose specificity alone is wanted; may hold more of a system of `systems`.
     """
 
-    dialogues: Sequence[verdicts.Tested]
-    systems: Mapping[str, verdicts.Replies]
+    dialogues: Sequence[Tested]
+    systems: Mapping[str, Replies]
     pairs: Sequence[tuple[str, str]] = ()
-    unasked: Mapping[str, verdicts.Replies] = field(default_factory=dict)
+    unasked: Mapping[str, Replies] = field(default_factory=dict)
 
 
 def score(

@@ -5,34 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from empathic import files
-from empathic.dialogues import Dialogue
-from empathic.endpoint import Endpoint
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
-from empathic.judge import behaviours, controls, levels, pairwise, specificity
-from empathic.judge.epitome import Scorer
-from empathic.judge.winrate import WinRate, agreed, outcome, voted, win_rate
-from empathic.ledger import Ledger
+from empathic.judge import controls
+from empathic.judge.measures import behaviours, levels, pairwise, specificity
+from empathic.judge.measures.epitome import Scorer
+from empathic.judge.replies import Replies, Tested
+from empathic.stats.win_rate import WinRate, agreed, outcome, voted, win_rate
 
 MEASURES = ("behaviours", "specificity")  # that `agreed` wants of one mind
-Replies = dict[str, str]  # dialogue id -> reply
-
-
-@dataclass(frozen=True)
-class Tested:
-    """A test dialogue: what a reply answers, and what its speaker feels, where that is known."""
-
-    id: str
-    utterance: str
-    emotion: str = ""
-
-    @classmethod
-    def of(cls, dialogue: Dialogue) -> Tested:
-        """A dialogue as it is tested."""
-        return cls(dialogue.id, dialogue.utterance, dialogue.emotion)
 
 
 @dataclass
@@ -105,27 +89,6 @@ class Scores:
             for id, won in of_judge.get((b, a), {}).items():
                 votes.setdefault(id, []).append(1 - won)
         return votes
-
-
-def read_replies(path: Path) -> tuple[list[Tested], Replies]:
-    """Read a reply file (`id, utterance, reply`; `emotion` and `situation` where known).
-
-    Raises:
-        UserError: no rows, a missing field, or an id that stands twice; names the line.
-    """
-    tested, replies = [], {}
-    for number, row in enumerate(files.read_jsonl(path), 1):
-        for key in ("id", "utterance", "reply"):
-            if not isinstance(row.get(key), str):
-                raise UserError(f"{path}:{number}: no text under {key!r}; want id, utterance and reply in every row")
-        if row["id"] in replies:
-            raise UserError(f"{path}:{number}: the id {row['id']!r} stands twice; ids must differ")
-        emotion = row.get("emotion")
-        tested.append(Tested(row["id"], row["utterance"], emotion if isinstance(emotion, str) else ""))
-        replies[row["id"]] = row["reply"]
-    if not tested:
-        raise UserError(f"{path}: no replies in it; want one JSON object a line")
-    return tested, replies
 
 
 def score_behaviours(
@@ -279,28 +242,10 @@ def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
     return shown
 
 
-def control_systems(ids: Sequence[str], own: Replies, seed: int) -> dict[str, Replies]:
-    """The replies that test the judge, as systems of their own, on the dialogues of `ids` that `own` answers.
-
-    `control:another`, `control:shuffled`, `control:own`; the stock phrase is the system `stock`.
-    """
-    ids = [id for id in ids if id in own]
-    replies = [own[id] for id in ids]
-    systems = {"control:own": dict(zip(ids, replies, strict=True))}
-    for name, bad in controls.worse(replies, seed).items():
-        systems["stock" if name == "stock" else f"control:{name}"] = dict(zip(ids, bad, strict=True))
-    return systems
-
-
-def control_pairs() -> list[tuple[str, str]]:
-    """The pairs of `control_systems` that test the judge, the better one first."""
-    return [("control:own", "stock" if name == "stock" else f"control:{name}") for name in controls.CONTROLS]
-
-
 def control_rates(scores: Scores) -> dict[str, dict[str, WinRate]]:
     """How often each measure prefers the reply that is better by construction: judge -> control -> rate."""
     rates: dict[str, dict[str, WinRate]] = {}
-    for name, pair in zip(controls.CONTROLS, control_pairs(), strict=True):
+    for name, pair in zip(controls.CONTROLS, controls.control_pairs(), strict=True):
         for rate in compare(*pair, scores)[1]:
             rates.setdefault(rate.judge, {})[name] = rate
     return rates

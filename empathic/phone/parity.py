@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from empathic.endpoint import Endpoint
+from empathic.endpoints.endpoint import Endpoint
 from empathic.student import load, prompt
 
 TOLERANCE = 0.5  # nats by which a quantised file's token may fall short of the merged model's choice

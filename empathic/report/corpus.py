@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
-from empathic.workspace import dialogues_of
+from empathic.run import dialogues_of
 
 ALL = "all"
 _PARTS = ("prompt", "completion", "chosen", "rejected")

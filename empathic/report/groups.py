@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from empathic.judge.winrate import win_rate
+from empathic.stats.win_rate import win_rate
 
 _FEWEST = 4  # dialogues in a group of its own; smaller ones are put together
 OTHERS = "others"

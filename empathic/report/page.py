@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
-from empathic.judge import family, hollowness
-from empathic.ledger import short
+from empathic.endpoints.ledger import short
+from empathic.judge import family
+from empathic.judge.measures import hollowness
 from empathic.report import charts, summary
 
 SHOWN = 500  # dialogues to browse, spread over the test set where there are more; the page stays under 5 MB

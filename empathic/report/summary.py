@@ -9,15 +9,16 @@ from typing import Any
 import yaml
 
 from empathic import files
+from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
-from empathic.judge import behaviours, family, hollowness, lost
-from empathic.judge.verdicts import read_replies
-from empathic.judge.winrate import rounded
-from empathic.ledger import Ledger
+from empathic.judge import family, regressions
+from empathic.judge.measures import behaviours, hollowness
+from empathic.judge.replies import read_replies
 from empathic.recipe import Recipe
 from empathic.report import corpus, groups
+from empathic.run import dialogues_of, ledger_of
+from empathic.stats.win_rate import rounded
 from empathic.vote.tally import tally
-from empathic.workspace import dialogues_of, ledger_of
 
 _NEEDED = ("dialogues", "corpus", "sft", "dpo", "judge")
 _TRAINING = ("seconds", "examples_per_second", "first_loss", "last_loss", "reward_accuracy")
@@ -53,7 +54,7 @@ def summarise(run: Path) -> dict[str, Any]:
         "judge_kappas": facts["judge"].get("judge_kappas", []),
         "controls": facts["judge"]["controls"],
         "people": tally(run),
-        "lost": lost.kept(run),
+        "lost": regressions.kept(run),
         "questions": _questions(recipe),
         "levels_asked": [judge.name for judge in recipe.judge if judge.levels],
         "one_family": family.related(recipe.judge, family.teachers(recipe)),

@@ -20,7 +20,7 @@ class Likelihood:
     def __init__(self, model: Any, tokenizer: Any, told: str) -> None:
         from trl.trainer.utils import add_fused_lm_head
 
-        from empathic.student.quicken import quicken
+        from empathic.student.kernels.optimize import quicken
 
         self.tokenizer, self.told = tokenizer, told
         self.model = model.eval().requires_grad_(False)

@@ -24,8 +24,9 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
-from empathic.student import checkpoints, load, memory, prompt
-from empathic.student.quicken import quicken
+from empathic.student import checkpoints, load, prompt
+from empathic.student.kernels import memory
+from empathic.student.kernels.optimize import quicken
 
 Advance = Callable[[int, int], None]  # (steps done, steps in all)
 Say = Callable[[str], None]

@@ -1,191 +1,20 @@
-"""OpenAI's Batch API as a teacher: half the price, an answer within a day.
+"""A live teacher that is asked by batches: half the price, an answer within a day.
 
 A run hands over all that it would ask, and ends; the same command another day fetches what came, hands over what comes
 next (the second turn of a conversation, lines that expired or failed, answers of no use), until nothing is left to ask.
-Answers are matched by `custom_id`, and kept in the ledger as those of `Client` are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
-from typing import Any
 
-from empathic import files
-from empathic.client import ATTEMPTS, Check, GaveUp
-from empathic.endpoint import Endpoint
-from empathic.errors import Later, UserError
-from empathic.ledger import Ledger
-from empathic.money import Purse
+from empathic.endpoints.batch_api import BatchClient, Pending
+from empathic.errors import Later
 from empathic.recipe import Recipe
+from empathic.teacher.journal import Known
 from empathic.teacher.live import Row, strategies_of, taught
-from empathic.teacher.part import Known
-from empathic.wire import Answer, Request, Unusable, body, ledger_key, not_taken, read, without
-
-_MOST = 50_000  # requests in a batch, OpenAI's limit
-_UNDER_WAY = {"validating", "in_progress", "finalizing", "cancelling"}
-
-
-class Pending(Exception):
-    """A request whose answer is still to come."""
-
-
-class BatchClient:
-    """Asks by batches what `Client` asks one by one; its answers come in a later run.
-
-    Args:
-        endpoint: OpenAI's, or a server that has its files and batches endpoints.
-        ledger: where answers, and batches under way, are kept.
-        purse: with prices of a batch.
-    """
-
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, purse: Purse) -> None:
-        self.endpoint, self.ledger, self.purse = endpoint, ledger, purse
-        self.wanted: dict[str, tuple[str, dict[str, Any]]] = {}  # id: purpose and body
-        self._unknown: set[str] = set()  # parameters that the server turned out not to take
-        self.given_up: list[str] = []  # ids of the attempts at requests that got no usable answer
-
-    async def answer(self, request: Request, purpose: str, check: Check = lambda answer: None) -> Answer:
-        """The answer to a request, where a batch has brought it.
-
-        Raises:
-            Pending: none has yet.
-            GaveUp: as `Client.answer` does.
-        """
-        key = ledger_key(self.endpoint, request)
-        if (kept := self.ledger.get(key)) is not None:
-            return Answer(**kept)
-        why = ""
-        for attempt in range(ATTEMPTS):
-            id = _id(key, attempt)
-            brought = self.ledger.batched(id)
-            if brought is None:
-                self.purse.reserve(request.messages, request.max_tokens)
-                asked = body(self.endpoint, request, request.seed + attempt)
-                self.wanted[id] = (purpose, without(asked, self._unknown))
-            if brought is None or (brought["answer"] is None and brought["error"] is None):
-                raise Pending
-            try:
-                if brought["answer"] is None:
-                    self._unknown |= not_taken(brought["error"])
-                    raise Unusable(brought["error"])
-                answer = Answer(**brought["answer"])
-                check(answer)
-            except Unusable as error:
-                why = str(error)
-                continue
-            self.ledger.put(
-                key,
-                asdict(answer),
-                model=self.endpoint.identity,
-                purpose=purpose,
-                tokens=brought["tokens"],
-                attempts=attempt + 1,
-                cost=brought["cost"],
-            )
-            self.ledger.used(id)
-            return answer
-        self.given_up += [_id(key, attempt) for attempt in range(ATTEMPTS)]
-        raise GaveUp(f"{why}, {ATTEMPTS} times")
-
-    @contextlib.contextmanager
-    def _server(self) -> Iterator[Any]:
-        """The server; whatever it refuses is one line."""
-        import openai
-
-        url = self.endpoint.urls[0]
-        with openai.OpenAI(base_url=url, api_key=self.endpoint.key, max_retries=5) as server:
-            try:
-                yield server
-            except openai.OpenAIError as error:
-                why = " ".join(str(error).split())[:200]
-                raise UserError(
-                    f"{url}: the batch can't be handed over or fetched ({why}); mend that and run again"
-                ) from error
-
-    def fetch(self) -> tuple[int, int]:
-        """Fetch what batches under way have brought; how many batches are still under way, with how many requests."""
-        with self._server() as server:
-            waiting = requests = 0
-            for name, lines in self.ledger.under_way(self.endpoint.identity).items():
-                batch = self._found(server, name, lines)
-                if batch is None:
-                    self.ledger.forget_batch(name)
-                elif batch.status in _UNDER_WAY:
-                    waiting, requests = waiting + 1, requests + len(lines)
-                else:
-                    self._import(server, batch, lines)
-            return waiting, requests
-
-    def _found(self, server: Any, name: str, lines: dict[str, str]) -> Any:
-        """A batch by its id; by our mark, where the run was killed before it could note the id."""
-        if not name.startswith("empathic-"):
-            return server.batches.retrieve(name)
-        for batch in server.batches.list(limit=100):
-            if (batch.metadata or {}).get("empathic") == name:
-                self.ledger.handed_over(batch.id, self.endpoint.identity, lines)
-                return batch
-        return None
-
-    def _import(self, server: Any, batch: Any, lines: dict[str, str]) -> None:
-        """Keep every line of a batch that is over, whatever their order; what has none gets an error."""
-        for file in filter(None, (batch.output_file_id, batch.error_file_id)):
-            for line in server.files.content(file).text.splitlines():
-                row = json.loads(line)
-                if row.get("custom_id") in lines:
-                    self._keep(row)
-        for id in lines:
-            self.ledger.brought(id, None, f"the batch is {batch.status}, without an answer")
-
-    def _keep(self, row: dict[str, Any]) -> None:
-        """Keep one line; a later one of the same id changes nothing."""
-        from openai.types.chat import ChatCompletion
-
-        response = row.get("response") or {}
-        if response.get("status_code") != 200:
-            why = f"the server answered {response.get('status_code', 'nothing')}"
-            if said := ((response.get("body") or {}).get("error") or {}).get("message"):
-                why += f" ({said[:200]})"
-            self.ledger.brought(row["custom_id"], None, why)
-            return
-        try:
-            answer, tokens = read(ChatCompletion.model_validate(response["body"]))
-        except ValueError:
-            self.ledger.brought(row["custom_id"], None, "the answer was garbled")
-            return
-        self.ledger.brought(row["custom_id"], asdict(answer), "", tokens, self.purse.settle(0.0, tokens))
-
-    def hand_over(self) -> int:
-        """Hand over all that was asked for and is in no batch; how many requests."""
-        every = list(self.wanted.items())
-        with self._server() as server:
-            for start in range(0, len(every), _MOST):
-                part = dict(every[start : start + _MOST])
-                lines = {id: purpose for id, (purpose, _) in part.items()}
-                mark = f"empathic-{files.digest(sorted(part))[:40]}"
-                self.ledger.handed_over(mark, self.endpoint.identity, lines)
-                text = "".join(_line(id, asked) for id, (_, asked) in part.items())
-                file = server.files.create(file=("requests.jsonl", text.encode()), purpose="batch")
-                batch = server.batches.create(
-                    input_file_id=file.id,
-                    endpoint="/v1/chat/completions",
-                    completion_window="24h",
-                    metadata={"empathic": mark},
-                )
-                self.ledger.handed_over(batch.id, self.endpoint.identity, lines)
-        return len(every)
-
-
-def _id(key: dict[str, Any], attempt: int) -> str:
-    return f"{files.digest(key)[:48]}-{attempt}"
-
-
-def _line(id: str, asked: dict[str, Any]) -> str:
-    line = {"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": asked}
-    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def replies(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from empathic.endpoints.chat_api import Unusable
 from empathic.teacher.strategies import DIMENSIONS, MOST
-from empathic.wire import Unusable
 
 _KIND = r"(?:(?:the|my|a|an|your)\s+)?(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic)\s+)*"
 _LABEL = re.compile(rf"^\W*{_KIND}(?:reply|response|answer|version|rewrite)\W*:\W*", re.I)

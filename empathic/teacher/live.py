@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from empathic.client import Check, Client, GaveUp
 from empathic.dialogues import Dialogue
-from empathic.money import BudgetReached
+from empathic.endpoints.chat_api import Answer, Request, Unusable
+from empathic.endpoints.client import Check, Client, GaveUp
+from empathic.endpoints.pricing import BudgetReached
 from empathic.recipe import Method, Recipe
 from empathic.teacher import strategies
 from empathic.teacher.clean import Cleaned, clean
-from empathic.teacher.part import Known
+from empathic.teacher.journal import Known
 from empathic.teacher.strategies import Strategy
-from empathic.wire import Answer, Request, Unusable
 
 Row = dict[str, Any]
 DIRECT, IMPROVED = "direct", "improved"  # the origins of a live teacher's replies

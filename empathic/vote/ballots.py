@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from empathic.errors import UserError
-from empathic.vote.pairs import Pair, ordered
+from empathic.vote.ballot_pairs import Pair, ordered
 
 _OUTCOMES = {"a": 1.0, "b": 0.0, "equal": 0.5, "skip": None}
 _TABLE = """

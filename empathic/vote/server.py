@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from empathic.errors import UserError
+from empathic.vote.ballot_pairs import Pair
 from empathic.vote.ballots import Ballots
-from empathic.vote.pairs import Pair
 
 _LONGEST_NAME = 60
 _LONGEST_BODY = 10_000  # bytes

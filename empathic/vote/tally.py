@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
-from empathic.judge.agreement import agreement, alpha
-from empathic.judge.corrected import as_people
-from empathic.judge.winrate import outcome, rounded, voted, win_rate
+from empathic.stats.agreement import agreement, alpha
+from empathic.stats.corrected import as_people
+from empathic.stats.win_rate import outcome, rounded, voted, win_rate
+from empathic.vote.ballot_pairs import shown
 from empathic.vote.ballots import Vote, votes
-from empathic.vote.pairs import shown
 
 Outcomes = dict[str, dict[str, float]]  # measure -> dialogue -> 1, 0.5 or 0 for the first system
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from empathic import words
+from empathic.text import advises, content, is_stock, phrases, stock_phrases, words
 
 ROOT = Path(__file__).parents[2]
 ROWS = [json.loads(line) for line in (ROOT / "empathic/data/everyday.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -33,18 +33,18 @@ def test_rows_ids_and_splits() -> None:
 
 
 def test_the_replies_do_not_open_alike() -> None:
-    openings = Counter(tuple(words.words(text)[:3]) for text in EMPATHETIC)
+    openings = Counter(tuple(words(text)[:3]) for text in EMPATHETIC)
     assert sum(count for _, count in openings.most_common(5)) / len(EMPATHETIC) <= 0.10
 
 
 def test_stock_phrases_and_unsolicited_advice_are_rare() -> None:
-    assert len(words.stock_phrases()) > 25
-    assert _share(words.is_stock) <= 0.12
-    assert _share(words.advises) <= 0.08
+    assert len(stock_phrases()) > 25
+    assert _share(is_stock) <= 0.12
+    assert _share(advises) <= 0.08
 
 
 def test_the_wording_is_as_varied_as_peoples() -> None:
-    pairs = [pair for text in EMPATHETIC for pair in zip(words.words(text), words.words(text)[1:], strict=False)][:5500]
+    pairs = [pair for text in EMPATHETIC for pair in zip(words(text), words(text)[1:], strict=False)][:5500]
     assert len(set(pairs)) / len(pairs) >= 0.72
 
 
@@ -53,7 +53,7 @@ def test_a_third_or_so_asks_something() -> None:
 
 
 def test_targeted_replies_are_about_28_words() -> None:
-    lengths = [len(words.words(row["targeted"])) for row in ROWS]
+    lengths = [len(words(row["targeted"])) for row in ROWS]
     assert 26 <= sum(lengths) / len(lengths) <= 30
     assert sum(20 <= n <= 36 for n in lengths) / len(lengths) >= 0.9
     assert max(lengths) <= 97
@@ -63,7 +63,7 @@ def test_no_two_dialogues_share_a_text() -> None:
     texts = []
     for row in ROWS:
         for kind in ("situation", "utterance", "ordinary", "direct", "targeted"):
-            texts.append((row["id"], words.phrases(row[kind])))
+            texts.append((row["id"], phrases(row[kind])))
     for (one, a), (two, b) in combinations(texts, 2):
         if one != two and a & b:
             assert len(a & b) / len(a | b) < 0.3, (one, two)
@@ -72,7 +72,7 @@ def test_no_two_dialogues_share_a_text() -> None:
 @pytest.mark.parametrize("kind", ["direct", "targeted"])
 def test_each_reply_picks_up_a_word_of_its_own_dialogue(kind: str) -> None:
     for row in ROWS:
-        assert words.content(row["situation"] + " " + row["utterance"]) & words.content(row[kind]), row["id"]
+        assert content(row["situation"] + " " + row["utterance"]) & content(row[kind]), row["id"]
 
 
 def test_the_software_claims_no_self() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from empathic import files, terminal
-from empathic.judge.files import compare_files
-from empathic.ledger import Ledger
+from empathic import files
+from empathic.cli import tables
+from empathic.endpoints.ledger import Ledger
+from empathic.judge.compare import compare_files
 from empathic.recipe import Judge
 
 SAID = (
@@ -83,11 +84,11 @@ def test_people_get_rates_at_equal_lengths_and_what_to_mind(capsys) -> None:
         {**rows[2], "estimate": None, "low": None, "high": None, "extrapolated": True},
     ]
     kin = [{"judge": "one", "teacher": "gpt-4o", "family": "GPT"}]
-    terminal.rates(rows, {"agreed": ["stock"]}, kin, level)
+    tables.rates(rows, {"agreed": ["stock"]}, kin, level)
     shown = " ".join(capsys.readouterr().out.split())
     assert "61% (40 to 60)" in shown and shown.count("beyond the lengths seen") == 2 and "12%" not in shown
     assert "* agreed failed the control: stock" in shown and "both GPT models" in shown
-    terminal.rates(rows)
+    tables.rates(rows)
     plain = capsys.readouterr().out
     assert "equal" not in plain and "mind" not in plain
 
@@ -97,10 +98,10 @@ def test_a_matrix_says_what_to_mind_in_which_cell(capsys, tmp_path: Path) -> Non
     kin = [{"judge": "one", "teacher": "gpt-4o", "family": "GPT"}]
     plain = {"win_rates": [rate], "failed": {"agreed": []}, "one_family": []}
     rows = [{"cell": "direct", **plain}, {"cell": "naive", **plain, "failed": {"agreed": ["stock"]}, "one_family": kin}]
-    terminal.matrix(rows, tmp_path)
+    tables.matrix(rows, tmp_path)
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count("70% (60 to 80) *") == 1
     assert "* agreed failed the control: stock (naive)" in shown
     assert "the judge one and the teacher gpt-4o are both GPT models" in shown and "themselves (naive)" in shown
-    terminal.matrix([{**row, "one_family": kin} for row in rows], tmp_path)
+    tables.matrix([{**row, "one_family": kin} for row in rows], tmp_path)
     assert "themselves (" not in " ".join(capsys.readouterr().out.split()), "said once where it holds for all"

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from empathic.endpoint import open_endpoint
+from empathic.endpoints.chat_api import Answer
+from empathic.endpoints.ledger import Ledger
+from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
-from empathic.judge import behaviours, controls, levels, pairwise, specificity, verdicts
-from empathic.judge.winrate import win_rate
-from empathic.ledger import Ledger
+from empathic.judge import controls, verdicts
+from empathic.judge.measures import behaviours, levels, pairwise, specificity
+from empathic.judge.replies import Tested
+from empathic.stats.win_rate import win_rate
 from empathic.student import prompt
-from empathic.wire import Answer
 
 OURS = behaviours.questions()
-TESTED = [
-    verdicts.Tested(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))
-]
+TESTED = [Tested(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
 
 
 def test_log_odds_add_up_all_spellings_of_yes_and_no() -> None:

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from empathic import files, recipe
+from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.judge import scoring, verdicts
-from empathic.judge.levels import BEHAVIOURS
+from empathic.judge.measures.levels import BEHAVIOURS
+from empathic.judge.measures.specificity import Specificity
+from empathic.judge.replies import Tested
 from empathic.judge.scoring import Set
-from empathic.judge.specificity import Specificity
-from empathic.ledger import Ledger
 from empathic.recipe import Judge
 
-TESTED = [verdicts.Tested(f"d{i}", f"I lost my {thing}.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
+TESTED = [Tested(f"d{i}", f"I lost my {thing}.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
 SYSTEMS = {"kind": {d.id: f"{d.id}, how sad" for d in TESTED}, "curt": {d.id: f"{d.id}, noted" for d in TESTED}}
 SET = Set(TESTED, SYSTEMS, [("kind", "curt")])
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from empathic.client import ask
-from empathic.endpoint import open_endpoint
+from empathic.endpoints.chat_api import Request
+from empathic.endpoints.client import ask
+from empathic.endpoints.ledger import Ledger
+from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
-from empathic.ledger import Ledger
-from empathic.phone import gguf, parity
+from empathic.phone import convert, parity
 from empathic.student import load, prompt
-from empathic.wire import Request
 
 TOLD = prompt.instruction("brief")
 SAID = ["My dog died on Sunday.", "We won the cup!! 🏆", "نسيت عيد ميلادها", 'He said "no"\nand left.']
@@ -19,7 +19,7 @@ SAID = ["My dog died on Sunday.", "We won the cup!! 🏆", "نسيت عيد مي
 
 @pytest.mark.parametrize("quant", ["f32", "q8_0"])
 def test_the_file_reads_and_answers_as_the_merged_model_does(tiny: Path, tmp_path: Path, quant: str) -> None:
-    gguf.convert(tiny, tmp_path / "m.gguf", quant)
+    convert.convert(tiny, tmp_path / "m.gguf", quant)
     with open_endpoint(f"local:{tmp_path / 'm.gguf'}") as endpoint:
         found = parity.check(endpoint, tiny, TOLD, SAID, max_tokens=16)
     assert found.prompts
@@ -30,7 +30,7 @@ def test_the_file_reads_and_answers_as_the_merged_model_does(tiny: Path, tmp_pat
 
 def test_smollm2_answers_as_its_file_does(tmp_path: Path) -> None:
     load.merge("smollm2-135m", None, None, tmp_path / "base")
-    gguf.convert(tmp_path / "base", tmp_path / "base.gguf", "q8_0")
+    convert.convert(tmp_path / "base", tmp_path / "base.gguf", "q8_0")
     with open_endpoint(f"local:{tmp_path / 'base.gguf'}") as endpoint:
         found = parity.check(endpoint, tmp_path / "base", TOLD, SAID[:2], max_tokens=24)
     assert found.holds, found
@@ -63,7 +63,7 @@ def test_what_the_converter_does_not_know_is_refused_in_one_line(tmp_path: Path)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "config.json").write_text('{"architectures": ["NoSuchModel"]}', encoding="utf-8")
     with pytest.raises(UserError, match="can't write it as GGUF"):
-        gguf.convert(tmp_path / "odd", tmp_path / "odd.gguf", "q8_0")
+        convert.convert(tmp_path / "odd", tmp_path / "odd.gguf", "q8_0")
     assert not (tmp_path / "odd.gguf").exists()
 
 

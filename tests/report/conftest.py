@@ -12,7 +12,7 @@ from empathic import files
 from empathic.corpus import rows
 from empathic.dialogues import Dialogue
 from empathic.judge import verdicts
-from empathic.judge.behaviours import questions
+from empathic.judge.measures.behaviours import questions
 from empathic.judge.results import results
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"

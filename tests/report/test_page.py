@@ -9,8 +9,8 @@ import pytest
 from empathic import files
 from empathic.errors import UserError
 from empathic.report import page, summary
+from empathic.vote.ballot_pairs import pairs
 from empathic.vote.ballots import Ballots
-from empathic.vote.pairs import pairs
 
 
 def _page(run: Path) -> str:

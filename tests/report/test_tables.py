@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas
 
 from empathic import files
-from empathic.ledger import Ledger
+from empathic.endpoints.ledger import Ledger
 from empathic.report import page, summary, tables
+from empathic.vote.ballot_pairs import pairs
 from empathic.vote.ballots import Ballots
-from empathic.vote.pairs import pairs
 
 
 def test_every_table_of_the_page_is_there_as_csv_and_latex(make) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from empathic.client import ATTEMPTS, GaveUp
-from empathic.endpoint import Endpoint
-from empathic.ledger import Ledger
-from empathic.money import Purse
+from empathic.endpoints.chat_api import Answer, Request, Unusable
+from empathic.endpoints.client import ATTEMPTS, GaveUp
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.ledger import Ledger
+from empathic.endpoints.pricing import Purse
 from empathic.teacher.batch import BatchClient, Pending
-from empathic.wire import Answer, Request, Unusable
 
 ENDPOINT = Endpoint(("http://127.0.0.1:9/v1",), "m", "m")
 ASKED = Request([{"role": "user", "content": "hello"}], 64, 1.0, seed=1)

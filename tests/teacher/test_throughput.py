@@ -8,10 +8,10 @@ import json
 import time
 from pathlib import Path
 
-from empathic.client import Client
 from empathic.dialogues import Dialogue, Reply
-from empathic.endpoint import Endpoint
-from empathic.ledger import Ledger
+from empathic.endpoints.client import Client
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.ledger import Ledger
 from empathic.recipe import Recipe
 from empathic.teacher import live
 

@@ -18,7 +18,7 @@ import pytest
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.vote import pairs, server
+from empathic.vote import ballot_pairs, server
 from empathic.vote.ballots import Ballots, votes
 from empathic.vote.tally import tally
 
@@ -52,7 +52,7 @@ def start(run: Path) -> Iterator[Start]:
 
     def begin() -> str:
         ballots = Ballots(run / "votes.sqlite", "dpo", "base")
-        listening = server.serve(pairs.pairs(run, "dpo", "base", 0), ballots, 0)
+        listening = server.serve(ballot_pairs.pairs(run, "dpo", "base", 0), ballots, 0)
         threading.Thread(target=listening.serve_forever, daemon=True).start()
         stop.extend((listening.shutdown, listening.server_close, ballots.close))
         return f"http://127.0.0.1:{listening.server_address[1]}"
@@ -232,15 +232,15 @@ def test_a_port_in_use_and_systems_that_are_not_there_are_one_line(start: Start,
 
 
 def test_known_replies_can_be_voted_on_and_equal_texts_are_left_out(run: Path) -> None:
-    assert len(pairs.pairs(run, "dpo", "human", 0)) == N
+    assert len(ballot_pairs.pairs(run, "dpo", "human", 0)) == N
     rows = list(files.read_jsonl(run / "replies" / "dpo.jsonl"))
     files.write_jsonl(run / "replies" / "base.jsonl", rows[:4] + [{**row, "reply": "other"} for row in rows[4:]])
-    assert len(pairs.pairs(run, "dpo", "base", 0)) == N - 4
+    assert len(ballot_pairs.pairs(run, "dpo", "base", 0)) == N - 4
 
 
 def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path) -> None:
     ballots = Ballots(run / "votes.sqlite", "dpo", "base")
-    shown = {pair.id: pair for pair in pairs.pairs(run, "dpo", "base", 0)}
+    shown = {pair.id: pair for pair in ballot_pairs.pairs(run, "dpo", "base", 0)}
     for rater, wins in (("Ada", 9), ("Grace", 9), ("Joan", 7)):
         for i in range(10):
             ballots.cast(rater, shown[f"d{i}"], "a" if i < wins else "b", "a")
@@ -329,7 +329,7 @@ def test_votes_of_a_version_that_did_not_note_what_was_shown_are_stale(start: St
 
 def test_a_pair_is_one_whichever_way_round_it_is_named(run: Path) -> None:
     for rater, (a, b) in (("Ada", ("dpo", "base")), ("Grace", ("base", "dpo"))):
-        ballots, shown = Ballots(run / "votes.sqlite", a, b), pairs.pairs(run, a, b, 0)
+        ballots, shown = Ballots(run / "votes.sqlite", a, b), ballot_pairs.pairs(run, a, b, 0)
         assert all(pair.a.startswith("GOOD") for pair in shown)
         for pair in shown:
             ballots.cast(rater, pair, "a", "b")
@@ -337,8 +337,8 @@ def test_a_pair_is_one_whichever_way_round_it_is_named(run: Path) -> None:
         ballots.close()
     (found,) = tally(run)
     assert (found["a"], found["b"], found["raters"], found["win_rate"]["estimate"]) == ("dpo", "base", 2, 1.0)
-    assert pairs.ordered("human", "base") == ("base", "human")
-    assert pairs.ordered("human", "chatgpt") == ("chatgpt", "human")
+    assert ballot_pairs.ordered("human", "base") == ("base", "human")
+    assert ballot_pairs.ordered("human", "chatgpt") == ("chatgpt", "human")
 
 
 def test_a_file_that_holds_no_votes_is_one_line(refused, run: Path) -> None:

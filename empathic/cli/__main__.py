@@ -1,0 +1,5 @@
+"""`python -m empathic.cli`."""
+
+from empathic.cli.main import main
+
+main()

@@ -1,0 +1,89 @@
+"""EPITOME's levels: how strongly a reply shows each of three behaviours, 0 to 2, asked of any endpoint.
+
+Emotional reactions, interpretations and explorations are those of Sharma et al. (2020, arXiv 2009.08441); questions,
+levels and examples are ours, in `prompts/levels.yaml`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from empathic.endpoints.chat_api import Answer, Request
+from empathic.endpoints.client import ask
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.ledger import Ledger
+from empathic.judge.measures.behaviours import Asked, conversations
+
+BEHAVIOURS = ("emotional_reactions", "interpretations", "explorations")
+LEVELS = (0, 1, 2)
+Chances = tuple[float, float, float]  # of the levels 0, 1 and 2
+
+
+@dataclass(frozen=True)
+class Levelled:
+    """A reply to a post, and people's level of each behaviour."""
+
+    id: str
+    post: str
+    asked: Asked
+    levels: dict[str, int]
+
+
+@cache
+def _prompts() -> Any:
+    text = (resources.files("empathic.judge") / "prompts" / "levels.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def requests(asked: Asked) -> list[Request]:
+    """The three questions about one reply."""
+    shown = [(Asked(one["message"], one["reply"]), [*map(str, one["answers"])]) for one in _prompts()["examples"]]
+    return conversations(asked, [_question(name) for name in BEHAVIOURS], shown)
+
+
+def _question(name: str) -> str:
+    about = _prompts()["behaviours"][name]
+    levels = "\n".join(f"{level}: {text}" for level, text in zip(LEVELS, about["levels"], strict=True))
+    return f"{about['question']}\n{levels}\nAnswer 0, 1 or 2."
+
+
+def chances(answer: Answer) -> Chances | None:
+    """The probabilities of the levels, by what they have of the first token; None where the answer names no level.
+
+    A judge without log-probabilities is taken at its word.
+    """
+    mass = [0.0, 0.0, 0.0]
+    for token, logprob in answer.logprobs.items():
+        if token.strip() in ("0", "1", "2"):
+            mass[int(token)] += math.exp(logprob)
+    if not answer.logprobs and (said := re.search(r"\b[012]\b", answer.text)):
+        mass[int(said[0])] = 1.0
+    total = sum(mass)
+    return (mass[0] / total, mass[1] / total, mass[2] / total) if total else None
+
+
+def expected(of: Chances) -> float:
+    """The mean level, 0 to 2."""
+    return of[1] + 2 * of[2]
+
+
+def likeliest(of: Chances) -> int:
+    """The level of the highest probability."""
+    return max(LEVELS, key=lambda level: of[level])
+
+
+def score(
+    endpoint: Endpoint, replies: Sequence[Asked], ledger: Ledger, advance: Callable[[], None] = lambda: None
+) -> list[dict[str, Chances | None]]:
+    """The probabilities of the levels by behaviour, for every reply in order; `advance` is called once a question."""
+    asked = [request for reply in replies for request in requests(reply)]
+    found = iter([chances(answer) for answer in ask(endpoint, asked, ledger, "levels", advance)])
+    return [{name: next(found) for name in BEHAVIOURS} for _ in replies]

@@ -1,0 +1,67 @@
+"""Specificity: how much a reply belongs to its own dialogue, under the untuned student.
+
+Pointwise mutual information (Church and Hanks 1990): the log-probability of the reply after its own
+dialogue, less its mean after other dialogues, in nats. Hollow kindness fits anywhere, and scores near 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from empathic.endpoints.ledger import Ledger
+from empathic.student import load
+from empathic.student.likelihood import Likelihood
+
+OTHERS = 3  # dialogues that a reply is held against beside its own
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Replies to one dialogue, and the utterances of the other dialogues that they are held against."""
+
+    utterance: str
+    others: tuple[str, ...]
+    replies: tuple[str, ...]
+
+
+class Specificity:
+    """The untuned student as a scorer; loaded when the first score is not in the ledger."""
+
+    def __init__(self, model: str, template: str | None, told: str, ledger: Ledger) -> None:
+        self.name, self.template, self.told, self.ledger = model, template, told, ledger
+        self._scorer: Likelihood | None = None
+
+    def score(self, asked: Sequence[Asked], advance: Callable[[], None] = lambda: None) -> list[list[float]]:
+        """The specificity of every reply in nats, dialogue by dialogue; `advance` is called once a reply."""
+        scores = []
+        for one in asked:
+            keys = [self._key(one, reply) for reply in one.replies]
+            kept = [self.ledger.get(key) for key in keys]
+            missing = [i for i, found in enumerate(kept) if found is None]
+            if missing:
+                values = self._pmi(one, [one.replies[i] for i in missing])
+                for i, value in zip(missing, values, strict=True):
+                    kept[i] = {"nats": value}
+                    self.ledger.put(keys[i], {"nats": value}, model=self.name, purpose="specificity")
+            scores.append([found["nats"] for found in kept if found])
+            for _ in one.replies:
+                advance()
+        return scores
+
+    def _key(self, one: Asked, reply: str) -> dict[str, Any]:
+        return {
+            "measure": "specificity",
+            "model": [self.name, self.template],
+            "told": self.told,
+            "utterances": [one.utterance, *one.others],
+            "reply": reply,
+        }
+
+    def _pmi(self, one: Asked, replies: list[str]) -> list[float]:
+        if self._scorer is None:
+            self._scorer = Likelihood(*load.load(self.name, self.template), self.told)
+        found = self._scorer.of_replies((one.utterance, *one.others), replies)
+        pmi: list[float] = (found[0] - found[1:].mean(0)).tolist()
+        return pmi

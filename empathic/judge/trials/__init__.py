@@ -1,0 +1,1 @@
+"""Judges on trial: on replies that are worse by construction, and beside people's labels."""

@@ -1,0 +1,94 @@
+"""A recipe's matrix: every cell a run of its own under one directory, with one ledger for all.
+
+So the teacher's direct replies are paid for once for all strategies that improve them, and a base model that cells have
+in common replies and is judged once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from empathic import files
+from empathic.errors import UserError
+from empathic.pipeline import runner as pipeline
+from empathic.recipe import Recipe, first_fault, place
+from empathic.report.summary import failed_controls
+from empathic.run import Display, Row
+
+
+def cells(recipe: Recipe) -> dict[str, Recipe]:
+    """Every combination of the matrix's values, by a name made of them; *direct* has no strategy to vary.
+
+    A recipe without a matrix is its own only cell, without a name.
+
+    Raises:
+        UserError: a key that a recipe doesn't have, a value that it doesn't take, or two cells of one name.
+    """
+    if not recipe.matrix:
+        return {"": recipe}
+    found: dict[str, Recipe] = {}
+    for values in itertools.product(*recipe.matrix.values()):
+        chosen = dict(zip(recipe.matrix, values, strict=True))
+        if chosen.get("method.name", recipe.method.name) == "direct":
+            chosen.pop("strategy", None)
+        name = ".".join(str(value).rstrip("/").rsplit("/", 1)[-1] for value in chosen.values())
+        raw = recipe.model_dump(exclude={"matrix"})
+        for key, value in chosen.items():
+            place(raw, key, value, "matrix")
+        try:
+            cell = Recipe.model_validate({**raw, "name": f"{recipe.name}.{name}"})
+        except ValidationError as error:
+            raise UserError(f"matrix: {first_fault(error)}") from error
+        if found.setdefault(name, cell) != cell:
+            raise UserError(f"matrix: two cells would both be called {name!r}; give their values different last parts")
+    return found
+
+
+def go(
+    recipe: Recipe, folder: Path, display: Display, until: str | None = None, redo: bool = False, processes: int = 1
+) -> list[Row]:
+    """Run every cell, those that are finished kept, and write `matrix.jsonl`; a recipe without a matrix simply runs.
+
+    Args:
+        recipe: what to do.
+        folder: the run directory, or that of the cells' own.
+        display: told how far the runs are.
+        until: the last stage to do.
+        redo: as for a run.
+        processes: as for a run.
+
+    Returns:
+        A row a cell: its name and, once it is judged, its win rates, the controls that its judges `failed`, and the
+        judges that are of `one_family` with a teacher.
+
+    Raises:
+        UserError: as `cells` and `run.go` do.
+    """
+    if not recipe.matrix:
+        pipeline.go(recipe, folder, display, until, redo, processes)
+        return []
+    every = cells(recipe)
+    rows: list[Row] = []
+    for number, (name, cell) in enumerate(every.items(), 1):
+        display.note(f"cell {number} of {len(every)}: {name}")
+        ledger = cell.ledger or str(folder.resolve() / "ledger.sqlite")
+        pipeline.go(cell.model_copy(update={"ledger": ledger}), folder / name, display, until, redo, processes)
+        rows.append({"cell": name, **_judged(folder / name)})
+    files.write_jsonl(folder / "matrix.jsonl", rows)
+    return rows
+
+
+def _judged(folder: Path) -> dict[str, Any]:
+    path = folder / "summary.json"
+    if not path.exists():
+        return {"win_rates": [], "failed": {}, "one_family": []}
+    figures = files.read_json(path)
+    return {
+        "win_rates": figures["win_rates"],
+        "failed": failed_controls(figures),
+        "one_family": figures["one_family"],
+    }

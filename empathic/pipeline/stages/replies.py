@@ -1,0 +1,89 @@
+"""The replies stage: base and students reply to the test dialogues, from the files that ship."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+
+from empathic import files
+from empathic.dialogues import Dialogue
+from empathic.endpoints.chat_api import Request
+from empathic.endpoints.client import ask
+from empathic.endpoints.open import open_endpoint
+from empathic.pipeline.stage import Forecast, Stage
+from empathic.run import SYSTEMS, Row, Run
+from empathic.student import prompt
+
+OUTPUTS = tuple(f"replies/{system}.jsonl" for system in SYSTEMS)
+
+
+def work(run: Run) -> Row:
+    """What is judged is what ships: replies come from the GGUF files, through the endpoint client."""
+    settings = run.recipe.student
+    told = prompt.instruction(settings.prompt)
+    sample = run.recipe.sample
+    tests = {system: sampled(run, n) for system, n in (("base", sample.base), ("sft", sample.sft), ("dpo", sample.dpo))}
+    advance = run.counter(sum(map(len, tests.values())))
+    stopped: Row = {}
+    with run.ledger() as ledger:
+        for system, dialogues in tests.items():
+            requests = [
+                Request(
+                    prompt.messages(told, d.utterance),
+                    settings.max_tokens,
+                    settings.temperature,
+                    seed=run.recipe.seed,
+                )
+                for d in dialogues
+            ]
+            with open_endpoint(f"local:{run.gguf(system)}", parallel=2) as endpoint:
+                answers = ask(endpoint, requests, ledger, "replies", advance)
+            files.write_jsonl(
+                run.path("replies", f"{system}.jsonl"),
+                (
+                    {
+                        "id": d.id,
+                        "emotion": d.emotion,
+                        "situation": d.situation,
+                        "utterance": d.utterance,
+                        "reply": answer.text,
+                    }
+                    for d, answer in zip(dialogues, answers, strict=True)
+                ),
+            )
+            stopped[system] = sum(answer.finish == "stop" for answer in answers) / max(1, len(answers))
+    return {"stopped": stopped}
+
+
+def sampled(run: Run, n: int | None, among: Collection[str] | None = None) -> list[Dialogue]:
+    """So many test dialogues, or all, those with ids `among` where given: a seeded sample that larger ones contain."""
+    tests = run.dialogues("test")
+    order = random.Random(run.recipe.seed).sample(range(len(tests)), len(tests))
+    drawn = [i for i in order if among is None or tests[i].id in among]
+    return [tests[i] for i in sorted(drawn[: len(drawn) if n is None else n])]
+
+
+def forecast(of: Forecast) -> str:
+    """How many replies there would be."""
+    sample, tests = of.recipe.sample, len(of.tests)
+    sizes = {"base": sample.base, "sft": sample.sft, "dpo": sample.dpo}
+    of.replies = {system: tests if n is None else min(n, tests) for system, n in sizes.items()}
+    return f"{sum(of.replies.values())} replies from the files"
+
+
+STAGE = Stage(
+    "replies",
+    keys=(
+        "student.prompt",
+        "student.max_tokens",
+        "student.temperature",
+        "sample.base",
+        "sample.sft",
+        "sample.dpo",
+        "seed",
+    ),
+    inputs=lambda run: [run.path("dialogues.jsonl"), *(run.gguf(system) for system in SYSTEMS)],
+    outputs=OUTPUTS,
+    work=work,
+    forecast=forecast,
+)

@@ -1,0 +1,145 @@
+"""The teacher stage: recorded replies; or a live teacher that is asked, the best of its samples chosen and filtered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from empathic import files
+from empathic.dialogues import Dialogue, Reply
+from empathic.endpoints import batch_api, pricing
+from empathic.endpoints.client import Client
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.ledger import Ledger
+from empathic.endpoints.open import open_endpoint
+from empathic.errors import UserError
+from empathic.judge.measures import behaviours
+from empathic.pipeline.stage import Forecast, Stage
+from empathic.run import Row, Run
+from empathic.teacher import batch, live, recorded
+from empathic.teacher.filters import Sieve
+from empathic.teacher.journal import Part
+
+_KEYS = ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "keep")
+Choose = Callable[[Dialogue, list[str]], str]
+
+
+def work(run: Run) -> Row:
+    """Collect what the teacher replies, recorded or live."""
+    if run.recipe.teacher.endpoint:
+        return _ask(run)
+    if run.recipe.method.name != "direct":
+        raise UserError(f"teacher.endpoint: {run.recipe.method.name} needs a teacher to ask; name its endpoint")
+    rows = recorded.replies(run.each_dialogue("train"), run.recipe.method.teachers)
+    return {"replies": files.write_jsonl(run.path("teacher.jsonl"), rows)}
+
+
+def _ask(run: Run) -> Row:
+    """Ask the teacher and write `teacher.jsonl`.
+
+    Dialogues without a usable answer stand in `aside.jsonl`, and the next run asks them again.
+
+    Raises:
+        UserError: a teacher that can't be asked, a budget that is used up, or not one reply.
+        Later: batches are under way.
+    """
+    live.strategies_of(run.recipe)
+    part = Part(run.folder)
+    aside: list[Row] = []
+    dimensions: Counter[str] = Counter()
+    sieve = Sieve(run.recipe.teacher.keep)
+    with run.ledger() as ledger:
+        with _teacher(run) as endpoint:
+            for _ in part.keep(_rows(run, part, endpoint, ledger)):
+                pass
+
+        def kept(choose: Choose) -> Iterator[Row]:
+            for dialogue, rows in zip(run.each_dialogue("train"), part.lines(), strict=True):
+                for row in rows:
+                    if "aside" in row:
+                        aside.append(row)
+                        continue
+                    if "samples" in row:
+                        row["reply"] = choose(dialogue, row["samples"])
+                    if row is rows[-1] and not sieve.passes(dialogue, row["reply"]):
+                        continue
+                    dimensions.update([row["dimension"]] if "dimension" in row else [])
+                    yield row
+
+        with _best(run, ledger) as choose:
+            replies = files.write_jsonl(run.path("teacher.jsonl"), kept(choose))
+    files.write_jsonl(run.path("aside.jsonl"), aside)
+    part.close(bool(aside))
+    if aside:
+        run.display.note(f"{len(aside)} dialogues got no usable reply (aside.jsonl says why); the next run asks again")
+    if not replies:
+        why = aside[0]["aside"] if aside else f"no train dialogue has a reply of {run.recipe.method.rejected[0]!r}"
+        raise UserError(f"teacher: not one reply; {why}")
+    facts = {"replies": replies, "aside": len(aside), "removed": dict(sieve.removed), "dimensions": dict(dimensions)}
+    return {key: value for key, value in facts.items() if value}
+
+
+@contextmanager
+def _teacher(run: Run) -> Iterator[Endpoint]:
+    asked = run.recipe.teacher
+    with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note) as endpoint:
+        limits = asked.model_dump(include={"in_flight", "timeout", "requests_per_minute", "tokens_per_minute"})
+        yield endpoint if endpoint.local else replace(endpoint, **limits)
+
+
+def _rows(run: Run, part: Part, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
+    """Every dialogue's rows, as they come."""
+    asked, total = run.recipe.teacher, run.manifest["stages"]["dialogues"]["facts"]["train"]
+    prices = None if endpoint.local else pricing.prices(asked.model, asked.prices, asked.batch)
+    purse = pricing.Purse(prices, asked.budget, ledger.spent(endpoint.identity))
+    known, advance = part.known(run.each_dialogue("train")), run.counter(total)
+    if asked.batch:
+        return batch.replies(known, run.recipe, batch_api.BatchClient(endpoint, ledger, purse), advance)
+    return live.replies(known, run.recipe, Client(endpoint, ledger, purse), advance)
+
+
+@contextmanager
+def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
+    """How the best of several samples is chosen: the one that the judge likes most by behaviours."""
+    if run.recipe.teacher.best_of == 1:
+        yield lambda dialogue, samples: samples[0]
+        return
+    judge = run.recipe.judge[0]
+    with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
+
+        def best(dialogue: Dialogue, samples: list[str]) -> str:
+            asked = [behaviours.Asked(dialogue.utterance, sample, dialogue.emotion) for sample in samples]
+            odds = behaviours.score(endpoint, asked, ledger, of=behaviours.questions(judge.questions))
+            liked = [(bool(of), sum(of.values()) / max(1, len(of))) for of in odds]  # unanswered is no opinion: last
+            return samples[liked.index(max(liked))]
+
+        yield best
+
+
+def forecast(of: Forecast) -> str:
+    """What the teacher would be asked, and what that would cost."""
+    recipe = of.recipe
+    if not recipe.teacher.endpoint:
+        return f"recorded: {', '.join(recipe.method.teachers)}; nothing is sent, nothing is paid"
+    count, tokens = live.estimate(of.train, recipe)
+    local = recipe.teacher.endpoint.startswith("local:")
+    prices = pricing.prices(recipe.teacher.model, recipe.teacher.prices, recipe.teacher.batch)
+    price = "nothing to pay" if local else "price unknown" if not prices else f"${pricing.cost(prices, tokens):.2f}"
+    for d in of.train:
+        d.replies[live.origin_of(recipe.method)] = Reply("(what the teacher will say)")
+    whom = recipe.teacher.model or recipe.teacher.endpoint
+    return f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"
+
+
+STAGE = Stage(
+    "teacher",
+    keys=("method", "strategy", "seed", *(f"teacher.{key}" for key in _KEYS)),
+    inputs=lambda run: [run.path("dialogues.jsonl"), *map(Path, run.recipe.teacher.prompts.values())],
+    outputs=("teacher.jsonl",),
+    work=work,
+    forecast=forecast,
+    partial=("teacher.part.jsonl", "teacher.before.jsonl"),
+)

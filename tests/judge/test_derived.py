@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy
+import pytest
+
+from empathic.judge import derived
+from empathic.judge.verdicts import Scores
+
+
+def _scores(dice: numpy.random.Generator, means: dict[str, float], n: int = 64) -> Scores:
+    """Replies whose score is their system's mean and chance."""
+    odds = {name: {f"d{i}": {"q": float(dice.normal(mean))} for i in range(n)} for name, mean in means.items()}
+    return Scores(odds={"j": odds})
+
+
+def test_systems_without_a_dialogue_or_a_measure_in_common_have_no_order() -> None:
+    scores = Scores(odds={"j": {"a": {"d0": {"q": 1.0}}, "b": {"d1": {"q": 1.0}}}})
+    assert derived.ranking(scores, ["a", "b"], "behaviours") == []
+    assert derived.ranking(scores, ["a"], "behaviours") == []
+    some = _scores(numpy.random.default_rng(0), {"a": 0, "b": 2})
+    assert [one.system for one in derived.ranking(some, ["a", "b"], "behaviours")] == ["b", "a"]
+    assert derived.ranking(some, ["a", "b"], "agreed") == []
+
+
+def test_a_panels_agreement_needs_a_panel() -> None:
+    dice = numpy.random.default_rng(0)
+    one = _scores(dice, {"a": 0, "b": 1})
+    assert derived.judges_agree("a", "b", one) is None
+    one.odds["twin"] = one.odds["j"]
+    assert derived.judges_agree("a", "b", one) == pytest.approx(1)
+    one.odds["other"] = _scores(dice, {"a": 0, "b": 1}).odds["j"]
+    found = derived.judges_agree("a", "b", one)
+    assert found is not None and 0 < found < 1
+
+
+def test_each_two_judges_of_a_panel_have_a_kappa() -> None:
+    dice = numpy.random.default_rng(0)
+    scores = _scores(dice, {"a": 0, "b": 1})
+    assert derived.judge_kappas("a", "b", scores) == []
+    scores.odds["twin"] = scores.odds["j"]
+    scores.odds["other"] = {
+        name: dict(list(of.items())[:40]) for name, of in _scores(dice, {"a": 0, "b": 1}).odds["j"].items()
+    }
+    scores.odds["elsewhere"] = {"c": scores.odds["j"]["a"]}
+    twin, *others = derived.judge_kappas("a", "b", scores)
+    assert list(twin) == ["judge_a", "judge_b", "kappa", "low", "high", "n"]
+    assert (twin["judge_a"], twin["judge_b"], twin["kappa"], twin["high"], twin["n"]) == ("j", "twin", 1, 1, 64)
+    assert 0.5 < twin["low"] < 1
+    assert [(row["judge_a"], row["judge_b"], row["n"]) for row in others] == [("j", "other", 40), ("twin", "other", 40)]
+    assert others[0]["low"] < others[0]["kappa"] < others[0]["high"] < 1

@@ -1,0 +1,189 @@
+"""The teacher stage as people run it: a whole recipe against a server that misbehaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from empathic import files
+from empathic.endpoints.ledger import Ledger
+
+KEY = "sk-very-secret-indeed"
+
+
+@pytest.fixture
+def forty(tmp_path: Path) -> Path:
+    """Forty dialogues with a person's reply."""
+    rows = [
+        {
+            "id": f"d{i}",
+            "situation": f"Storm {i} took the boat.",
+            "utterance": f"My boat number {i} is at the bottom of the bay.",
+            "replies": {"human": f"Well, boat {i} was old."},
+            "split": "test" if i < 2 else "train",
+        }
+        for i in range(42)
+    ]
+    path = tmp_path / "forty.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _recipe(path: Path, url: str, method: str = "human-improved", **teacher: Any) -> Path:
+    asked = {"endpoint": url, "model": "gpt-4o", "key_env": "SOME_KEY", "timeout": 1.0, **teacher}
+    recipe = path.parent / f"{method}.yaml"
+    recipe.write_text(
+        json.dumps(
+            {
+                "name": method,
+                "dialogues": {"source": path.name},
+                "method": {"name": method},
+                "strategy": "in-sequence",
+                "teacher": asked,
+            }
+        ),
+        encoding="utf-8",
+    )
+    return recipe
+
+
+def _start(recipe: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "empathic.cli", "run", str(recipe), "--out", str(out), "--until", "corpus", *more]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "SOME_KEY": KEY})
+
+
+def _answers(ledger: Path) -> set[str]:
+    kept = Ledger(ledger)
+    try:
+        return {json.dumps(row["request"]["messages"]) for row in kept.rows()}
+    finally:
+        kept.close()
+
+
+def test_killed_twenty_times_nothing_in_the_ledger_is_sent_again(faulty, forty: Path, tmp_path: Path) -> None:
+    server = faulty("--latency", 0.1, "--faults", 0.2, "--only", "500", "--only", "reset", "--only", "truncated")
+    in_flight = 8
+    recipe = _recipe(forty, server.url, in_flight=in_flight)
+    dice, kills = random.Random(7), 0
+    while kills < 20:
+        run = _start(recipe, tmp_path / "killed")
+        ledger = tmp_path / "killed" / "ledger.sqlite"
+        deadline = time.monotonic() + 30
+        while not ledger.exists() and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(dice.uniform(0.0, 0.25))
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        kills += 1
+    last = _start(recipe, tmp_path / "killed")
+    assert last.wait() == 0, last.communicate()
+    counts = server.counts()
+    repeats = sum(counts["well"].values()) - len(_answers(tmp_path / "killed" / "ledger.sqlite"))
+    assert repeats <= kills * in_flight
+    assert len(_answers(tmp_path / "killed" / "ledger.sqlite")) == 120
+    whole = _start(recipe, tmp_path / "whole")
+    assert whole.wait() == 0, whole.communicate()
+    for name in ("teacher.jsonl", "corpus/sft.jsonl", "corpus/preferences.jsonl"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert _answers(tmp_path / "killed" / "ledger.sqlite") == _answers(tmp_path / "whole" / "ledger.sqlite")
+    assert not list((tmp_path / "killed").glob("teacher.*.jsonl"))
+
+
+def test_two_runs_at_once_share_a_ledger(faulty, forty: Path, tmp_path: Path) -> None:
+    server = faulty("--latency", 0.05)
+    recipe = _recipe(forty, server.url, in_flight=8)
+    shared = ("--set", f"ledger={tmp_path / 'shared.sqlite'}")
+    runs = [_start(recipe, tmp_path / name, *shared) for name in ("one", "two")]
+    assert [run.wait() for run in runs] == [0, 0], [run.communicate() for run in runs]
+    assert (tmp_path / "one" / "teacher.jsonl").read_bytes() == (tmp_path / "two" / "teacher.jsonl").read_bytes()
+    assert len(_answers(tmp_path / "shared.sqlite")) == 120
+    before = server.counts()["came"]
+    assert _start(recipe, tmp_path / "three", *shared).wait() == 0
+    assert server.counts()["came"] == before
+
+
+def test_a_budget_stops_before_it_is_passed_and_more_money_goes_on(faulty, forty: Path, tmp_path: Path) -> None:
+    server = faulty("--latency", 0.05)
+    recipe, out = _recipe(forty, server.url, in_flight=2, budget=0.03), tmp_path / "run"
+    stopped = _start(recipe, out)
+    assert stopped.wait() == 2
+    line = stopped.communicate()[1].strip()
+    assert "teacher.budget: 0.03 US dollars are used up" in line
+    ledger = Ledger(out / "ledger.sqlite")
+    url = f"{server.url} gpt-4o"
+    spent, answered = ledger.spent(url), ledger.bill()[0]["answers"]
+    ledger.close()
+    assert 0.01 < spent <= 0.03
+    assert answered == sum(server.counts()["well"].values())
+    assert _start(recipe, out, "--set", "teacher.budget=5").wait() == 0
+    assert set(server.counts()["well"].values()) == {1}
+
+
+def test_what_was_put_aside_is_asked_again_by_the_next_run(faulty, forty: Path, tmp_path: Path) -> None:
+    bad = faulty("--faults", 0.4, "--only", "400")
+    out = tmp_path / "run"
+    assert _start(_recipe(forty, bad.url), out).wait() == 0
+    aside = list(files.read_jsonl(out / "aside.jsonl"))
+    assert 0 < len(aside) < 40
+    assert "400" in aside[0]["aside"]
+    assert _start(_recipe(forty, bad.url), out).wait() == 0
+    assert len(list(files.read_jsonl(out / "aside.jsonl"))) < len(aside)
+    ids = [row["id"] for row in files.read_jsonl(out / "teacher.jsonl")]
+    assert ids == sorted(ids, key=lambda id: int(id[1:]))
+
+
+def test_a_key_is_nowhere_on_disk_and_in_no_message(faulty, forty: Path, tmp_path: Path) -> None:
+    said = []
+    for faults in (("--faults", 0.3), ("--faults", 1, "--only", "401")):
+        run = _start(_recipe(forty, faulty(*faults).url), tmp_path / f"run{len(said)}")
+        said.append(run.communicate()[1])
+    assert "refused the key" in said[1]
+    assert KEY not in "".join(said)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def test_a_method_without_a_teacher_and_a_missing_key_are_refused(refused, forty: Path, tmp_path: Path) -> None:
+    recipe = _recipe(forty, "http://127.0.0.1:9/v1")
+    assert "SOME_KEY" in refused("run", recipe, "--out", tmp_path / "a", "--until", "teacher")
+    line = refused("run", recipe, "--out", tmp_path / "b", "--until", "teacher", "--set", "teacher.endpoint=null")
+    assert "teacher.endpoint" in line
+    line = refused("run", recipe, "--out", tmp_path / "c", "--until", "teacher", "--set", "strategy=kind", SOME_KEY="x")
+    assert "lacking-dimension" in line
+    assert "budget" in refused("run", recipe, "--out", tmp_path / "d", "--set", "teacher.budget=0")
+
+
+def test_batches_are_handed_over_and_fetched_another_day(faulty, empathic, forty: Path, tmp_path: Path) -> None:
+    server = faulty("--faults", 0.2, "--takes-no", "max_tokens")
+    recipe, out = _recipe(forty, server.url, batch=True), tmp_path / "run"
+    said: list[str] = []
+    for _ in range(40):
+        done = empathic("run", recipe, "--out", out, "--until", "corpus", SOME_KEY=KEY)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.strip().splitlines()[-1])
+        if (out / "corpus" / "sft.jsonl").exists():
+            break
+    assert said[0].startswith("40 requests are handed over")
+    assert said[1].startswith("1 batches with 40 requests are under way")
+    assert [row["id"] for row in files.read_jsonl(out / "teacher.jsonl")] == [f"d{i}" for i in range(2, 42)]
+    assert len(_answers(out / "ledger.sqlite")) == 120
+    ledger = Ledger(out / "ledger.sqlite")
+    assert ledger.bill()[0]["cost"] == pytest.approx(ledger.bill()[0]["prompt_tokens"] / 100 * 0.000225)
+    ledger.close()
+    one_by_one = _start(_recipe(forty, server.url), tmp_path / "other")
+    assert one_by_one.wait() == 0, one_by_one.communicate()
+    assert (out / "teacher.jsonl").read_bytes() == (tmp_path / "other" / "teacher.jsonl").read_bytes()
+
+
+def test_a_dry_run_says_what_it_would_cost(empathic, forty: Path) -> None:
+    shown = empathic("run", _recipe(forty, "https://api.openai.com/v1"), "--dry-run").stdout
+    assert "about 120 requests to gpt-4o" in shown
+    assert "$0.1" in shown

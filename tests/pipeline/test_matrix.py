@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from empathic import files
+from empathic.endpoints.ledger import Ledger
+from empathic.errors import UserError
+from empathic.pipeline import matrix
+from empathic.recipe import Recipe, load
+from empathic.teacher.strategies import DIMENSIONS, IMPROVING
+
+
+def test_the_papers_matrix_has_fifteen_cells_for_each_student() -> None:
+    cells = matrix.cells(load("paper"))
+    assert len(cells) == 30
+    assert {cell.student.model for cell in cells.values()} == {
+        "meta-llama/Llama-3.1-8B",
+        "mistralai/Mistral-7B-v0.3",
+    }
+    assert sum(cell.method.name == "direct" for cell in cells.values()) == 2
+    assert {cell.strategy for cell in cells.values() if cell.method.name != "direct"} == set(IMPROVING)
+    assert "Llama-3.1-8B.llm-improved.in-sequence" in cells
+    assert all(cell.name == f"paper.{name}" and not cell.matrix for name, cell in cells.items())
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"), [({"sft.epocs": [1]}, "epochs"), ({"sft.epochs": [0]}, "sft.epochs"), ({"name.x": [1]}, "name")]
+)
+def test_a_key_or_value_that_a_recipe_does_not_have_is_named(keys: dict[str, list[int]], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        matrix.cells(Recipe(name="r", matrix=keys))
+
+
+def test_two_cells_of_one_name_are_refused() -> None:
+    with pytest.raises(UserError, match="both be called 'm'"):
+        matrix.cells(Recipe(name="r", matrix={"student.model": ["a/m", "b/m"]}))
+
+
+def test_every_cell_runs_and_what_they_share_is_asked_once(faulty, empathic, tmp_path: Path) -> None:
+    rows = [
+        {"utterance": f"My boat {i} sank.", "replies": {"human": f"Boat {i} was old."}, "split": split}
+        for i, split in enumerate(("test", *["train"] * 6))
+    ]
+    (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    recipe = tmp_path / "all.yaml"
+    matrix = {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": list(IMPROVING)}
+    server = faulty()
+    asked = {"endpoint": server.url, "model": "m"}
+    about = {"name": "all", "dialogues": {"source": "six.jsonl"}, "teacher": asked, "matrix": matrix}
+    recipe.write_text(json.dumps(about), encoding="utf-8")
+    for _ in range(2):
+        done = empathic("run", recipe, "--out", tmp_path / "all", "--until", "corpus")
+        assert done.returncode == 0, done.stderr
+    cells = [row["cell"] for row in files.read_jsonl(tmp_path / "all" / "matrix.jsonl")]
+    assert len(cells) == 15
+    assert cells[0] == "direct"
+    for cell in cells:
+        assert (tmp_path / "all" / cell / "corpus" / "preferences.jsonl").read_text(encoding="utf-8")
+
+    def direct_replies(cell: str) -> list[str]:
+        rows = files.read_jsonl(tmp_path / "all" / cell / "teacher.jsonl")
+        return [row["reply"] for row in rows if row["teacher"] == "direct"]
+
+    direct, *others = (direct_replies(cell) for cell in cells if not cell.startswith("human"))
+    assert others == [direct] * 7
+    ledger = Ledger(tmp_path / "all" / "ledger.sqlite")
+    answers = {row["purpose"]: row["answers"] for row in ledger.bill()}
+    ledger.close()
+    assert answers == {"teacher/direct": 6, "teacher/in-sequence": 36} | {
+        f"teacher/{name}": 12 for name in IMPROVING if name != "in-sequence"
+    }
+    assert set(server.counts()["came"].values()) == {1}
+
+
+SAID = (
+    ("My train was cancelled and I missed the wedding.", "Bad luck."),
+    ("The cat had five kittens in my shoe box!", "Cats do that."),
+    ("I failed my driving test for the third time.", "Take the bus."),
+    ("Our neighbour of thirty years moved away today.", "There will be another."),
+    ("I start a new job on Monday and I can't sleep.", "I hate Mondays."),
+    ("My brother called after ten years of silence.", "Mine never calls."),
+    ("The roof leaks right into my bed.", "Ours did once."),
+    ("They named the boat after my grandmother.", "Boats need names."),
+)
+
+
+_KINDER = "Someone says: {utterance}\nA reply: {reply}\nWrite a kinder reply in one short sentence, without quotes."
+PROMPTS = {  # a small teacher does better with few words; ours are asked of the server that misbehaves
+    "direct": "Someone says: {utterance}\nWrite a kind reply in one short sentence, without quotes.",
+    "lacking-dimension": _KINDER.replace("Write", "Say which dimension of empathy it lacks. Then write"),
+    "in-sequence": "\n---\n".join((_KINDER, "Write it warmer, in one short sentence.", "Once more, more helpful.")),
+} | {name: _KINDER for name in IMPROVING if name not in ("lacking-dimension", "in-sequence")}
+
+
+def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report(
+    empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
+) -> None:
+    """Six dialogues to train on, a real teacher over HTTP; the student and its judge are tiny."""
+    rows = [
+        {"utterance": said, "replies": {"human": reply}, "split": "test" if i < 2 else "train"}
+        for i, (said, reply) in enumerate(SAID)
+    ]
+    (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for name, text in PROMPTS.items():
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    own = {name: f"{name}.txt" for name in PROMPTS}
+    about = {
+        "name": "all",
+        "dialogues": {"source": "six.jsonl"},
+        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 64, "temperature": 0.7, "prompts": own},
+        "student": {"model": str(tiny), "max_tokens": 8},
+        "sft": {"epochs": 1, "batch_size": 4},
+        "dpo": {"epochs": 1, "batch_size": 4},
+        "judge": [{"name": "tiny", "endpoint": f"local:{tiny_gguf}"}],
+        "sample": {"controls": 2},
+        "matrix": {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": list(IMPROVING)},
+    }
+    recipe = tmp_path / "all.yaml"
+    recipe.write_text(json.dumps(about), encoding="utf-8")
+    out = tmp_path / "all"
+    done = empathic("run", recipe, "--out", out, "--until", "corpus")
+    assert done.returncode == 0, done.stderr
+    cells = [row["cell"] for row in files.read_jsonl(out / "matrix.jsonl")]
+    assert len(cells) == 15
+    for cell in cells:
+        taught = list(files.read_jsonl(out / cell / "teacher.jsonl"))
+        pairs = list(files.read_jsonl(out / cell / "corpus" / "preferences.jsonl"))
+        assert len({row["id"] for row in taught}) >= 4, f"{cell}: a small teacher may fail once or twice, not more"
+        assert pairs and all(pair["chosen"] != pair["rejected"] for pair in pairs)
+        if cell.endswith("lacking-dimension"):
+            assert {row["dimension"] for row in taught if row["teacher"] == "improved"} <= set(DIMENSIONS)
+        if cell.endswith("in-sequence"):
+            assert all(len(row["turns"]) == 3 for row in taught if row["teacher"] == "improved")
+    one = "matrix={method.name: [llm-improved], strategy: [lacking-dimension]}"
+    done = empathic("run", recipe, "--out", out, "--set", one)
+    assert done.returncode == 0, done.stderr
+    cell = out / "llm-improved.lacking-dimension"
+    figures = files.read_json(cell / "summary.json")
+    assert figures["corpus"]["preferences"] >= 1
+    improved = [row for row in files.read_jsonl(cell / "teacher.jsonl") if row["teacher"] == "improved"]
+    assert sum(figures["teacher"]["dimensions"].values()) == len(improved) >= 4
+    assert "<h1>" in (cell / "report.html").read_text(encoding="utf-8")
+    bill = empathic("ledger", out).stdout
+    assert "teacher/in-sequence" in bill and "behaviours" in bill

@@ -1,0 +1,65 @@
+"""Corrected win rates with ties: a thousand simulated studies each, people and judge of known habits."""
+
+from __future__ import annotations
+
+import numpy
+import pytest
+
+from empathic.stats.corrected import Labelled, as_people, by_difference, corrected
+
+STUDIES = 1000
+HONEST = (0.93, 0.97)  # how often a 95% interval may cover the truth
+
+
+def _said(
+    dice: numpy.random.Generator, truth: float, ties: float, judge_ties: float, skill: tuple[float, float], n: int
+) -> list[tuple[float, float]]:
+    """What people and a judge say of `n` dialogues; of two in three that people call ties the judge sees a win."""
+    people = dice.choice([1.0, 0.5, 0.0], p=[truth - ties / 2, ties, 1 - truth - ties / 2], size=n)
+    chance = numpy.select([people == 1, people == 0], [skill[0], 1 - skill[1]], 2 / 3)
+    judge = numpy.where(dice.random(n) < judge_ties, 0.5, dice.random(n) < chance)
+    return list(zip(people.tolist(), judge.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("n", [(40, 60), (150, 250)])
+@pytest.mark.parametrize(("ties", "judge_ties"), [(0.0, 0.0), (0.3, 0.0), (0.5, 0.0), (0.0, 0.5), (0.3, 0.5)])
+@pytest.mark.parametrize(("truth", "skill"), [(0.7, (0.9, 0.8)), (0.5, (0.95, 0.7))])
+def test_a_corrected_rate_and_its_interval_are_honest_whoever_ties(
+    n: tuple[int, int], ties: float, judge_ties: float, truth: float, skill: tuple[float, float]
+) -> None:
+    dice, found = numpy.random.default_rng(1), []
+    for _ in range(STUDIES):
+        labelled, rest = (_said(dice, truth, ties, judge_ties, skill, size) for size in n)
+        found.append(as_people(labelled, [judge for _, judge in rest]))
+    assert HONEST[0] <= numpy.mean([one.low <= truth <= one.high for one in found]) <= HONEST[1]
+    assert numpy.mean([one.estimate for one in found]) == pytest.approx(truth, abs=0.015)
+
+
+def test_sensitivity_and_specificity_are_used_where_nobody_ties_and_only_there() -> None:
+    labelled = [(1.0, 1.0)] * 8 + [(1.0, 0.0)] * 2 + [(0.0, 0.0)] * 9 + [(0.0, 1.0)]
+    rest = [1.0] * 14 + [0.0] * 6
+    assert as_people(labelled, rest) == corrected(14, 20, Labelled(10, 8, 10, 9))
+    assert as_people(labelled, [*rest, 0.5]) == by_difference(labelled, [*rest, 0.5])
+    assert as_people([*labelled, (0.5, 1.0)], rest) == by_difference([*labelled, (0.5, 1.0)], rest)
+
+
+def test_by_difference_the_judges_mean_error_is_added() -> None:
+    labelled = [(1.0, 1.0)] * 4 + [(0.5, 0.0)] * 2 + [(0.0, 0.0)] * 4  # too low by 0.1
+    assert by_difference(labelled, [1.0, 0.5, 0.0, 0.5]).estimate == pytest.approx(0.6)
+    agreed = by_difference([(1.0, 1.0)] * 5 + [(0.5, 0.5)] * 5, [0.5] * 10)
+    assert agreed.estimate == 0.5 and agreed.high - agreed.low > 0.2, "ten dialogues are few"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "rest", "says"),
+    [
+        ([(1.0, 0.5), (0.0, 0.5)], [0.5], "tells nothing"),
+        ([(1.0, 0.0), (0.0, 1.0)], [1.0], "tells nothing"),
+        ([], [0.5], "want dialogues"),
+        ([(1.0, 0.5), (0.0, 0.0)], [], "want dialogues"),
+        ([(1.0, 1.0), (1.0, 1.0)], [1.0], "labelled wins and losses"),
+    ],
+)
+def test_what_can_not_be_corrected(labelled: list[tuple[float, float]], rest: list[float], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        as_people(labelled, rest)

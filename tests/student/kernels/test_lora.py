@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from empathic.student.kernels import lora
+
+
+def _model(**config: object) -> torch.nn.Module:
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Linear(8, 4, bias=False))
+    model = get_peft_model(layers, LoraConfig(r=2, lora_alpha=6, target_modules=["0", "1"], **config)).double()
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_()
+    return model
+
+
+@pytest.mark.parametrize("config", [{}, {"use_dora": True}, {"lora_dropout": 0.5}])
+def test_the_fused_sum_has_pefts_outputs_and_gradients(config: dict[str, object]) -> None:
+    stock = _model(**config)
+    fused = copy.deepcopy(stock)
+    lora.fuse(fused)
+    found = []
+    for model in (stock, fused):
+        torch.manual_seed(1)
+        x = torch.randn(2, 5, 6, dtype=torch.float64, requires_grad=True)
+        out = model(x)
+        (out**2).sum().backward()
+        grads = [weight.grad for weight in model.parameters() if weight.requires_grad]
+        found.append([out, x.grad, *grads])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-12)
+
+
+def test_an_adapter_that_is_off_or_merged_is_left_to_peft() -> None:
+    model, x = _model(), torch.randn(3, 6, dtype=torch.float64)
+    lora.fuse(model)
+    with model.disable_adapter():
+        off = model(x)
+    on = model(x)
+    assert not torch.allclose(on, off)
+    model.merge_adapter()
+    assert torch.allclose(model(x), on)
