@@ -60,7 +60,7 @@ def main() -> None:
     def asked(file: str | None) -> verdicts.Scores:
         with Progress() as display:
             judge = Judge(endpoint=given.judge, questions=file)
-            return perturbations.scores(judge, given.ledger, given.dialogues, display.counting("judge"), half=1)
+            return perturbations.trial(judge, given.ledger, given.dialogues, display.counting("judge"), half=1)
 
     default, others = asked(None), asked(str(given.questions))
     ours, theirs = tuple(questions().texts), tuple(questions(str(given.questions)).texts)

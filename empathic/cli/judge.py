@@ -48,9 +48,8 @@ def judge_controls(
         asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=pairwise)
         levels = Scorer(scorer) if scorer else None
         progress = display.counting("judge")
-        found = perturbations.trial(
-            asked, ledger, dialogues, progress, half=half, levels=levels, emotions=emotions, each=each
-        )
+        scores = perturbations.trial(asked, ledger, dialogues, progress, half=half, levels=levels, emotions=emotions)
+    found = perturbations.results(scores, each)
     if json:
         print_json(found)
     else:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from empathic.stats.win_rate import Z
@@ -68,18 +69,17 @@ def clustered(first: Mapping[Any, Sequence[float]], second: Mapping[Any, Sequenc
     Raises:
         ValueError: fewer than two dialogues in common.
     """
-    import numpy
     from scipy.stats import ttest_1samp
 
     ids = first.keys() & second.keys()
     if len(ids) < 2:
         raise ValueError(f"no difference over {len(ids)} dialogues")
-    means = [float(numpy.mean(first[id]) - numpy.mean(second[id])) for id in ids]
+    means = [fmean(first[id]) - fmean(second[id]) for id in ids]
     if len(set(means)) == 1:  # no spread to judge by
         return Difference(means[0], -1.0, 1.0, 1.0, len(ids))
     found = ttest_1samp(means, 0)
     low, high = found.confidence_interval(0.95)
-    return Difference(float(numpy.mean(means)), max(-1.0, low), min(1.0, high), float(found.pvalue), len(ids))
+    return Difference(fmean(means), max(-1.0, low), min(1.0, high), float(found.pvalue), len(ids))
 
 
 def _p(counts: Any) -> float:

@@ -176,9 +176,9 @@ def _levels(logits: Any) -> Any:
     return logits.view(-1, len(BEHAVIOURS), len(LEVELS))
 
 
-def _loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+def _loss(outputs: Any, labels: Any, num_items_in_batch: Any) -> Any:
     """The cross-entropy of the three behaviours, over the labels of all passes of a batch."""
     from torch.nn.functional import cross_entropy
 
     summed = cross_entropy(_levels(outputs.logits).flatten(0, 1).float(), labels.flatten(), reduction="sum")
-    return summed / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
+    return summed / num_items_in_batch

@@ -130,9 +130,8 @@ def trial(
     half: int | None = None,
     levels: Scorer | None = None,
     emotions: bool = True,
-    each: bool = False,
-) -> dict[str, dict[str, Any]]:
-    """Try a judge.
+) -> verdicts.Scores:
+    """Try a judge: the scores of the good replies (`good`) and of those with each fault.
 
     Args:
         judge: who is asked.
@@ -143,37 +142,6 @@ def trial(
         half: 1 or 2, of which each has one dialogue an emotion: what is chosen by the one is reported on the other.
         levels: an EPITOME scorer, to be tried too.
         emotions: whether the judge is told what the writer feels, as it is where dialogues are labelled.
-        each: whether every question is shown alone, too.
-
-    Returns:
-        Fault -> measure (`behaviours`, `specificity`, `agreed`; `levels`, `pairwise`, questions by name if asked) ->
-        the rate as a row. Where pairwise is asked, `over_pairwise` beside the faults: by how much more often behaviours
-        prefer the good reply than it does, over all faults, with its interval by dialogue.
-
-    Raises:
-        UserError: as `scores` does.
-    """
-    of_all = scores(judge, ledger, dialogues, progress, seed, half, levels, emotions)
-    alone = by_question(of_all) if each else {}
-    found = {
-        fault: {by: rate.to_row() for by, rate in (of | alone.get(fault, {})).items()}
-        for fault, of in rates(of_all).items()
-    }
-    more = over_pairwise(of_all)
-    return found | ({"over_pairwise": rounded(more)} if more else {})
-
-
-def scores(
-    judge: Judge,
-    ledger: Path | None = None,
-    dialogues: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    seed: int = 0,
-    half: int | None = None,
-    levels: Scorer | None = None,
-    emotions: bool = True,
-) -> verdicts.Scores:
-    """Scores of the good replies and of those with each fault; arguments as of `trial`.
 
     Raises:
         UserError: an endpoint that can't be reached, or fewer than two dialogues.
@@ -189,3 +157,24 @@ def scores(
         tested = [replace(dialogue, emotion="") for dialogue in tested]
     asked = Set(tested, systems(rows, about, seed), [("good", fault) for fault in FAULTS])
     return scored([asked], judge, ledger, progress, seed, levels)[0]
+
+
+def results(scores: verdicts.Scores, each: bool = False) -> dict[str, dict[str, Any]]:
+    """What a trial shows.
+
+    Args:
+        scores: of `trial`.
+        each: whether every question is shown alone, too.
+
+    Returns:
+        Fault -> measure (`behaviours`, `specificity`, `agreed`; `levels`, `pairwise`, questions by name if asked) ->
+        the rate as a row. Where pairwise is asked, `over_pairwise` beside the faults: by how much more often behaviours
+        prefer the good reply than it does, over all faults, with its interval by dialogue.
+    """
+    alone = by_question(scores) if each else {}
+    found = {
+        fault: {by: rate.to_row() for by, rate in (of | alone.get(fault, {})).items()}
+        for fault, of in rates(scores).items()
+    }
+    more = over_pairwise(scores)
+    return found | ({"over_pairwise": rounded(more)} if more else {})
