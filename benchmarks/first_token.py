@@ -16,19 +16,19 @@ from pathlib import Path
 
 import openai
 
-from empathic import recipe as recipes
 from empathic.cli.progress import Progress
 from empathic.endpoints.open import open_endpoint
+from empathic.recipe import load_recipe
 from empathic.run import Run
 from empathic.student import prompt
 
 
-def first_token(server: openai.OpenAI, model: str, told: str, said: str) -> float:
+def first_token(server: openai.OpenAI, model: str, system_prompt: str, said: str) -> float:
     """Seconds to the first token of a reply."""
     started = time.perf_counter()
     stream = server.chat.completions.create(
         model=model,
-        messages=prompt.messages(told, said),
+        messages=prompt.messages(system_prompt, said),
         max_tokens=4,
         temperature=0,
         stream=True,
@@ -51,16 +51,16 @@ def main() -> None:
     with ExitStack() as stack:
         asked = {}
         for folder in given.runs:
-            run = Run(recipes.load(str(folder / "recipe.yaml")), folder, Progress(quiet=True))
+            run = Run(load_recipe(str(folder / "recipe.yaml")), folder, Progress(quiet=True))
             endpoint = stack.enter_context(open_endpoint(f"local:{run.gguf('dpo')}"))
             server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
-            told = prompt.instruction(run.recipe.student.prompt)
+            system_prompt = prompt.instruction(run.recipe.student.prompt)
             said = [dialogue.utterance for dialogue in run.dialogues("test")][: given.messages]
-            first_token(server, endpoint.model, told, "Hello.")  # the first request also warms up
-            asked[folder] = (server, endpoint.model, told, said)
+            first_token(server, endpoint.model, system_prompt, "Hello.")  # the first request also warms up
+            asked[folder] = (server, endpoint.model, system_prompt, said)
         for i in range(given.messages):
-            for folder, (server, model, told, said) in asked.items():
-                found[folder].append(first_token(server, model, told, said[i]))
+            for folder, (server, model, system_prompt, said) in asked.items():
+                found[folder].append(first_token(server, model, system_prompt, said[i]))
     base = statistics.median(found[given.runs[0]])
     for folder, seconds in found.items():
         low, middle, high = statistics.quantiles(seconds, n=4)

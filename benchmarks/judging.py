@@ -32,7 +32,7 @@ def three() -> behaviours.Questions:
     return behaviours.Questions.model_validate({"questions": ours.questions | THIRD, "examples": examples})
 
 
-def asked(endpoint: Endpoint, reply: behaviours.Asked, of: behaviours.Questions, kept: bool) -> float:
+def asked(endpoint: Endpoint, reply: behaviours.JudgedReply, of: behaviours.Questions, kept: bool) -> float:
     """Seconds for all questions about a reply."""
     server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
     started = time.perf_counter()
@@ -53,8 +53,8 @@ def main() -> None:
     parser.add_argument("--judge", default="local:qwen2.5-coder-1.5b")
     parser.add_argument("--replies", type=int, default=20)
     given = parser.parse_args()
-    tests = [d for d in sources.load(Dialogues(), 0) if d.split == "test"][: given.replies]
-    replies = [behaviours.Asked(d.utterance, d.replies["targeted"].text, d.emotion) for d in tests]
+    tests = [d for d in sources.load_dialogues(Dialogues(), 0) if d.split == "test"][: given.replies]
+    replies = [behaviours.JudgedReply(d.utterance, d.replies["targeted"].text, d.emotion) for d in tests]
     of = three()
     found: dict[bool, list[float]] = {True: [], False: []}
     with open_endpoint(given.judge) as one, open_endpoint(given.judge) as other:

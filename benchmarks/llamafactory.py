@@ -38,14 +38,20 @@ def install() -> Path:
 
 
 def measure(
-    step: str, rows: list[dict[str, Any]], told: str, model: Path, adapter: Path | None, batch: int, folder: Path
+    step: str,
+    rows: list[dict[str, Any]],
+    system_prompt: str,
+    model: Path,
+    adapter: Path | None,
+    batch: int,
+    folder: Path,
 ) -> dict[str, float]:
     """Train on `rows` for one epoch; examples per second after the first step, and peak memory in MB.
 
     Args:
         step: `sft` or `dpo`.
         rows: of `corpus/sft.jsonl` or `corpus/preferences.jsonl`.
-        told: the instruction, as the system message.
+        system_prompt: the instruction, as the system message.
         model: the student as a Hugging Face folder.
         adapter: the SFT adapter to go on from, for `dpo`.
         batch: examples a step.
@@ -53,7 +59,7 @@ def measure(
     """
     data, columns = [], {"prompt": "asked", "system": "told"}
     for row in rows:
-        one = {"told": told, "asked": row["prompt"][0]["content"]}
+        one = {"told": system_prompt, "asked": row["prompt"][0]["content"]}
         for key in ("completion", "chosen", "rejected"):
             if key in row:
                 one[key] = row[key][0]["content"]

@@ -22,7 +22,7 @@ from empathic.judge import verdicts
 from empathic.judge.measures.behaviours import questions
 from empathic.judge.trials import perturbations
 from empathic.recipe import Judge
-from empathic.stats.paired import clustered
+from empathic.stats.paired import clustered_difference
 from empathic.stats.win_rate import outcome
 
 CANDIDATES = Path(str(resources.files("empathic.judge") / "prompts" / "candidates.yaml"))
@@ -31,7 +31,7 @@ Seen = dict[str, list[float]]  # dialogue id -> an outcome a fault: 1, 0.5 or 0 
 
 def seen(scores: verdicts.Scores, names: Sequence[str]) -> Seen:
     """Whether these questions together prefer the good reply, on the dialogues where the judge answered them all."""
-    (odds,) = scores.odds.values()
+    (odds,) = scores.log_odds.values()
     answered = [id for id in odds["good"] if all(of[id].keys() >= set(names) for of in odds.values())]
 
     def together(system: str, id: str) -> float:
@@ -71,7 +71,7 @@ def main() -> None:
     print("| questions | a good reply preferred | points more than the default | p |\n|---|---|---|---|")
     print(f"| the default: {', '.join(ours)} | {worth(beside):.1%} | | |")
     for of in [of for rank, of in enumerate(ranked) if rank < given.top or len(of) in (1, len(theirs))]:
-        more = clustered(found[of], beside)
+        more = clustered_difference(found[of], beside)
         by = f"{100 * more.estimate:+.1f} ({100 * more.low:+.1f} to {100 * more.high:+.1f})"
         print(f"| {'all' if of == theirs else ', '.join(of)} | {worth(found[of]):.1%} | {by} | {more.p:.2f} |")
 

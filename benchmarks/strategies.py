@@ -22,8 +22,8 @@ from empathic.cli.progress import Progress
 from empathic.dialogues import Dialogue, sources
 from empathic.endpoints.ledger import Ledger
 from empathic.judge import controls, verdicts
-from empathic.judge.replies import Replies, Tested
-from empathic.judge.scoring import Set, scored
+from empathic.judge.replies import EvalDialogue, Replies
+from empathic.judge.scoring import EvalSet, scored
 from empathic.pipeline import matrix
 from empathic.recipe import Dialogues, Judge, Recipe
 from empathic.teacher.strategies import IMPROVING
@@ -36,14 +36,14 @@ SEED = 42
 
 def chosen(count: int) -> list[Dialogue]:
     """So many of Everyday's train dialogues, drawn by seed."""
-    train = [d for d in sources.load(Dialogues(), SEED) if d.split == "train"]
+    train = [d for d in sources.load_dialogues(Dialogues(), SEED) if d.split == "train"]
     return random.Random(SEED).sample(train, count)
 
 
 def taught(dialogues: list[Dialogue], teacher: str, methods: list[str], folder: Path) -> dict[str, dict[str, Any]]:
     """Ask the teacher in every way: system -> dialogue id -> its row of `teacher.jsonl`."""
     source = folder / "dialogues.jsonl"
-    test = next(d for d in sources.load(Dialogues(), SEED) if d.split == "test")
+    test = next(d for d in sources.load_dialogues(Dialogues(), SEED) if d.split == "test")
     files.write_jsonl(source, (d.to_row() for d in [*dialogues, test]))
     recipe = Recipe.model_validate(
         {
@@ -55,7 +55,7 @@ def taught(dialogues: list[Dialogue], teacher: str, methods: list[str], folder: 
         }
     )
     with Progress() as display:
-        matrix.go(recipe, folder / "cells", display, until="teacher")
+        matrix.run_matrix(recipe, folder / "cells", display, until="teacher")
     systems: dict[str, dict[str, Any]] = {}
     for cell in matrix.cells(recipe):
         rows = files.read_jsonl(folder / "cells" / cell / "teacher.jsonl")
@@ -66,11 +66,11 @@ def taught(dialogues: list[Dialogue], teacher: str, methods: list[str], folder: 
 
 def judged(dialogues: list[Dialogue], systems: dict[str, Replies], judge: str, ledger: Path) -> verdicts.Scores:
     """Both measures of every reply, controls among them."""
-    tested = [Tested.of(d) for d in dialogues]
+    tested = [EvalDialogue.of(d) for d in dialogues]
     own = {d.id: d.replies["targeted"].text for d in dialogues}
     systems = systems | controls.control_systems([d.id for d in dialogues], own, SEED)
     with Progress() as display:
-        sets = [Set(tested, systems)]
+        sets = [EvalSet(tested, systems)]
         (scores,) = scored(sets, Judge(endpoint=judge), ledger, display.counting("judge"), SEED)
     return scores
 

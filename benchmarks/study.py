@@ -24,14 +24,13 @@ from typing import Any
 from filelock import FileLock
 
 from empathic import files
-from empathic import recipe as recipes
 from empathic.cli.progress import Progress
 from empathic.dialogues import sources
 from empathic.dialogues.leakage import normal
 from empathic.judge import verdicts
 from empathic.pipeline import runner
-from empathic.recipe import Dialogues, Recipe
-from empathic.stats.paired import difference
+from empathic.recipe import Dialogues, Recipe, load_recipe
+from empathic.stats.paired import paired_difference
 from empathic.stats.win_rate import rounded, win_rate
 
 SEED = 42
@@ -52,10 +51,10 @@ Figures = dict[str, list[Row]]
 def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
     """Write the paper's train dialogues, `hard` of its test ones and `drawn` of EmpatheticDialogues' to `rated.jsonl`,
     and `taught` of the train ones with the same tests to `taught.jsonl`."""
-    rated = sources.load(Dialogues(source="welivita", split="paper"), SEED)
+    rated = sources.load_dialogues(Dialogues(source="welivita", split="paper"), SEED)
     train = [d for d in rated if d.split == "train"]
     known = {normal(d.utterance) for d in rated}
-    others = sources.load(Dialogues(source="empathetic-dialogues"), SEED)
+    others = sources.load_dialogues(Dialogues(source="empathetic-dialogues"), SEED)
     fresh = [d for d in others if d.split == "test" and "human" in d.replies and normal(d.utterance) not in known]
     dice = random.Random(SEED)
     tests = [
@@ -86,7 +85,7 @@ def students(folder: Path, full: bool, own: list[str]) -> dict[str, Recipe]:
         asked = [f"method={{name: {method}, rejected: [human]}}", f"strategy={strategy}"]
         every[name] = ("llm-improved", [*taught, *asked])
     return {
-        name: recipes.load(base, [*settings, f"name={name}", f"ledger={folder}/ledger.sqlite", *own])
+        name: load_recipe(base, [*settings, f"name={name}", f"ledger={folder}/ledger.sqlite", *own])
         for name, (base, settings) in every.items()
     }
 
@@ -124,7 +123,7 @@ def differences(one: str, other: str, folder: Path) -> Iterator[Row]:
         for measure in MEASURES:
             found = [{id: of[id][measure] for id in ids} for of in (of_one, of_other)]
             row = {"first": one, "second": other, "slice": slice_, "measure": measure}
-            yield row | rounded(difference(*found))
+            yield row | rounded(paired_difference(*found))
 
 
 def tables(found: Figures) -> Iterator[str]:
@@ -190,7 +189,7 @@ def main() -> None:
     about = {"seed": SEED, "full": given.full}
     for name in names:
         with Progress() as display:
-            runner.go(every[name], folder / name, display)
+            runner.run_pipeline(every[name], folder / name, display)
         new: Figures = {"rates": list(rates(name, folder / name)), "differences": []}
         for one, other in DIFFERENCES:
             if name == one and (folder / other / "verdicts").exists():

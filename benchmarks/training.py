@@ -37,19 +37,19 @@ SO_FAR = Path("runs/bench.json")  # rounds of a bench that was stopped, which go
 
 def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     """Train a few steps in this process; examples per second and peak memory in MB."""
-    from empathic import recipe as recipes
     from empathic.corpus import direct
     from empathic.dialogues import sources
     from empathic.errors import UserError
+    from empathic.recipe import load_recipe
 
     settings = [f"student.prompt={prompt}", f"{step}.batch_size={batch}", f"{step}.epochs=1", f"{step}.save_steps=1000"]
     settings.append(f"{step}.recompute={str(peer == 'lean').lower()}")
     try:
-        recipe = recipes.load("direct", settings)
-        dialogues = sources.load(recipe.dialogues, recipe.seed)
+        recipe = load_recipe("direct", settings)
+        dialogues = sources.load_dialogues(recipe.dialogues, recipe.seed)
     except UserError:  # the rated 2,000 are not here
-        recipe = recipes.load("demo", settings)
-        dialogues = sources.load(recipe.dialogues, recipe.seed)
+        recipe = load_recipe("demo", settings)
+        dialogues = sources.load_dialogues(recipe.dialogues, recipe.seed)
     train = [d for d in dialogues if d.split == "train"]
     made: dict[str, list[Any]] = {"sft": [], "preferences": []}
     for one in direct.build(lambda: train, recipe.method, recipe.seed):
@@ -87,10 +87,10 @@ def _trl(
 
         training.SharedDPOTrainer._precompute_ref_logps = timed
     else:
-        training.quicken = lambda model: "stock"
+        training.optimize_model = lambda model: "stock"
         stock = training.DPOConfig
         training.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})
-        training.SharedDPOTrainer.unshared = "stock"
+        training.SharedDPOTrainer.prefix_sharing_disabled_reason = "stock"
     if step == "dpo":
         trainer: Any = training.dpo_trainer(rows, recipe, start, folder / "dpo")
     else:
@@ -109,8 +109,8 @@ def _llamafactory(step: str, rows: list[Any], recipe: Any, start: Path, batch: i
     from empathic.student import load, prompt
 
     model = load.dequantised(models.gguf(recipe.student.model))
-    told = prompt.instruction(recipe.student.prompt)
-    return llamafactory.measure(step, rows, told, model, start, batch, folder)
+    system_prompt = prompt.instruction(recipe.student.prompt)
+    return llamafactory.measure(step, rows, system_prompt, model, start, batch, folder)
 
 
 Measured = dict[str, float]

@@ -8,7 +8,7 @@ class UserError(Exception):
     """
 
 
-class Later(Exception):
+class BatchPending(Exception):
     """Nothing is wrong, but what comes next isn't there yet; says what to wait for.
 
     The command line prints it and exits with code 0; the same command goes on another time.

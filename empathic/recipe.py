@@ -46,7 +46,7 @@ class Method(Section):
     )
 
 
-class Keep(Section):
+class Filters(Section):
     """Which of a live teacher's replies are kept; by default all that could be cleaned."""
 
     words: list[int] | None = Field(None, min_length=2, max_length=2, description="fewest and most words")
@@ -67,7 +67,7 @@ class Teacher(Section):
     max_tokens: int = Field(256, ge=1)
     prompts: dict[str, str] = Field({}, description="strategy: a file with other words for it")
     best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the judge keeps the best")
-    keep: Keep = Keep()
+    keep: Filters = Filters()
     in_flight: int = Field(32, ge=1, description="requests at a time, at most; fewer where the server slows down")
     timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")
     requests_per_minute: int | None = Field(None, ge=1)
@@ -206,7 +206,7 @@ def ready() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load(name_or_path: str, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe:
     """Load a ready recipe by name, or one from a file, with `key.key=value` overrides.
 
     Files that a recipe names (dialogues, split, prompts, template, questions) are relative to the recipe.

@@ -35,9 +35,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from empathic.student.load import load
+    from empathic.student.load import load_student
 
-    _, tokenizer = load("smollm2-135m")
+    _, tokenizer = load_student("smollm2-135m")
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -66,13 +66,13 @@ def tiny_gguf(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from empathic.judge.measures import behaviours, levels, pairwise
     from empathic.phone.convert import convert
-    from empathic.student.load import load
+    from empathic.student.load import load_student
 
-    model, tokenizer = load(str(tiny))
+    model, tokenizer = load_student(str(tiny))
     asked = []
     for said in ("I won!", "My dog is gone.", "They put the rent up again, third time this year."):
         for emotion in ("", "sad"):
-            about = behaviours.Asked(said, "Oh, how is that for you?", emotion)
+            about = behaviours.JudgedReply(said, "Oh, how is that for you?", emotion)
             asked += behaviours.requests(about, behaviours.questions()) + levels.requests(about)
         asked.append(pairwise.request(said, about.reply, "Hm."))
     begins = torch.stack([_begins(model, tokenizer, one.messages) for one in asked])

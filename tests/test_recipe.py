@@ -5,36 +5,36 @@ from pathlib import Path
 import pytest
 
 from empathic.errors import UserError
-from empathic.recipe import load, ready
+from empathic.recipe import load_recipe, ready
 
 
 @pytest.mark.parametrize("name", sorted(ready()))
 def test_every_ready_recipe_loads_and_says_what_it_is(name: str) -> None:
-    assert load(name).name == name
+    assert load_recipe(name).name == name
     assert ready()[name].read_text(encoding="utf-8").startswith("# ")
 
 
 def test_the_paper_recipe_has_the_papers_settings() -> None:
-    recipe = load("paper")
+    recipe = load_recipe("paper")
     for step in (recipe.sft, recipe.dpo):
         assert (step.epochs, step.learning_rate, step.batch_size) == (3, 5e-5, 2)
     assert (recipe.sft.lora_rank, recipe.dpo.beta, recipe.dpo.loss) == (8, 0.1, "sigmoid")
 
 
 def test_a_resolved_recipe_loads_again_as_itself(tmp_path: Path) -> None:
-    recipe = load("demo")
+    recipe = load_recipe("demo")
     (tmp_path / "again.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
-    assert load(str(tmp_path / "again.yaml")) == recipe
+    assert load_recipe(str(tmp_path / "again.yaml")) == recipe
 
 
 def test_files_beside_the_recipe_are_found_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("utterance\nhello\n", encoding="utf-8")
     (tmp_path / "r.yaml").write_text("dialogues: {source: mine.csv}\n", encoding="utf-8")
-    assert load(str(tmp_path / "r.yaml")).dialogues.source == str(tmp_path / "mine.csv")
+    assert load_recipe(str(tmp_path / "r.yaml")).dialogues.source == str(tmp_path / "mine.csv")
 
 
 def test_set_reads_yaml_and_reaches_nested_keys() -> None:
-    recipe = load("demo", ["sft.epochs=7", "sample.known={ordinary: null}", "method.rejected=direct"])
+    recipe = load_recipe("demo", ["sft.epochs=7", "sample.known={ordinary: null}", "method.rejected=direct"])
     assert recipe.sft.epochs == 7
     assert recipe.sample.known == {"ordinary": None}
     assert recipe.method.rejected == ["direct"]
@@ -59,7 +59,7 @@ def test_set_reads_yaml_and_reaches_nested_keys() -> None:
 )
 def test_a_wrong_key_or_value_is_named(override: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
-        load("demo", [override])
+        load_recipe("demo", [override])
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "", "\x00"])
@@ -67,9 +67,9 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"bad\.yaml"):
-        load(str(path))
+        load_recipe(str(path))
 
 
 def test_the_nearest_recipe_is_suggested() -> None:
     with pytest.raises(UserError, match="did you mean 'direct'"):
-        load("dircet")
+        load_recipe("dircet")

@@ -62,14 +62,14 @@ def judge_lost(
     json: Json = False,
 ) -> None:
     """Measure what training cost: perplexity on plain text, and whether the student agrees with what is false."""
-    from empathic import recipe as recipes
     from empathic.cli import tables
     from empathic.cli.progress import Progress
     from empathic.judge import regressions
+    from empathic.recipe import load_recipe
 
     if not (folder / "recipe.yaml").exists():
         raise UserError(f"{folder}: no recipe.yaml there; give a run directory, such as runs/demo")
-    recipe = recipes.load(str(folder / "recipe.yaml"))
+    recipe = load_recipe(str(folder / "recipe.yaml"))
     with Progress(quiet=json) as display:
         found = regressions.measure(folder, recipe, regressions.truths(), display.counting("judge"))
     print_json(found) if json else tables.lost(found)

@@ -13,7 +13,7 @@ import typer
 
 from empathic import __version__
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
-from empathic.errors import Later, UserError
+from empathic.errors import BatchPending, UserError
 
 app = typer.Typer(
     name="empathic",
@@ -63,24 +63,24 @@ def _run(
     redo: bool,
     processes: int = 1,
 ) -> None:
-    from empathic import recipe as recipes
     from empathic.cli import tables
     from empathic.cli.progress import Progress
     from empathic.pipeline import matrix
     from empathic.pipeline import plan as planning
+    from empathic.recipe import load_recipe
 
-    recipe = recipes.load(name, overrides)
+    recipe = load_recipe(name, overrides)
     folder = out or Path("runs") / recipe.name
     if dry:
         for cell, one in matrix.cells(recipe).items():
             tables.plan(planning.plan(one, folder / cell), until, cell)
         return
     with Progress() as display:
-        rows = matrix.go(recipe, folder, display, until, redo, processes)
+        rows = matrix.run_matrix(recipe, folder, display, until, redo, processes)
     if recipe.matrix:
         tables.matrix(rows, folder)
     else:
-        tables.closing(folder)
+        tables.print_summary(folder)
 
 
 @app.command()
@@ -142,10 +142,10 @@ def power(
 ) -> None:
     """Show the smallest win rate and difference that so many dialogues can tell from chance, before judging them."""
     from empathic.cli import tables
-    from empathic.stats.power import smallest_difference, smallest_rate
+    from empathic.stats.power import min_detectable_difference, min_detectable_win_rate
 
     rows = [
-        (size, smallest_rate(size, ties, power), smallest_difference(size, ties, alike, power))
+        (size, min_detectable_win_rate(size, ties, power), min_detectable_difference(size, ties, alike, power))
         for size in n or (32, 64, 100, 250, 500, 1000)
     ]
     tables.power(rows)
@@ -203,9 +203,9 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run dir
     """Write a run's report.html anew from what the run holds, and its tables as CSV and LaTeX."""
     from empathic.report import page, summary, tables
 
-    summary.write(folder)
-    tables.write(folder)
-    print(page.write(folder))
+    summary.write_summary(folder)
+    tables.write_tables(folder)
+    print(page.write_page(folder))
 
 
 @app.command()
@@ -246,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=arguments, standalone_mode=True)
     except UserError as error:
         _fail(str(error))
-    except Later as error:
+    except BatchPending as error:
         print(f"\n{error}")
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)

@@ -172,7 +172,7 @@ def power(rows: list[tuple[int, float, float]]) -> None:
     console.print(table)
 
 
-def closing(folder: Path) -> None:
+def print_summary(folder: Path) -> None:
     """The end of a run: three dialogues before and after, the win rate, and where the page and the file are."""
     if not (folder / "summary.json").exists() or not (folder / "report.html").exists():
         console.print(f"\nSo far in {folder}", highlight=False)

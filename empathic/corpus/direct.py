@@ -54,7 +54,7 @@ def _sft(train: Source, teacher: str, rated: bool, situations: bool) -> Iterator
         if d.situation and d.situation != d.utterance:
             told = [{"role": "user", "content": d.situation}]
             for origin in _targets(d, teacher, rated):
-                yield Made("sft", teacher, {**example(d, origin), "prompt": told}, again=True)
+                yield Made("sft", teacher, {**example(d, origin), "prompt": told}, is_augmentation=True)
 
 
 def _targets(d: Dialogue, teacher: str, rated: bool) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class Made(NamedTuple):
     step: Literal["sft", "preferences"]
     teacher: str
     row: Row
-    again: bool = False  # the dialogue gave this teacher's SFT an example before
+    is_augmentation: bool = False  # the dialogue gave this teacher's SFT an example before
 
 
 class Tally:
@@ -40,7 +40,7 @@ class Tally:
         for one in made:
             of = self.by_teacher.setdefault(one.teacher, {"sft_dialogues": 0, "sft": 0, "preferences": 0})
             of[one.step] += 1
-            if one.step == "sft" and not one.again and one.row["id"] != last:
+            if one.step == "sft" and not one.is_augmentation and one.row["id"] != last:
                 of["sft_dialogues"] += 1
                 last = one.row["id"]
             yield one
@@ -61,7 +61,7 @@ class Tally:
         return {**totals, "by_teacher": self.by_teacher}
 
 
-def write(made: Iterable[Made], folder: Path) -> Row:
+def write_corpus(made: Iterable[Made], folder: Path) -> Row:
     """Write `sft.jsonl` and `preferences.jsonl`, or neither where a step would learn nothing; how much is in them.
 
     Raises:

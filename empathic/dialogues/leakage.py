@@ -15,7 +15,7 @@ def normal(text: str) -> str:
     return " ".join(re.sub(r"[^\w]+", " ", folded).split())
 
 
-class Guard:
+class LeakageFilter:
     """Lets dialogues pass, but for those of train that are tested on: by id, or by situation and utterance together.
 
     Args:

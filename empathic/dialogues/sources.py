@@ -47,12 +47,12 @@ class Settings(Protocol):
         """Field -> column, where a file names them otherwise."""
 
 
-def load(settings: Settings, seed: int) -> list[Dialogue]:
-    """All that `stream` yields."""
-    return list(stream(settings, seed))
+def load_dialogues(settings: Settings, seed: int) -> list[Dialogue]:
+    """All that `stream_dialogues` yields."""
+    return list(stream_dialogues(settings, seed))
 
 
-def stream(settings: Settings, seed: int) -> Iterator[Dialogue]:
+def stream_dialogues(settings: Settings, seed: int) -> Iterator[Dialogue]:
     """Load dialogues and split them, one by one: the source is read more than once, and is never in memory.
 
     Args:
@@ -79,7 +79,7 @@ def _read(settings: Settings) -> Iterator[Dialogue]:
 
 
 def files_of(settings: Settings) -> list[Path]:
-    """The local files that `load` reads; none for a Hugging Face data set.
+    """The local files that `load_dialogues` reads; none for a Hugging Face data set.
 
     Raises:
         UserError: a data set that people must fetch themselves isn't where it is looked for.

@@ -13,18 +13,18 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.endpoints.chat_api import Answer, Request, Unusable, body, ledger_key, not_taken, read, without
-from empathic.endpoints.client import ATTEMPTS, Check, GaveUp
+from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key, not_taken, read, without
+from empathic.endpoints.client import ATTEMPTS, Check, RequestFailed
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.pricing import Purse
+from empathic.endpoints.pricing import Budget
 from empathic.errors import UserError
 
 _MOST = 50_000  # requests in a batch, OpenAI's limit
 _UNDER_WAY = {"validating", "in_progress", "finalizing", "cancelling"}
 
 
-class Pending(Exception):
+class AnswerPending(Exception):
     """A request whose answer is still to come."""
 
 
@@ -34,11 +34,11 @@ class BatchClient:
     Args:
         endpoint: OpenAI's, or a server that has its files and batches endpoints.
         ledger: where answers, and batches under way, are kept.
-        purse: with prices of a batch.
+        budget: with prices of a batch.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, purse: Purse) -> None:
-        self.endpoint, self.ledger, self.purse = endpoint, ledger, purse
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, budget: Budget) -> None:
+        self.endpoint, self.ledger, self.budget = endpoint, ledger, budget
         self.wanted: dict[str, tuple[str, dict[str, Any]]] = {}  # id: purpose and body
         self._unknown: set[str] = set()  # parameters that the server turned out not to take
         self.given_up: list[str] = []  # ids of the attempts at requests that got no usable answer
@@ -47,8 +47,8 @@ class BatchClient:
         """The answer to a request, where a batch has brought it.
 
         Raises:
-            Pending: none has yet.
-            GaveUp: as `Client.answer` does.
+            AnswerPending: none has yet.
+            RequestFailed: as `Client.answer` does.
         """
         key = ledger_key(self.endpoint, request)
         if (kept := self.ledger.get(key)) is not None:
@@ -58,18 +58,18 @@ class BatchClient:
             id = _id(key, attempt)
             brought = self.ledger.batched(id)
             if brought is None:
-                self.purse.reserve(request.messages, request.max_tokens)
+                self.budget.reserve(request.messages, request.max_tokens)
                 asked = body(self.endpoint, request, request.seed + attempt)
                 self.wanted[id] = (purpose, without(asked, self._unknown))
             if brought is None or (brought["answer"] is None and brought["error"] is None):
-                raise Pending
+                raise AnswerPending
             try:
                 if brought["answer"] is None:
                     self._unknown |= not_taken(brought["error"])
-                    raise Unusable(brought["error"])
+                    raise InvalidResponse(brought["error"])
                 answer = Answer(**brought["answer"])
                 check(answer)
-            except Unusable as error:
+            except InvalidResponse as error:
                 why = str(error)
                 continue
             self.ledger.put(
@@ -81,10 +81,10 @@ class BatchClient:
                 attempts=attempt + 1,
                 cost=brought["cost"],
             )
-            self.ledger.used(id)
+            self.ledger.mark_used(id)
             return answer
         self.given_up += [_id(key, attempt) for attempt in range(ATTEMPTS)]
-        raise GaveUp(f"{why}, {ATTEMPTS} times")
+        raise RequestFailed(f"{why}, {ATTEMPTS} times")
 
     @contextlib.contextmanager
     def _server(self) -> Iterator[Any]:
@@ -105,7 +105,7 @@ class BatchClient:
         """Fetch what batches under way have brought; how many batches are still under way, with how many requests."""
         with self._server() as server:
             waiting = requests = 0
-            for name, lines in self.ledger.under_way(self.endpoint.identity).items():
+            for name, lines in self.ledger.pending_batches(self.endpoint.identity).items():
                 batch = self._found(server, name, lines)
                 if batch is None:
                     self.ledger.forget_batch(name)
@@ -121,7 +121,7 @@ class BatchClient:
             return server.batches.retrieve(name)
         for batch in server.batches.list(limit=100):
             if (batch.metadata or {}).get("empathic") == name:
-                self.ledger.handed_over(batch.id, self.endpoint.identity, lines)
+                self.ledger.mark_submitted(batch.id, self.endpoint.identity, lines)
                 return batch
         return None
 
@@ -133,7 +133,7 @@ class BatchClient:
                 if row.get("custom_id") in lines:
                     self._keep(row)
         for id in lines:
-            self.ledger.brought(id, None, f"the batch is {batch.status}, without an answer")
+            self.ledger.store_batch_result(id, None, f"the batch is {batch.status}, without an answer")
 
     def _keep(self, row: dict[str, Any]) -> None:
         """Keep one line; a later one of the same id changes nothing."""
@@ -144,14 +144,14 @@ class BatchClient:
             why = f"the server answered {response.get('status_code', 'nothing')}"
             if said := ((response.get("body") or {}).get("error") or {}).get("message"):
                 why += f" ({said[:200]})"
-            self.ledger.brought(row["custom_id"], None, why)
+            self.ledger.store_batch_result(row["custom_id"], None, why)
             return
         try:
             answer, tokens = read(ChatCompletion.model_validate(response["body"]))
         except ValueError:
-            self.ledger.brought(row["custom_id"], None, "the answer was garbled")
+            self.ledger.store_batch_result(row["custom_id"], None, "the answer was garbled")
             return
-        self.ledger.brought(row["custom_id"], asdict(answer), "", tokens, self.purse.settle(0.0, tokens))
+        self.ledger.store_batch_result(row["custom_id"], asdict(answer), "", tokens, self.budget.settle(0.0, tokens))
 
     def hand_over(self) -> int:
         """Hand over all that was asked for and is in no batch; how many requests."""
@@ -161,7 +161,7 @@ class BatchClient:
                 part = dict(every[start : start + _MOST])
                 lines = {id: purpose for id, (purpose, _) in part.items()}
                 mark = f"empathic-{files.digest(sorted(part))[:40]}"
-                self.ledger.handed_over(mark, self.endpoint.identity, lines)
+                self.ledger.mark_submitted(mark, self.endpoint.identity, lines)
                 text = "".join(_line(id, asked) for id, (_, asked) in part.items())
                 file = server.files.create(file=("requests.jsonl", text.encode()), purpose="batch")
                 batch = server.batches.create(
@@ -170,7 +170,7 @@ class BatchClient:
                     completion_window="24h",
                     metadata={"empathic": mark},
                 )
-                self.ledger.handed_over(batch.id, self.endpoint.identity, lines)
+                self.ledger.mark_submitted(batch.id, self.endpoint.identity, lines)
         return len(every)
 
 

@@ -38,7 +38,7 @@ class Answer:
     logprobs: dict[str, float]
 
 
-class Unusable(ValueError):
+class InvalidResponse(ValueError):
     """An answer that the caller has no use for; says why."""
 
 
@@ -83,11 +83,11 @@ def read(reply: Any, scored: bool = False) -> tuple[Answer, tuple[int, int]]:
     """The answer in a reply of the chat API, and the tokens read and written for it.
 
     Raises:
-        Unusable: it holds none.
+        InvalidResponse: it holds none.
     """
     choice = (getattr(reply, "choices", None) or [None])[0]
     if choice is None or choice.message is None:
-        raise Unusable("the answer was garbled")
+        raise InvalidResponse("the answer was garbled")
     content = getattr(choice.logprobs, "content", None) if scored else None
     first = getattr(content[0], "top_logprobs", None) if content else None
     answer = Answer(

@@ -17,8 +17,8 @@ from typing import Any
 from empathic.endpoints.chat_api import (
     IN_WORDS,
     Answer,
+    InvalidResponse,
     Request,
-    Unusable,
     body,
     ledger_key,
     not_taken,
@@ -28,8 +28,8 @@ from empathic.endpoints.chat_api import (
 )
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.limiter import Pace
-from empathic.endpoints.pricing import Purse
+from empathic.endpoints.limiter import ConcurrencyLimiter
+from empathic.endpoints.pricing import Budget
 from empathic.errors import UserError
 
 Check = Callable[[Answer], object]
@@ -41,7 +41,7 @@ _LONGEST_REFUSED = 4.0  # seconds after a 429 that names none; the pace sees to 
 _AGAIN = 9  # scored requests that are asked again where a judging goes on
 
 
-class GaveUp(Exception):
+class RequestFailed(Exception):
     """A request that no attempt got an answer to; says why. Others may fare better."""
 
 
@@ -63,12 +63,12 @@ class Client:
     Args:
         endpoint: servers that are up.
         ledger: where answers are kept before they are used.
-        purse: what they may cost; without one they cost nothing.
+        budget: what they may cost; without one they cost nothing.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, purse: Purse | None = None) -> None:
-        self.endpoint, self.ledger, self.purse = endpoint, ledger, purse or Purse()
-        self.pace = Pace(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, budget: Budget | None = None) -> None:
+        self.endpoint, self.ledger, self.budget = endpoint, ledger, budget or Budget()
+        self.limiter = ConcurrencyLimiter(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
         self._stack = AsyncExitStack()
         self._idle: list[Any] = []
         self._reached = False
@@ -97,16 +97,16 @@ class Client:
         Args:
             request: what to ask.
             purpose: what the ledger files it under, such as "replies".
-            check: raises `Unusable` for an answer that should be asked for again, with another seed.
+            check: raises `InvalidResponse` for an answer that should be asked for again, with another seed.
 
         Raises:
-            GaveUp: this request can't be answered.
+            RequestFailed: this request can't be answered.
             BudgetReached: the request could pass the purse's budget.
             UserError: nothing can be answered: the key is refused, the model unknown, the server absent, the disk full.
         """
         key, started, tried = ledger_key(self.endpoint, request), 0.0, Counter[str]()
         while tried["failed"] + tried["unusable"] < ATTEMPTS and tried["busy"] < PATIENCE:
-            async with self.pace.turn(tokens(request)):
+            async with self.limiter.slot(tokens(request)):
                 if (kept := self.ledger.get(key)) is not None:
                     return Answer(**kept)
                 started = started or time.monotonic()
@@ -125,25 +125,27 @@ class Client:
                     )
                     return outcome.answer
             await asyncio.sleep(outcome.wait)
-        raise GaveUp(f"{outcome.why}, {tried.total()} times")
+        raise RequestFailed(f"{outcome.why}, {tried.total()} times")
 
     async def _try(self, request: Request, tried: Counter[str], purpose: str, check: Check) -> _Outcome:
         """One attempt: its answer, or why there is none, how long to wait, and what it cost."""
-        tokens, reserved = (0, 0), self.purse.reserve(request.messages, request.max_tokens)
+        tokens, reserved = (0, 0), self.budget.reserve(request.messages, request.max_tokens)
         outcome = _Outcome("answered")
         try:
             answer, tokens = await self._chat(request, request.seed + tried["unusable"])
             check(answer)
             outcome.answer = answer
-        except Unusable as error:
+        except InvalidResponse as error:
             outcome = _Outcome("unusable", str(error))
         except Exception as error:
             outcome = self._failed(error, tried)
         finally:
-            cost = self.purse.settle(reserved, tokens)
+            cost = self.budget.settle(reserved, tokens)
         outcome.tokens, outcome.cost = tokens, cost
         if outcome.answer is None and any(tokens):
-            self.ledger.waste(outcome.why, model=self.endpoint.identity, purpose=purpose, tokens=tokens, cost=cost)
+            self.ledger.record_discarded(
+                outcome.why, model=self.endpoint.identity, purpose=purpose, tokens=tokens, cost=cost
+            )
         return outcome
 
     async def again(self, requests: Sequence[Request]) -> None:
@@ -158,7 +160,7 @@ class Client:
                 try:
                     await self._chat(request, request.seed)
                 except Exception as error:
-                    raise GaveUp(self._failed(error, Counter()).why) from error
+                    raise RequestFailed(self._failed(error, Counter()).why) from error
 
     async def _chat(self, request: Request, seed: int) -> tuple[Answer, tuple[int, int]]:
         """The answer to one request, and prompt and completion tokens; in words where its probabilities don't come."""
@@ -195,14 +197,14 @@ class Client:
             self._idle.append(server)
         self._reached = True
         found = read(reply, scored)
-        self.pace.answered(time.monotonic() - started)
+        self.limiter.answered(time.monotonic() - started)
         return found
 
     def _failed(self, error: Exception, tried: Counter[str]) -> _Outcome:
         """Why an attempt failed, and how many seconds to wait for the next.
 
         Raises:
-            GaveUp: another attempt would fail alike.
+            RequestFailed: another attempt would fail alike.
             UserError: so would every other request.
         """
         import openai
@@ -228,7 +230,7 @@ class Client:
         if getattr(error, "code", None) == "insufficient_quota":
             raise UserError(f"{where}: the account has no money left, says the server (429)") from error
         if status == 429:
-            self.pace.refused()
+            self.limiter.refused()
             wait = _jitter(tried["busy"], _LONGEST_REFUSED)
             return _Outcome("busy", "the server was busy (429)", max(wait, _retry_after(error)))
         if status in (408, 409) or status >= 500:
@@ -236,7 +238,7 @@ class Client:
         if status in (400, 422) and (names := not_taken(str(error))):
             self._unknown |= names
             return _Outcome("failed", f"the server takes no {' and '.join(sorted(names))}")
-        raise GaveUp(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
+        raise RequestFailed(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
 
 
 def _jitter(failures: int, most: float) -> float:
@@ -286,9 +288,9 @@ async def _ask(client: Client, requests: Sequence[Request], purpose: str, advanc
                 await client.again(requests)
             async with asyncio.TaskGroup() as asking:
                 tasks = [asking.create_task(one(request)) for request in requests]
-        except (ExceptionGroup, GaveUp) as raised:
+        except (ExceptionGroup, RequestFailed) as raised:
             error = raised.exceptions[0] if isinstance(raised, ExceptionGroup) else raised
-            if isinstance(error, GaveUp):
+            if isinstance(error, RequestFailed):
                 raise UserError(f"{client.endpoint.urls[0]}: {error}") from error
             raise error from None
     return [task.result() for task in tasks]

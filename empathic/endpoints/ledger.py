@@ -131,7 +131,7 @@ class Ledger:
         )
         self._insert("insert or ignore into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def waste(self, why: str, *, model: str, purpose: str, tokens: tuple[int, int], cost: float) -> None:
+    def record_discarded(self, why: str, *, model: str, purpose: str, tokens: tuple[int, int], cost: float) -> None:
         """Put an answer on the bill that was of no use.
 
         Raises:
@@ -164,7 +164,7 @@ class Ledger:
         names = ("model", "purpose", "answers", "wasted", "prompt_tokens", "completion_tokens", "cost")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def handed_over(self, batch: str, model: str, lines: dict[str, str]) -> None:
+    def mark_submitted(self, batch: str, model: str, lines: dict[str, str]) -> None:
         """Note that requests (their purposes by id) are in a batch; noted again under another name, it is renamed."""
         with self._transaction():
             self._db.executemany(
@@ -173,7 +173,7 @@ class Ledger:
                 [(id, batch, model, purpose) for id, purpose in lines.items()],
             )
 
-    def under_way(self, model: str) -> dict[str, dict[str, str]]:
+    def pending_batches(self, model: str) -> dict[str, dict[str, str]]:
         """Batches with requests that have neither answer nor error: batch -> id -> purpose."""
         found: dict[str, dict[str, str]] = {}
         for batch, id, purpose in self._db.execute(
@@ -186,7 +186,7 @@ class Ledger:
         """A batch that never reached the server."""
         self._insert("delete from batched where batch = ? and answer is null and error is null", (batch,))
 
-    def brought(
+    def store_batch_result(
         self, id: str, answer: dict[str, Any] | None, error: str, tokens: tuple[int, int] = (0, 0), cost: float = 0.0
     ) -> None:
         """Keep what a batch brought for a request, once; it is waste until `put` says that it was of use."""
@@ -212,11 +212,11 @@ class Ledger:
         answer, error, *tokens, cost = row
         return {"answer": json.loads(answer) if answer else None, "error": error, "tokens": tuple(tokens), "cost": cost}
 
-    def used(self, id: str) -> None:
+    def mark_used(self, id: str) -> None:
         """What a batch brought was of use: `put` has it on the bill."""
         self._insert("delete from wasted where id = ?", (id,))
 
-    def forget_attempts(self, ids: Iterable[str]) -> None:
+    def reset_attempts(self, ids: Iterable[str]) -> None:
         """Requests of batches that are to be made anew under their old ids; what they cost stays on the bill."""
         with self._transaction():
             for id in ids:

@@ -23,7 +23,7 @@ _REFUSED = 6  # 429s among the recent answers that make it retreat
 _BACK = 2 / 3
 
 
-class Pace:
+class ConcurrencyLimiter:
     """A gate that so many requests may pass at a time, as many as the server bears.
 
     Args:
@@ -44,7 +44,7 @@ class Pace:
         self._best = float("inf")
 
     @asynccontextmanager
-    async def turn(self, tokens: int = 0) -> AsyncIterator[None]:
+    async def slot(self, tokens: int = 0) -> AsyncIterator[None]:
         """Wait until one more request may be sent; it is in flight within the block."""
         while self.flying >= int(self.limit):
             place = asyncio.get_running_loop().create_future()

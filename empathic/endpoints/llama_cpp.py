@@ -12,9 +12,9 @@ from empathic.errors import UserError
 
 
 @contextmanager
-def serve(name: str, parallel: int, say: Callable[[str], None]) -> Iterator[Endpoint]:
+def serve(name: str, parallel: int, log: Callable[[str], None]) -> Iterator[Endpoint]:
     """Serve a GGUF file with llama.cpp on free loopback ports."""
-    path = models.gguf(name, say)
+    path = models.gguf(name, log)
     import xllamacpp
 
     params = xllamacpp.CommonParams()

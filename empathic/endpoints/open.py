@@ -17,7 +17,7 @@ def open_endpoint(
     model: str | None = None,
     key_env: str | None = None,
     parallel: int = 1,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Iterator[Endpoint]:
     """Reach an endpoint; a `local:` one runs inside this block.
 
@@ -26,13 +26,13 @@ def open_endpoint(
         model: the model to ask for; needed by most remote servers.
         key_env: the environment variable that holds the key.
         parallel: requests in flight; for `local:` so many servers, each with its share of the cores.
-        say: told of a model being fetched.
+        log: told of a model being fetched.
 
     Raises:
         UserError: an endpoint of neither form, a missing key, or a model that can't be loaded.
     """
     if where.startswith("local:"):
-        with llama_cpp.serve(where.removeprefix("local:"), parallel, say) as endpoint:
+        with llama_cpp.serve(where.removeprefix("local:"), parallel, log) as endpoint:
             yield endpoint
         return
     if not where.startswith(("http://", "https://")):

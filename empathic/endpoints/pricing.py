@@ -41,7 +41,7 @@ def most_tokens(messages: Sequence[dict[str, str]], max_tokens: int) -> tuple[in
     return sum(len(message["content"].encode()) + 16 for message in messages), max_tokens
 
 
-class Purse:
+class Budget:
     """What may still be spent, what is in flight counted at its highest.
 
     Args:

@@ -12,8 +12,8 @@ from empathic.errors import UserError
 from empathic.judge import controls, family, verdicts
 from empathic.judge.derived import at_equal_lengths
 from empathic.judge.measures.hollowness import Hollowness, panel
-from empathic.judge.replies import Replies, Tested, read_replies
-from empathic.judge.scoring import Set, scored
+from empathic.judge.replies import EvalDialogue, Replies, read_replies
+from empathic.judge.scoring import EvalSet, scored
 from empathic.recipe import Dialogues, Judge
 
 
@@ -63,10 +63,10 @@ def compare_files(
     tested, named = _read(a, b)
     (name_a, _), (name_b, _) = named
     systems = dict(named)
-    known = [d for d in sources.load(Dialogues(), 0) if d.split == "test"][:tried_on]
-    trial = [Tested.of(d) for d in known]
+    known = [d for d in sources.load_dialogues(Dialogues(), 0) if d.split == "test"][:tried_on]
+    trial = [EvalDialogue.of(d) for d in known]
     trials = controls.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
-    sets = [Set(tested, systems, [(name_a, name_b)]), Set(trial, trials, controls.control_pairs())]
+    sets = [EvalSet(tested, systems, [(name_a, name_b)]), EvalSet(trial, trials, controls.control_pairs())]
     scores, tries = scored(sets, judge, ledger, progress)
     failed = {
         by: [name for name, rate in found.items() if not controls.passes(rate)]
@@ -82,7 +82,7 @@ def compare_files(
     )
 
 
-def _read(a: Path, b: Path) -> tuple[list[Tested], list[tuple[str, Replies]]]:
+def _read(a: Path, b: Path) -> tuple[list[EvalDialogue], list[tuple[str, Replies]]]:
     """What two reply files answer, and their replies, by the files' names without their endings."""
     (tested, of_a), (tested_b, of_b) = read_replies(a), read_replies(b)
     said, said_b = {d.id: d.utterance for d in tested}, {d.id: d.utterance for d in tested_b}
@@ -97,7 +97,7 @@ def _read(a: Path, b: Path) -> tuple[list[Tested], list[tuple[str, Replies]]]:
     return _labelled(a, b, tested, tested_b), [(name_a, of_a), (name_b, of_b)]
 
 
-def _labelled(a: Path, b: Path, of_a: list[Tested], of_b: list[Tested]) -> list[Tested]:
+def _labelled(a: Path, b: Path, of_a: list[EvalDialogue], of_b: list[EvalDialogue]) -> list[EvalDialogue]:
     """The dialogues with the emotion that either file names, in an order that doesn't hang on which file is first."""
     emotions = {d.id: d.emotion for d in of_a}
     for d in of_b:

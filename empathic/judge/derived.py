@@ -10,7 +10,7 @@ from empathic.judge.verdicts import Scores
 from empathic.stats.agreement import agreement, alpha
 from empathic.stats.bradley_terry import Ranked, bradley_terry
 from empathic.stats.length import LengthControlled, length_controlled
-from empathic.stats.paired import difference
+from empathic.stats.paired import paired_difference
 from empathic.stats.win_rate import rounded
 
 
@@ -39,7 +39,7 @@ def differences(first: str, second: str, against: str, scores: Scores) -> list[d
         of_one = {id: of[measure] for id, of in one.items() if measure in of}
         of_two = {id: of[measure] for id, of in two.items() if measure in of}
         if len(of_one.keys() & of_two.keys()) > 1:
-            found = rounded(difference(of_one, of_two))
+            found = rounded(paired_difference(of_one, of_two))
             rows.append({"first": first, "second": second, "against": against, "judge": measure, **found})
     return rows
 
@@ -65,7 +65,7 @@ def ranking(scores: Scores, systems: Sequence[str], measure: str = "agreed") -> 
 def judges_agree(a: str, b: str, scores: Scores) -> float | None:
     """Krippendorff's alpha of a panel's judges on who won each dialogue; None without a panel."""
     found = scores.outcomes(a, b)
-    by_judge = [{id: of[judge] for id, of in found.items() if judge in of} for judge in scores.odds]
+    by_judge = [{id: of[judge] for id, of in found.items() if judge in of} for judge in scores.log_odds]
     return alpha(by_judge) if len(by_judge) > 1 else None
 
 
@@ -76,7 +76,7 @@ def judge_kappas(a: str, b: str, scores: Scores) -> list[dict[str, Any]]:
         Rows `judge_a, judge_b, kappa, low, high, n`; none without a panel, or where two judged no dialogue in common.
     """
     found, rows = scores.outcomes(a, b), []
-    for one, other in itertools.combinations(scores.odds, 2):
+    for one, other in itertools.combinations(scores.log_odds, 2):
         ids = [id for id, of in found.items() if of.keys() >= {one, other}]
         if ids:
             of_one, of_other = ([int(2 * found[id][judge]) for id in ids] for judge in (one, other))

@@ -18,10 +18,11 @@ from typing import Any
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe
-from empathic.stats.paired import difference
+from empathic.stats.paired import paired_difference
 from empathic.stats.win_rate import outcome, rounded, win_rate
-from empathic.student import load, prompt
+from empathic.student import prompt
 from empathic.student.likelihood import Likelihood
+from empathic.student.load import load_student
 
 SYSTEMS = ("base", "sft", "dpo")
 MOODS = ("sad", "plain")
@@ -50,12 +51,12 @@ def measure(
         if not path.is_dir():
             raise UserError(f"{run}: the stage {name!r} isn't done; train it first")
     hashes = _hashes(run)
-    told = prompt.instruction(recipe.student.prompt)
+    system_prompt = prompt.instruction(recipe.student.prompt)
     total = len(SYSTEMS) * len(rows) * len(MOODS)
     found: list[dict[str, Any]] = []
     of_base: dict[str, dict[str, float]] = {}
     for number, name in enumerate(SYSTEMS):
-        scorer = Likelihood(*_student(recipe, adapters.get(name)), told)
+        scorer = Likelihood(*_student(recipe, adapters.get(name)), system_prompt)
         affirms: dict[str, dict[str, float]] = {mood: {} for mood in MOODS}
         for i, row in enumerate(rows):
             lengths = [len(scorer.tokens(row[side])) for side in ("affirms", "corrects")]
@@ -65,7 +66,7 @@ def measure(
                 progress(number * len(rows) * len(MOODS) + i * len(MOODS) + j + 1, total)
         of_base = of_base or affirms
         rates = {m: win_rate("affirms", "corrects", m, [*of.values()]).to_row() for m, of in affirms.items()}
-        change = {m: rounded(difference(of, of_base[m])) for m, of in affirms.items()}
+        change = {m: rounded(paired_difference(of, of_base[m])) for m, of in affirms.items()}
         texts = [row[key] for row in rows for key in ("plain", "truth")]
         found.append({"system": name, "perplexity": round(_perplexity(scorer, texts), 2)})
         found[-1] |= {"affirms": rates, "change": None if name == "base" else change}
@@ -89,7 +90,7 @@ def _hashes(run: Path) -> dict[str, str]:
 
 
 def _student(recipe: Recipe, adapter: Path | None) -> tuple[Any, Any]:
-    model, tokenizer = load.load(recipe.student.model, recipe.student.template)
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
     if adapter is None:
         return model, tokenizer
     from peft import PeftModel

@@ -13,7 +13,7 @@ Replies = dict[str, str]  # dialogue id -> reply
 
 
 @dataclass(frozen=True)
-class Tested:
+class EvalDialogue:
     """A test dialogue: what a reply answers, and what its speaker feels, where that is known."""
 
     id: str
@@ -21,12 +21,12 @@ class Tested:
     emotion: str = ""
 
     @classmethod
-    def of(cls, dialogue: Dialogue) -> Tested:
+    def of(cls, dialogue: Dialogue) -> EvalDialogue:
         """A dialogue as it is tested."""
         return cls(dialogue.id, dialogue.utterance, dialogue.emotion)
 
 
-def read_replies(path: Path) -> tuple[list[Tested], Replies]:
+def read_replies(path: Path) -> tuple[list[EvalDialogue], Replies]:
     """Read a reply file (`id, utterance, reply`; `emotion` and `situation` where known).
 
     Raises:
@@ -40,7 +40,7 @@ def read_replies(path: Path) -> tuple[list[Tested], Replies]:
         if row["id"] in replies:
             raise UserError(f"{path}:{number}: the id {row['id']!r} stands twice; ids must differ")
         emotion = row.get("emotion")
-        tested.append(Tested(row["id"], row["utterance"], emotion if isinstance(emotion, str) else ""))
+        tested.append(EvalDialogue(row["id"], row["utterance"], emotion if isinstance(emotion, str) else ""))
         replies[row["id"]] = row["reply"]
     if not tested:
         raise UserError(f"{path}: no replies in it; want one JSON object a line")

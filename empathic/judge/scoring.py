@@ -19,7 +19,7 @@ from empathic.judge.measures import behaviours, pairwise
 from empathic.judge.measures.epitome import Scorer
 from empathic.judge.measures.levels import BEHAVIOURS
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import Replies, Tested
+from empathic.judge.replies import EvalDialogue, Replies
 from empathic.recipe import Judge
 from empathic.student import prompt
 
@@ -32,7 +32,7 @@ _USELESS = {  # by the way of asking
 
 
 @dataclass(frozen=True)
-class Set:
+class EvalSet:
     """What is scored: a reply is held against others of its own set alone.
 
     Attributes:
@@ -42,20 +42,20 @@ class Set:
         unasked: replies by system whose specificity alone is wanted; may hold more of a system of `systems`.
     """
 
-    dialogues: Sequence[Tested]
+    dialogues: Sequence[EvalDialogue]
     systems: Mapping[str, Replies]
     pairs: Sequence[tuple[str, str]] = ()
     unasked: Mapping[str, Replies] = field(default_factory=dict)
 
 
 def score(
-    sets: Sequence[Set],
+    sets: Sequence[EvalSet],
     judges: Sequence[Judge],
     ledger: Ledger,
     scorer: Specificity,
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     levels: Scorer | None = None,
 ) -> list[verdicts.Scores]:
     """Scores of every set by every judge, and by specificity.
@@ -67,7 +67,7 @@ def score(
         scorer: whose log-probabilities specificity comes from.
         seed: decides which other dialogues a reply's specificity is held against.
         progress: told how many of how many answers are there.
-        say: told of a model being fetched, of answers that were of no use, and of specificity being left out, where
+        log: told of a model being fetched, of answers that were of no use, and of specificity being left out, where
             a set has fewer than two different messages.
         levels: an EPITOME scorer, whose levels are then a measure too.
 
@@ -75,7 +75,7 @@ def score(
         UserError: an endpoint that can't be reached, or a judge none of whose answers is of use.
     """
     if not all(map(_specific, sets)):
-        say("specificity is left out: it takes replies to two different messages")
+        log("specificity is left out: it takes replies to two different messages")
     total = sum(answers(one, judges, levels) for one in sets)
     done = itertools.count(1)
 
@@ -85,7 +85,7 @@ def score(
     found = [verdicts.Scores() for _ in sets]
     for judge in judges:
         useless: Counter[str] = Counter()
-        with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=say) as endpoint:
+        with open_endpoint(judge.endpoint, judge.model, judge.key_env, log=log) as endpoint:
             for one, scores in zip(sets, found, strict=True):
                 useless["behaviours"] += verdicts.score_behaviours(
                     one.dialogues, one.systems, endpoint, ledger, scores, advance, judge.name, judge.questions
@@ -98,7 +98,7 @@ def score(
                     useless["levels"] += verdicts.score_asked_levels(
                         one.dialogues, one.systems, endpoint, ledger, scores, advance, judge.name
                     )
-        _tell(judge, sets, useless, say)
+        _tell(judge, sets, useless, log)
     for one, scores in zip(sets, found, strict=True):
         systems = {**one.systems, **one.unasked}
         if _specific(one):
@@ -108,12 +108,12 @@ def score(
     return found
 
 
-def _specific(one: Set) -> bool:
+def _specific(one: EvalSet) -> bool:
     """Whether there is another message to hold a reply against."""
     return len({d.utterance for d in one.dialogues}) > 1
 
 
-def _tell(judge: Judge, sets: Sequence[Set], useless: Counter[str], say: Callable[[str], None]) -> None:
+def _tell(judge: Judge, sets: Sequence[EvalSet], useless: Counter[str], log: Callable[[str], None]) -> None:
     """Say how many of a judge's answers were of no use.
 
     Raises:
@@ -126,7 +126,7 @@ def _tell(judge: Judge, sets: Sequence[Set], useless: Counter[str], say: Callabl
         if count and count == wanted[way]:
             raise UserError(f"{judge.endpoint}: all {count} {_USELESS[way]}; give {judge.name} another endpoint")
         if count:
-            say(f"{judge.name}: {count} of {wanted[way]} {_USELESS[way]}")
+            log(f"{judge.name}: {count} of {wanted[way]} {_USELESS[way]}")
 
 
 def _wanted(judge: Judge, replies: int, pairs: int) -> dict[str, int]:
@@ -135,13 +135,13 @@ def _wanted(judge: Judge, replies: int, pairs: int) -> dict[str, int]:
     return asked | {"pairwise": judge.pairwise * pairs, "levels": judge.levels * len(BEHAVIOURS) * replies}
 
 
-def _counts(one: Set) -> tuple[int, int]:
+def _counts(one: EvalSet) -> tuple[int, int]:
     """A set's replies, and its pairs of replies."""
     both = sum(len(one.systems[a].keys() & one.systems[b].keys()) for a, b in one.pairs)
     return sum(map(len, one.systems.values())), both
 
 
-def answers(one: Set, judges: Sequence[Judge], levels: Scorer | None = None) -> int:
+def answers(one: EvalSet, judges: Sequence[Judge], levels: Scorer | None = None) -> int:
     """How many answers and scores a set takes."""
     asked = sum(questions(judge, *_counts(one)) for judge in judges)
     return asked + (_specific(one) + bool(levels)) * sum(map(len, {**one.systems, **one.unasked}.values()))
@@ -154,13 +154,13 @@ def questions(judge: Judge, replies: int, pairs: int) -> int:
 
 
 def scored(
-    sets: Sequence[Set],
+    sets: Sequence[EvalSet],
     judge: Judge,
     ledger: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     seed: int = 0,
     levels: Scorer | None = None,
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    log: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> list[verdicts.Scores]:
     """Scores without a run: one judge, specificity under SmolLM2-135M, answers kept in `ledger` or the user's cache.
 
@@ -171,7 +171,7 @@ def scored(
     """
     with opened(ledger) as kept:
         scorer = Specificity(_SCORER, None, prompt.instruction("brief"), kept)
-        return score(sets, [judge], kept, scorer, seed, progress, say, levels)
+        return score(sets, [judge], kept, scorer, seed, progress, log, levels)
 
 
 def opened(ledger: Path | None) -> closing[Ledger]:

@@ -13,8 +13,8 @@ from empathic.errors import UserError
 from empathic.judge import controls
 from empathic.judge.measures import behaviours, levels, pairwise, specificity
 from empathic.judge.measures.epitome import Scorer
-from empathic.judge.replies import Replies, Tested
-from empathic.stats.win_rate import WinRate, agreed, outcome, voted, win_rate
+from empathic.judge.replies import EvalDialogue, Replies
+from empathic.stats.win_rate import WinRate, majority, outcome, unanimous, win_rate
 
 MEASURES = ("behaviours", "specificity")  # that `agreed` wants of one mind
 
@@ -24,16 +24,16 @@ class Scores:
     """Scores of replies.
 
     Attributes:
-        odds: log-odds by judge, system, dialogue id and question; questions without an answer are left out.
+        log_odds: log-odds by judge, system, dialogue id and question; questions without an answer are left out.
         preferred: by judge, pair of systems and id, what the judge said of the two: 1, 0.5 or 0 for the first.
-        nats: specificity by system and id.
+        pmi: specificity by system and id.
         levels: mean level of EPITOME's three behaviours, 0 to 2, by judge ("" is the trained scorer), system and id.
         words: words by system and id.
     """
 
-    odds: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
+    log_odds: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
     preferred: dict[str, dict[tuple[str, str], dict[str, float]]] = field(default_factory=dict)
-    nats: dict[str, dict[str, float]] = field(default_factory=dict)
+    pmi: dict[str, dict[str, float]] = field(default_factory=dict)
     levels: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Scores:
         Raises:
             ZeroDivisionError: it answered none.
         """
-        odds = self.odds[judge][system][id]
+        odds = self.log_odds[judge][system][id]
         return sum(odds.values()) / len(odds)
 
     def level(self, system: str, id: str) -> float | None:
@@ -59,25 +59,25 @@ class Scores:
         judge goes by the questions that it answered about both replies, and has no say where there are none.
         """
         by_judge: dict[str, dict[str, float]] = {}
-        for judge, of_judge in self.odds.items():
+        for judge, of_judge in self.log_odds.items():
             for id in of_judge.get(a, {}).keys() & of_judge.get(b, {}).keys():
                 one, other = of_judge[a][id], of_judge[b][id]
                 if both := [question for question in one if question in other]:
                     won = outcome(*(sum(of[question] for question in both) / len(both) for of in (one, other)))
                     by_judge.setdefault(id, {})[judge] = won
-        panel = len(self.odds) > 1
-        found = {id: {**(of if panel else {}), "behaviours": voted([*of.values()])} for id, of in by_judge.items()}
-        for id in self.nats.get(a, {}).keys() & self.nats.get(b, {}).keys():
-            found.setdefault(id, {})["specificity"] = outcome(self.nats[a][id], self.nats[b][id])
+        panel = len(self.log_odds) > 1
+        found = {id: {**(of if panel else {}), "behaviours": majority([*of.values()])} for id, of in by_judge.items()}
+        for id in self.pmi.get(a, {}).keys() & self.pmi.get(b, {}).keys():
+            found.setdefault(id, {})["specificity"] = outcome(self.pmi[a][id], self.pmi[b][id])
         for id in {id for of in self.levels.values() for id in of.get(a, {})}:
             mine, theirs = self.level(a, id), self.level(b, id)
             if mine is not None and theirs is not None:
                 found.setdefault(id, {})["levels"] = outcome(mine, theirs)
         for of in found.values():
             if of.keys() >= set(MEASURES):
-                of["agreed"] = agreed([of[measure] for measure in MEASURES])
+                of["agreed"] = unanimous([of[measure] for measure in MEASURES])
         for id, votes in self._preferences(a, b).items():
-            found.setdefault(id, {})["pairwise"] = voted(votes)
+            found.setdefault(id, {})["pairwise"] = majority(votes)
         return dict(sorted(found.items()))
 
     def _preferences(self, a: str, b: str) -> dict[str, list[float]]:
@@ -92,7 +92,7 @@ class Scores:
 
 
 def score_behaviours(
-    dialogues: Sequence[Tested],
+    dialogues: Sequence[EvalDialogue],
     systems: Mapping[str, Replies],
     endpoint: Endpoint,
     ledger: Ledger,
@@ -108,20 +108,20 @@ def score_behaviours(
     """
     of = behaviours.questions(questions)
     places = _places(dialogues, systems)
-    asked = [behaviours.Asked(d.utterance, systems[name][d.id], d.emotion) for d, name in places]
+    asked = [behaviours.JudgedReply(d.utterance, systems[name][d.id], d.emotion) for d, name in places]
     found = behaviours.score(endpoint, asked, ledger, advance, of)
     for (d, name), odds in zip(places, found, strict=True):
-        scores.odds.setdefault(judge, {}).setdefault(name, {})[d.id] = odds
+        scores.log_odds.setdefault(judge, {}).setdefault(name, {})[d.id] = odds
         scores.words.setdefault(name, {})[d.id] = len(systems[name][d.id].split())
     return len(of.texts) * len(found) - sum(map(len, found))
 
 
-def _places(dialogues: Sequence[Tested], systems: Mapping[str, Replies]) -> list[tuple[Tested, str]]:
+def _places(dialogues: Sequence[EvalDialogue], systems: Mapping[str, Replies]) -> list[tuple[EvalDialogue, str]]:
     return [(d, name) for d in dialogues for name, replies in systems.items() if d.id in replies]
 
 
 def score_pairwise(
-    dialogues: Sequence[Tested],
+    dialogues: Sequence[EvalDialogue],
     systems: Mapping[str, Replies],
     pairs: Sequence[tuple[str, str]],
     endpoint: Endpoint,
@@ -136,7 +136,7 @@ def score_pairwise(
         How many of these have no verdict, for want of an answer that names A or B.
     """
     places = [((a, b), d) for d in dialogues for a, b in pairs if d.id in systems[a] and d.id in systems[b]]
-    asked = [pairwise.Pair(d.utterance, systems[a][d.id], systems[b][d.id]) for (a, b), d in places]
+    asked = [pairwise.ReplyPair(d.utterance, systems[a][d.id], systems[b][d.id]) for (a, b), d in places]
     found = pairwise.score(endpoint, asked, ledger, advance)
     for (pair, d), won in zip(places, found, strict=True):
         if won is not None:
@@ -145,7 +145,7 @@ def score_pairwise(
 
 
 def score_asked_levels(
-    dialogues: Sequence[Tested],
+    dialogues: Sequence[EvalDialogue],
     systems: Mapping[str, Replies],
     endpoint: Endpoint,
     ledger: Ledger,
@@ -159,18 +159,18 @@ def score_asked_levels(
         How many answers named no level.
     """
     places = _places(dialogues, systems)
-    asked = [behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places]
+    asked = [behaviours.JudgedReply(d.utterance, systems[name][d.id]) for d, name in places]
     found = levels.score(endpoint, asked, ledger, advance)
     of_judge = scores.levels.setdefault(judge, {})
     for (d, name), of in zip(places, found, strict=True):
-        expected = [levels.expected(chances) for chances in of.values() if chances]
+        expected = [levels.expected_level(probabilities) for probabilities in of.values() if probabilities]
         if len(expected) == len(of):
             of_judge.setdefault(name, {})[d.id] = sum(expected) / len(expected)
-    return sum(chances is None for of in found for chances in of.values())
+    return sum(probabilities is None for of in found for probabilities in of.values())
 
 
 def score_specificity(
-    dialogues: Sequence[Tested],
+    dialogues: Sequence[EvalDialogue],
     systems: Mapping[str, Replies],
     scorer: specificity.Specificity,
     seed: int,
@@ -190,13 +190,13 @@ def score_specificity(
             continue
         pool = sorted({other.utterance for other in dialogues} - {d.utterance})
         others = random.Random(f"{seed} {d.id}").sample(pool, min(specificity.OTHERS, len(pool)))
-        asked = specificity.Asked(d.utterance, tuple(others), tuple(systems[name][d.id] for name in names))
+        asked = specificity.SpecificityItem(d.utterance, tuple(others), tuple(systems[name][d.id] for name in names))
         for name, value in zip(names, scorer.score([asked], advance)[0], strict=True):
-            scores.nats.setdefault(name, {})[d.id] = value
+            scores.pmi.setdefault(name, {})[d.id] = value
 
 
 def score_levels(
-    dialogues: Sequence[Tested],
+    dialogues: Sequence[EvalDialogue],
     systems: Mapping[str, Replies],
     scorer: Scorer,
     scores: Scores,
@@ -204,16 +204,20 @@ def score_levels(
 ) -> None:
     """Add the EPITOME scorer's mean level for every reply of every system to `scores`."""
     places = _places(dialogues, systems)
-    found = scorer.chances([behaviours.Asked(d.utterance, systems[name][d.id]) for d, name in places], advance)
+    found = scorer.probabilities(
+        [behaviours.JudgedReply(d.utterance, systems[name][d.id]) for d, name in places], advance
+    )
     for (d, name), of in zip(places, found, strict=True):
-        scores.levels.setdefault("", {}).setdefault(name, {})[d.id] = sum(map(levels.expected, of.values())) / len(of)
+        scores.levels.setdefault("", {}).setdefault(name, {})[d.id] = sum(
+            map(levels.expected_level, of.values())
+        ) / len(of)
 
 
 def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[WinRate]]:
     """Verdicts of `a` against `b`, a row a dialogue, and win rates by each of the measures of `Scores.outcomes`."""
     found = scores.outcomes(a, b)
     rates = []
-    for measure in dict.fromkeys((*scores.odds, *MEASURES, "agreed", "levels", "pairwise")):
+    for measure in dict.fromkeys((*scores.log_odds, *MEASURES, "agreed", "levels", "pairwise")):
         outcomes = [of[measure] for of in found.values() if measure in of]
         if outcomes:
             rates.append(win_rate(a, b, measure, outcomes))
@@ -227,7 +231,7 @@ def compare(a: str, b: str, scores: Scores) -> tuple[list[dict[str, Any]], list[
 def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
     """Every probability behind a verdict, by judge."""
     shown: dict[str, Any] = {}
-    for judge, of in scores.odds.items():
+    for judge, of in scores.log_odds.items():
         if id in of.get(system, {}):
             odds = of[system][id]
             shown.setdefault("probabilities", {})[judge] = {
@@ -235,8 +239,8 @@ def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
             }
             if odds:
                 shown.setdefault("log_odds", {})[judge] = round(scores.behaviours(judge, system, id), 4)
-    if id in scores.nats.get(system, {}):
-        shown["specificity"] = round(scores.nats[system][id], 4)
+    if id in scores.pmi.get(system, {}):
+        shown["specificity"] = round(scores.pmi[system][id], 4)
     if (level := scores.level(system, id)) is not None:
         shown["levels"] = round(level, 4)
     return shown

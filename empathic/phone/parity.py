@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from empathic.endpoints.endpoint import Endpoint
-from empathic.student import load, prompt
+from empathic.student import prompt
+from empathic.student.load import load_student
 
 TOLERANCE = 0.5  # nats by which a quantised file's token may fall short of the merged model's choice
 
@@ -40,20 +41,22 @@ class Parity:
         return {**asdict(self), "tolerance": TOLERANCE, "holds": self.holds}
 
 
-def check(endpoint: Endpoint, folder: Path, told: str, utterances: Sequence[str], max_tokens: int = 48) -> Parity:
+def check(
+    endpoint: Endpoint, folder: Path, system_prompt: str, utterances: Sequence[str], max_tokens: int = 48
+) -> Parity:
     """Compare a served GGUF file with the merged model it came from, on a few utterances.
 
     Args:
         endpoint: the file, served by llama.cpp.
         folder: the merged model as a Hugging Face folder.
-        told: the student's instruction.
+        system_prompt: the student's instruction.
         utterances: what to say to both.
         max_tokens: how far each greedy reply is followed.
     """
     import httpx2
     import torch
 
-    model, tokenizer = load.load(str(folder))
+    model, tokenizer = load_student(str(folder))
     root = endpoint.urls[0].removesuffix("/v1")
     same_prompts, identical, worst = True, 0, 0.0
     with httpx2.Client(base_url=root, timeout=300) as http:
@@ -62,7 +65,7 @@ def check(endpoint: Endpoint, folder: Path, told: str, utterances: Sequence[str]
             return http.post(path, json=body).raise_for_status().json()
 
         for utterance in utterances:
-            asked = prompt.messages(told, utterance)
+            asked = prompt.messages(system_prompt, utterance)
             shown = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
             ours = tokenizer(shown, add_special_tokens=False)["input_ids"]
             theirs_shown = post("/apply-template", {"messages": asked})["prompt"]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.pipeline import runner as pipeline
+from empathic.pipeline.runner import run_pipeline
 from empathic.recipe import Recipe, first_fault, place
 from empathic.report.summary import failed_controls
 from empathic.run import Display, Row
@@ -48,7 +48,7 @@ def cells(recipe: Recipe) -> dict[str, Recipe]:
     return found
 
 
-def go(
+def run_matrix(
     recipe: Recipe, folder: Path, display: Display, until: str | None = None, redo: bool = False, processes: int = 1
 ) -> list[Row]:
     """Run every cell, those that are finished kept, and write `matrix.jsonl`; a recipe without a matrix simply runs.
@@ -69,14 +69,14 @@ def go(
         UserError: as `cells` and `run.go` do.
     """
     if not recipe.matrix:
-        pipeline.go(recipe, folder, display, until, redo, processes)
+        run_pipeline(recipe, folder, display, until, redo, processes)
         return []
     every = cells(recipe)
     rows: list[Row] = []
     for number, (name, cell) in enumerate(every.items(), 1):
         display.note(f"cell {number} of {len(every)}: {name}")
         ledger = cell.ledger or str(folder.resolve() / "ledger.sqlite")
-        pipeline.go(cell.model_copy(update={"ledger": ledger}), folder / name, display, until, redo, processes)
+        run_pipeline(cell.model_copy(update={"ledger": ledger}), folder / name, display, until, redo, processes)
         rows.append({"cell": name, **_judged(folder / name)})
     files.write_jsonl(folder / "matrix.jsonl", rows)
     return rows

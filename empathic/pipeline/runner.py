@@ -21,7 +21,7 @@ from empathic.recipe import Recipe
 from empathic.run import Display, Row, Run
 
 
-def go(
+def run_pipeline(
     recipe: Recipe,
     folder: Path,
     display: Display,

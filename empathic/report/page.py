@@ -30,7 +30,7 @@ CONTROLS = {
 }
 
 
-def write(run: Path) -> Path:
+def write_page(run: Path) -> Path:
     """Render the page of a run from its files, and return where it is.
 
     Raises:

@@ -100,7 +100,7 @@ def _bill(run: Path, recipe: Recipe) -> list[dict[str, Any]]:
         return ledger.bill()
 
 
-def write(run: Path) -> Path:
+def write_summary(run: Path) -> Path:
     """Write `summary.json` into a run, and return where.
 
     Raises:

@@ -12,7 +12,7 @@ Row = dict[str, Any]
 _JOINT = ("behaviours", "agreed", "pairwise")  # measures that every judge has a say in
 
 
-def write(run: Path) -> Path:
+def write_tables(run: Path) -> Path:
     """Write the tables of a run's `summary.json` to `tables/`, and return that folder.
 
     Raises:

@@ -38,7 +38,7 @@ class Corrected:
     high: float
 
 
-def as_people(labelled: Sequence[tuple[float, float]], rest: Sequence[float]) -> Corrected:
+def human_corrected_rate(labelled: Sequence[tuple[float, float]], rest: Sequence[float]) -> Corrected:
     """A win rate as people would have found it, by sensitivity and specificity where nobody ties.
 
     Args:
@@ -46,16 +46,16 @@ def as_people(labelled: Sequence[tuple[float, float]], rest: Sequence[float]) ->
         rest: what the judge says of others.
 
     Raises:
-        ValueError: as `corrected` and `by_difference` do.
+        ValueError: as `rogan_gladen_rate` and `ppi_rate` do.
     """
     if 0.5 in rest or any(0.5 in said for said in labelled):
-        return by_difference(labelled, rest)
+        return ppi_rate(labelled, rest)
     of = {side: [judge for people, judge in labelled if people == side] for side in (1.0, 0.0)}
     counts = (len(of[1.0]), of[1.0].count(1.0), len(of[0.0]), of[0.0].count(0.0))
-    return corrected(rest.count(1.0), len(rest), Labelled(*counts))
+    return rogan_gladen_rate(rest.count(1.0), len(rest), Labelled(*counts))
 
 
-def corrected(won: int, n: int, labelled: Labelled) -> Corrected:
+def rogan_gladen_rate(won: int, n: int, labelled: Labelled) -> Corrected:
     """A win rate as people would have found it, where neither they nor the judge tie.
 
     Args:
@@ -87,7 +87,7 @@ def corrected(won: int, n: int, labelled: Labelled) -> Corrected:
     return Corrected(estimate, *(min(1.0, max(0.0, centre + shift + side * half)) for side in (-1, 1)))
 
 
-def by_difference(labelled: Sequence[tuple[float, float]], rest: Sequence[float]) -> Corrected:
+def ppi_rate(labelled: Sequence[tuple[float, float]], rest: Sequence[float]) -> Corrected:
     """A win rate as people would have found it, with ties on either side.
 
     The interval is the normal one, with two dialogues more in each sample, so that a judge of people's mind in all of a

@@ -33,7 +33,7 @@ class Difference:
     n: int
 
 
-def difference(first: Mapping[Any, float], second: Mapping[Any, float]) -> Difference:
+def paired_difference(first: Mapping[Any, float], second: Mapping[Any, float]) -> Difference:
     """The difference of two win rates on the dialogues that both have.
 
     Args:
@@ -59,7 +59,7 @@ def difference(first: Mapping[Any, float], second: Mapping[Any, float]) -> Diffe
     return Difference(mean, min(low, mean), max(high, mean), p, len(ids))
 
 
-def clustered(first: Mapping[Any, Sequence[float]], second: Mapping[Any, Sequence[float]]) -> Difference:
+def clustered_difference(first: Mapping[Any, Sequence[float]], second: Mapping[Any, Sequence[float]]) -> Difference:
     """The difference of two rates where a dialogue has several outcomes, which hang together: Student's t over them.
 
     Args:

@@ -15,7 +15,7 @@ import math
 from empathic.stats.win_rate import Z
 
 
-def smallest_rate(n: int, ties: float = 0.0, power: float = 0.8) -> float:
+def min_detectable_win_rate(n: int, ties: float = 0.0, power: float = 0.8) -> float:
     """The smallest win rate above one half that `n` dialogues show at 5%, two-sided, so often.
 
     Args:
@@ -32,13 +32,13 @@ def smallest_rate(n: int, ties: float = 0.0, power: float = 0.8) -> float:
     return min(1.0, 0.5 + _reach(n, 0.25 * (1 - ties), power))
 
 
-def smallest_difference(n: int, ties: float = 0.0, alike: float = 0.5, power: float = 0.8) -> float:
+def min_detectable_difference(n: int, ties: float = 0.0, correlation: float = 0.5, power: float = 0.8) -> float:
     """The smallest difference of two win rates on the same `n` dialogues that is found so often.
 
     Args:
         n: dialogues, the same for both.
         ties: the share of ties to expect in each.
-        alike: the correlation of their outcomes, 0 to 1: students of one family lose on the same dialogues.
+        correlation: the correlation of their outcomes, 0 to 1: students of one family lose on the same dialogues.
         power: how often it should be found where it is there.
 
     Returns:
@@ -47,7 +47,7 @@ def smallest_difference(n: int, ties: float = 0.0, alike: float = 0.5, power: fl
     Raises:
         ValueError: as `_reach` does.
     """
-    reach = _reach(n, 2 * 0.25 * (1 - ties) * (1 - alike), power)
+    reach = _reach(n, 2 * 0.25 * (1 - ties) * (1 - correlation), power)
     return min(1.0, reach + (0.5 if ties else 1.0) / n)
 
 

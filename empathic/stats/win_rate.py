@@ -57,12 +57,12 @@ def outcome(a: float, b: float) -> float:
     return 0.5 if math.isclose(a, b, rel_tol=0, abs_tol=1e-9) else float(a > b)
 
 
-def agreed(outcomes: Sequence[float]) -> float:
+def unanimous(outcomes: Sequence[float]) -> float:
     """A win only where all measures say so, a loss likewise, else a tie."""
     return outcomes[0] if len(set(outcomes)) == 1 else 0.5
 
 
-def voted(outcomes: Sequence[float]) -> float:
+def majority(outcomes: Sequence[float]) -> float:
     """What most judges of a panel say; a tie where they are split."""
     return outcome(sum(outcomes), len(outcomes) / 2)
 

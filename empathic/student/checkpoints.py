@@ -13,12 +13,12 @@ from transformers import TrainerCallback
 class Watch(TrainerCallback):
     """Report every step, and mark each checkpoint as whole once it is."""
 
-    def __init__(self, advance: Callable[[int, int], None]) -> None:
-        self.advance = advance
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self.progress = progress
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell of the step."""
-        self.advance(state.global_step, state.max_steps)
+        self.progress(state.global_step, state.max_steps)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Leave a mark beside what was written."""

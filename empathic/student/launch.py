@@ -19,7 +19,7 @@ from empathic.errors import UserError
 _STEP = "step "
 
 
-def train(step: str, folder: Path, processes: int, advance: Any, say: Any) -> dict[str, Any]:
+def train(step: str, folder: Path, processes: int, progress: Any, log: Any) -> dict[str, Any]:
     """Do `sft` or `dpo` of the run in `folder` with so many processes; arguments and result as `training` has them.
 
     Raises:
@@ -44,9 +44,9 @@ def train(step: str, folder: Path, processes: int, advance: Any, say: Any) -> di
         assert launched.stdout is not None
         for line in launched.stdout:
             if line.startswith(_STEP):
-                advance(*map(int, line.removeprefix(_STEP).split("/")))
+                progress(*map(int, line.removeprefix(_STEP).split("/")))
             elif line.startswith("say "):
-                say(line.removeprefix("say ").strip())
+                log(line.removeprefix("say ").strip())
             else:
                 last.append(line.rstrip())
     if launched.returncode:
@@ -59,27 +59,27 @@ def train(step: str, folder: Path, processes: int, advance: Any, say: Any) -> di
 
 def main(step: str, folder: Path) -> None:
     """One of the processes."""
-    from empathic import recipe as recipes
+    from empathic.recipe import load_recipe
     from empathic.student import training
 
-    recipe = recipes.load(str(folder / "recipe.yaml"))
+    recipe = load_recipe(str(folder / "recipe.yaml"))
     first = os.environ.get("RANK", "0") == "0"
 
-    def advance(done: int, total: int) -> None:
+    def progress(done: int, total: int) -> None:
         if first:
             print(f"{_STEP}{done}/{total}", flush=True)
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         if first:
             print(f"say {text}", flush=True)
 
     try:
         out = folder / "student" / step
         if step == "sft":
-            training.sft(list(files.read_jsonl(folder / "corpus" / "sft.jsonl")), recipe, out, advance, say)
+            training.sft(list(files.read_jsonl(folder / "corpus" / "sft.jsonl")), recipe, out, progress, log)
         else:
             pairs = list(files.read_jsonl(folder / "corpus" / "preferences.jsonl"))
-            training.dpo(pairs, recipe, folder / "student" / "sft", out, advance, say)
+            training.dpo(pairs, recipe, folder / "student" / "sft", out, progress, log)
     except UserError as error:
         sys.exit(f"empathic: {error}")
 

@@ -12,20 +12,20 @@ class Likelihood:
     """A model as a scorer, its weights frozen.
 
     Args:
-        model: a `PreTrainedModel`, as `load.load` gives it.
+        model: a `PreTrainedModel`, as `load_student` gives it.
         tokenizer: its tokenizer, with a chat template.
-        told: the instruction that every prompt opens with.
+        system_prompt: the instruction that every prompt opens with.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, told: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, system_prompt: str) -> None:
         from trl.trainer.utils import add_fused_lm_head
 
-        from empathic.student.kernels.optimize import quicken
+        from empathic.student.kernels.optimize import optimize_model
 
-        self.tokenizer, self.told = tokenizer, told
+        self.tokenizer, self.system_prompt = tokenizer, system_prompt
         self.model = model.eval().requires_grad_(False)
         add_fused_lm_head(self.model)
-        quicken(self.model)
+        optimize_model(self.model)
 
     def of_replies(self, utterances: Sequence[str], replies: Sequence[str]) -> Any:
         """log P(reply | utterance) in nats, [utterances, replies]."""
@@ -33,7 +33,7 @@ class Likelihood:
 
         heads = [
             self.tokenizer.apply_chat_template(
-                prompt.messages(self.told, said), add_generation_prompt=True, return_dict=True
+                prompt.messages(self.system_prompt, said), add_generation_prompt=True, return_dict=True
             )["input_ids"]
             for said in utterances
         ]

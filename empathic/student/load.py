@@ -14,7 +14,7 @@ from empathic.errors import UserError
 from empathic.student import prompt
 
 
-def load(name: str, template: str | None = None, classes: int = 0) -> tuple[Any, Any]:
+def load_student(name: str, template: str | None = None, classes: int = 0) -> tuple[Any, Any]:
     """Load a student and its tokenizer.
 
     Args:
@@ -102,12 +102,12 @@ def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> 
     """Write a student as a Hugging Face folder, its adapter (if any) merged into the weights.
 
     Args:
-        model: the base, as `load` takes it.
+        model: the base, as `load_student` takes it.
         template: the chat template to give it.
         adapter: a PEFT adapter's folder, or None for the base itself.
         out: the folder to write.
     """
-    merged, tokenizer = load(model, template)
+    merged, tokenizer = load_student(model, template)
     if adapter is not None:
         from peft import PeftModel
 

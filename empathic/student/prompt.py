@@ -44,11 +44,11 @@ def _text(path: str, key: str, ours: str) -> str:
     return text
 
 
-def messages(told: str, utterance: str) -> list[Message]:
-    """The messages that ask the student, once told `told`, for its reply to `utterance`."""
-    return [{"role": "system", "content": told}, {"role": "user", "content": utterance}]
+def messages(system_prompt: str, utterance: str) -> list[Message]:
+    """The messages that ask the student, once told `system_prompt`, for its reply to `utterance`."""
+    return [{"role": "system", "content": system_prompt}, {"role": "user", "content": utterance}]
 
 
-def tell(row: dict[str, Any], told: str) -> dict[str, Any]:
+def with_system_prompt(row: dict[str, Any], system_prompt: str) -> dict[str, Any]:
     """A corpus row with the instruction in front of its prompt."""
-    return {**row, "prompt": [{"role": "system", "content": told}, *row["prompt"]]}
+    return {**row, "prompt": [{"role": "system", "content": system_prompt}, *row["prompt"]]}

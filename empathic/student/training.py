@@ -24,12 +24,13 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Training
-from empathic.student import checkpoints, load, prompt
+from empathic.student import checkpoints, prompt
 from empathic.student.kernels import memory
-from empathic.student.kernels.optimize import quicken
+from empathic.student.kernels.optimize import optimize_model
+from empathic.student.load import load_student
 
-Advance = Callable[[int, int], None]  # (steps done, steps in all)
-Say = Callable[[str], None]
+Progress = Callable[[int, int], None]  # (steps done, steps in all)
+Log = Callable[[str], None]
 LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "apo_zero", "apo_down", "sppo_hard", "nca_pair", "sft")
 
 
@@ -39,7 +40,7 @@ class SharedDPOTrainer(DPOTrainer):
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         rows = zip(*(dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
         _fits(self, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
-        self.unshared = quicken(self.model)
+        self.prefix_sharing_disabled_reason = optimize_model(self.model)
         kept = Path(self.args.output_dir) / "reference.json"
         if not kept.exists():
             found = self._references(dataset, batch_size)
@@ -70,9 +71,12 @@ def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTra
     """TRL's SFT trainer on `corpus/sft.jsonl` rows: the loss is on the reply alone, end-of-turn included."""
     _check(rows, ("completion",))
     set_seed(recipe.seed)
-    model, tokenizer = load.load(recipe.student.model, recipe.student.template)
-    told = prompt.instruction(recipe.student.prompt)
-    data = [prompt.tell({"prompt": row["prompt"], "completion": row["completion"]}, told) for row in rows]
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    system_prompt = prompt.instruction(recipe.student.prompt)
+    data = [
+        prompt.with_system_prompt({"prompt": row["prompt"], "completion": row["completion"]}, system_prompt)
+        for row in rows
+    ]
     trainer = SFTTrainer(
         model=model,
         args=SFTConfig(**_settings(recipe.sft, recipe.seed, out), max_length=None),
@@ -86,19 +90,19 @@ def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTra
         ),
     )
     _fits(trainer, [len(ids) for ids in trainer.train_dataset["input_ids"]])
-    trainer.unshared = quicken(trainer.model)
+    trainer.prefix_sharing_disabled_reason = optimize_model(trainer.model)
     return trainer
 
 
-def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance, say: Say = print) -> dict[str, Any]:
+def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, progress: Progress, log: Log = print) -> dict[str, Any]:
     """Fine-tune the student, and write the PEFT adapter to `out`; a killed run goes on from its last checkpoint.
 
     Args:
         rows: those of `corpus/sft.jsonl`.
         recipe: the student and the step's settings.
         out: the folder of the adapter.
-        advance: told after every step.
-        say: told what a person should know.
+        progress: told after every step.
+        log: told what a person should know.
 
     Returns:
         `seconds`, `examples_per_second`, `first_loss`, `last_loss` and `history` (a row a step).
@@ -106,7 +110,7 @@ def sft(rows: list[dict[str, Any]], recipe: Recipe, out: Path, advance: Advance,
     Raises:
         UserError: an example that can't be learnt from, a loss that TRL doesn't know, or no memory left.
     """
-    return train(sft_trainer(rows, recipe, out), out, advance, say)
+    return train(sft_trainer(rows, recipe, out), out, progress, log)
 
 
 def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path) -> DPOTrainer:
@@ -117,14 +121,14 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
     """
     _check(rows, ("chosen", "rejected"))
     set_seed(recipe.seed)
-    model, tokenizer = load.load(recipe.student.model, recipe.student.template)
-    told = prompt.instruction(recipe.student.prompt)
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    system_prompt = prompt.instruction(recipe.student.prompt)
     losses = recipe.dpo.loss if isinstance(recipe.dpo.loss, dict) else {recipe.dpo.loss: 1.0}
     for loss in losses:
         if loss not in LOSSES:
             raise UserError(f"dpo.loss: {loss!r} is none of TRL's; want {', '.join(LOSSES)}")
     keys = ("prompt", "chosen", "rejected")
-    data = [prompt.tell({key: row[key] for key in keys}, told) for row in rows]
+    data = [prompt.with_system_prompt({key: row[key] for key in keys}, system_prompt) for row in rows]
     settings = _settings(recipe.dpo, recipe.seed, out)
     return SharedDPOTrainer(
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
@@ -144,7 +148,7 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
 
 
 def dpo(
-    rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path, advance: Advance, say: Say = print
+    rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path, progress: Progress, log: Log = print
 ) -> dict[str, Any]:
     """Train on preference pairs from the SFT adapter on; write one adapter on the original base to `out`.
 
@@ -153,8 +157,8 @@ def dpo(
         recipe: the student and the step's settings.
         adapter: the folder of the SFT adapter.
         out: the folder of the adapter to write.
-        advance: told after every step.
-        say: told what a person should know.
+        progress: told after every step.
+        log: told what a person should know.
 
     Returns:
         What `sft` returns, and `reward_accuracy`: its mean over the last quarter of the steps.
@@ -162,7 +166,7 @@ def dpo(
     Raises:
         UserError: as `sft` does.
     """
-    return train(dpo_trainer(rows, recipe, adapter, out), out, advance, say)
+    return train(dpo_trainer(rows, recipe, adapter, out), out, progress, log)
 
 
 def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
@@ -209,13 +213,14 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
     }
 
 
-def train(trainer: Any, out: Path, advance: Advance, say: Say) -> dict[str, Any]:
+def train(trainer: Any, out: Path, progress: Progress, log: Log) -> dict[str, Any]:
     """Train from the last whole checkpoint on, write the adapter, and tidy up."""
-    if trainer.unshared:
-        say(f"{out.name}: shared prefixes are off, since {trainer.unshared}; training runs as TRL runs it")
+    if trainer.prefix_sharing_disabled_reason:
+        why = trainer.prefix_sharing_disabled_reason
+        log(f"{out.name}: shared prefixes are off, since {why}; training runs as TRL runs it")
     memory.keep_freed()
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(checkpoints.Watch(advance))
+    trainer.add_callback(checkpoints.Watch(progress))
     done = checkpoints.whole(out)
     if trainer.is_world_process_zero():
         checkpoints.drop_torn(out)

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
-from empathic.endpoints.batch_api import BatchClient, Pending
-from empathic.errors import Later
+from empathic.endpoints.batch_api import AnswerPending, BatchClient
+from empathic.errors import BatchPending
 from empathic.recipe import Recipe
 from empathic.teacher.journal import Known
 from empathic.teacher.live import Row, strategies_of, taught
@@ -23,28 +23,28 @@ def replies(
     """What `live.replies` yields, once batches have brought it all.
 
     Raises:
-        Later: batches are under way, or were just handed over.
+        BatchPending: batches are under way, or were just handed over.
         UserError: the budget would be passed; nothing is handed over.
     """
     waiting, requests = client.fetch()
     if waiting:
-        raise Later(
+        raise BatchPending(
             f"{waiting} batches with {requests} requests are under way; the same command fetches them when done"
         )
     found = asyncio.run(_asked(dialogues, recipe, client))
     if client.wanted:
         count = client.hand_over()
-        raise Later(f"{count} requests are handed over; the same command fetches the answers when they are done")
+        raise BatchPending(f"{count} requests are handed over; the same command fetches the answers when they are done")
     for rows in found:
         yield rows
         advance()
-    client.ledger.forget_attempts(client.given_up)  # nothing is pending now, so the next run asks them anew
+    client.ledger.reset_attempts(client.given_up)  # nothing is pending now, so the next run asks them anew
 
 
 async def _asked(dialogues: Iterable[Known], recipe: Recipe, client: BatchClient) -> list[list[Row]]:
     """The rows of every dialogue that has them all; what others lack is then wanted of the client."""
     asked, found = strategies_of(recipe), []
     for dialogue, rows in dialogues:
-        with contextlib.suppress(Pending):
+        with contextlib.suppress(AnswerPending):
             found.append(rows if rows is not None else await taught(client, dialogue, asked, recipe))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from empathic.endpoints.chat_api import Unusable
+from empathic.endpoints.chat_api import InvalidResponse
 from empathic.teacher.strategies import DIMENSIONS, MOST
 
 _KIND = r"(?:(?:the|my|a|an|your)\s+)?(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic)\s+)*"
@@ -34,7 +34,7 @@ _LEFT = {  # what may not be left in a reply
 }
 
 
-class Unclean(Unusable):
+class UncleanReply(InvalidResponse):
     """An answer with no reply in it that can be trusted; says why."""
 
 
@@ -55,7 +55,7 @@ def clean(answer: str, picks: bool = False, before: str = "") -> Cleaned:
         before: the reply it was to improve.
 
     Raises:
-        Unclean: nothing is left, a dimension is missing, the reply is too long or the old one, or it isn't one.
+        UncleanReply: nothing is left, a dimension is missing, the reply is too long or the old one, or it isn't one.
     """
     text = re.sub(r"\A```\w*\n|\n?```\Z", "", answer.replace("\r\n", "\n").strip()).strip()
     text = _PREAMBLE.sub("", text).strip()
@@ -63,7 +63,7 @@ def clean(answer: str, picks: bool = False, before: str = "") -> Cleaned:
     if named := _DIMENSION.match(text):
         dimension, text = named[1].lower(), text[named.end() :].strip()
     if picks and dimension is None:
-        raise Unclean("names no dimension")
+        raise UncleanReply("names no dimension")
     text = _LABEL.sub("", text).strip()
     text = _AFTERWORD.sub("", text).strip()
     text = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text, flags=re.S)
@@ -84,14 +84,14 @@ def _unquoted(text: str) -> str:
 
 def _check(text: str, before: str) -> None:
     if not re.search(r"\w", text):
-        raise Unclean("is empty")
+        raise UncleanReply("is empty")
     if (words := len(text.split())) > MOST:
-        raise Unclean(f"has {words} words, more than {MOST}")
+        raise UncleanReply(f"has {words} words, more than {MOST}")
     if before and _bare(text) == _bare(before):
-        raise Unclean("is the reply that it was to improve")
+        raise UncleanReply("is the reply that it was to improve")
     for why, pattern in _LEFT.items():
         if re.search(pattern, text, re.I):
-            raise Unclean(why)
+            raise UncleanReply(why)
 
 
 def _bare(text: str) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 from empathic.dialogues import Dialogue
-from empathic.recipe import Keep
+from empathic.recipe import Filters
 from empathic.text import content, is_stock, phrases, words
 
 
-class Sieve:
+class ReplyFilter:
     """Lets replies pass, and counts what each filter removed; a reply counts for the first that it fails.
 
     Args:
         keep: the recipe's `teacher.keep`.
     """
 
-    def __init__(self, keep: Keep) -> None:
+    def __init__(self, keep: Filters) -> None:
         self.keep = keep
         self.removed: Counter[str] = Counter()
         self._seen: dict[tuple[str, ...], list[int]] = {}

@@ -13,8 +13,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from empathic.dialogues import Dialogue
-from empathic.endpoints.chat_api import Answer, Request, Unusable
-from empathic.endpoints.client import Check, Client, GaveUp
+from empathic.endpoints.chat_api import Answer, InvalidResponse, Request
+from empathic.endpoints.client import Check, Client, RequestFailed
 from empathic.endpoints.pricing import BudgetReached
 from empathic.recipe import Method, Recipe
 from empathic.teacher import strategies
@@ -53,7 +53,7 @@ def strategies_of(recipe: Recipe) -> tuple[Strategy, ...]:
         "human-improved": (recipe.strategy,),
         "llm-improved": (DIRECT, recipe.strategy),
     }[recipe.method.name]
-    return tuple(strategies.load(name, recipe.teacher.prompts) for name in asked)
+    return tuple(strategies.load_strategy(name, recipe.teacher.prompts) for name in asked)
 
 
 def replies(
@@ -145,7 +145,7 @@ async def taught(client: Asks, dialogue: Dialogue, asked: tuple[Strategy, ...], 
         for sample in range(samples):
             try:
                 found.append(await _conversation(client, dialogue, strategy, reply, recipe, sample))
-            except GaveUp as error:
+            except RequestFailed as error:
                 why = f"{strategy.name}: {error}"
         if not found:
             return [*rows, {"id": dialogue.id, "aside": why}]
@@ -169,7 +169,7 @@ async def _conversation(
 
         def cleaned(answer: Answer, before: str = before) -> Cleaned:
             if answer.finish == "length":
-                raise Unusable("the answer was cut off")
+                raise InvalidResponse("the answer was cut off")
             return clean(answer.text, strategy.picks, before)
 
         answer = await client.answer(request, f"teacher/{strategy.name}", cleaned)

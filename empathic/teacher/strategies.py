@@ -71,7 +71,7 @@ class Strategy:
         )
 
 
-def load(name: str, own: Mapping[str, str] | None = None) -> Strategy:
+def load_strategy(name: str, own: Mapping[str, str] | None = None) -> Strategy:
     """A strategy by name, from our file or from the one that a recipe names instead.
 
     Args:

@@ -17,7 +17,7 @@ _STUDENTS = ("base", "sft", "dpo")
 
 
 @dataclass(frozen=True)
-class Pair:
+class BallotPair:
     """Two replies to one dialogue, `a` being that of the system that is first as `ordered`."""
 
     id: str
@@ -41,7 +41,7 @@ def ordered(a: str, b: str) -> tuple[str, str]:
     return first, second
 
 
-def pairs(run: Path, a: str, b: str, seed: int) -> list[Pair]:
+def pairs(run: Path, a: str, b: str, seed: int) -> list[BallotPair]:
     """The pairs of a run's two systems, in an order by seed, so that raters who stop early rated the same ones.
 
     Args:
@@ -72,7 +72,7 @@ def pairs(run: Path, a: str, b: str, seed: int) -> list[Pair]:
 
 
 def shown(run: Path, a: str, b: str) -> dict[str, str]:
-    """What raters would see of two systems now: dialogue id -> `Pair.shown`; nothing where a system has no replies."""
+    """What raters would see of two systems now: dialogue id -> `BallotPair.shown`; nothing without replies of both."""
     tests = _tests(run)
     found = _paired(tests, *(_replies(run, system, tests) for system in ordered(a, b)))
     return {pair.id: pair.shown for pair in found}
@@ -89,10 +89,10 @@ def _replies(run: Path, system: str, tests: Mapping[str, Dialogue]) -> dict[str,
     return {id: d.replies[system].text for id, d in tests.items() if system in d.replies}
 
 
-def _paired(tests: Mapping[str, Dialogue], of_a: Mapping[str, str], of_b: Mapping[str, str]) -> list[Pair]:
+def _paired(tests: Mapping[str, Dialogue], of_a: Mapping[str, str], of_b: Mapping[str, str]) -> list[BallotPair]:
     """The dialogues to which both replied, and not in the same words."""
     return [
-        Pair(id, d.utterance, of_a[id], of_b[id])
+        BallotPair(id, d.utterance, of_a[id], of_b[id])
         for id, d in tests.items()
         if id in of_a and id in of_b and of_a[id].strip() != of_b[id].strip()
     ]

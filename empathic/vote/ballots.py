@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from empathic.errors import UserError
-from empathic.vote.ballot_pairs import Pair, ordered
+from empathic.vote.ballot_pairs import BallotPair, ordered
 
 _OUTCOMES = {"a": 1.0, "b": 0.0, "equal": 0.5, "skip": None}
 _TABLE = """
@@ -32,7 +32,7 @@ class Vote:
         rater: who.
         dialogue: its id.
         outcome: 1, 0.5 or 0 for the first system.
-        shown: `Pair.shown` of what the rater saw; empty where a version without it kept the vote.
+        shown: `BallotPair.shown` of what the rater saw; empty where a version without it kept the vote.
     """
 
     pair: tuple[str, str]
@@ -72,7 +72,7 @@ class Ballots:
         self._file.execute("PRAGMA user_version = 1")  # a write always: a folder that takes none is told of now
         self._file.execute("COMMIT")
 
-    def cast(self, rater: str, pair: Pair, choice: str, left: str) -> None:
+    def cast(self, rater: str, pair: BallotPair, choice: str, left: str) -> None:
         """Keep a vote for *a*, *b*, *equal* or *skip*, and who was on the left; a later vote replaces an earlier."""
         with self._lock, _worded(f"{self.path}: the vote is not kept", "try again"):
             self._file.execute(

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from empathic.errors import UserError
-from empathic.vote.ballot_pairs import Pair
+from empathic.vote.ballot_pairs import BallotPair
 from empathic.vote.ballots import Ballots
 
 _LONGEST_NAME = 60
@@ -23,7 +23,7 @@ class _Refused(Exception):
     """A request that can't be served; says why."""
 
 
-def serve(pairs: Sequence[Pair], ballots: Ballots, port: int) -> ThreadingHTTPServer:
+def serve(pairs: Sequence[BallotPair], ballots: Ballots, port: int) -> ThreadingHTTPServer:
     """A server that is bound but not yet running; `serve_forever` runs it.
 
     Args:
@@ -123,7 +123,7 @@ def _name(given: object) -> str:
     return name
 
 
-def _next(pairs: Sequence[Pair], ballots: Ballots, rater: str) -> dict[str, Any]:
+def _next(pairs: Sequence[BallotPair], ballots: Ballots, rater: str) -> dict[str, Any]:
     """How far a rater is, the first pair without a vote of theirs, and how many they saw before replies changed."""
     seen = ballots.seen(rater)
     left = [pair for pair in pairs if seen.get(pair.id) != pair.shown]
@@ -136,7 +136,7 @@ def _next(pairs: Sequence[Pair], ballots: Ballots, rater: str) -> dict[str, Any]
     return {"done": len(pairs) - len(left), "total": len(pairs), "stale": stale, "next": shown}
 
 
-def _back(by_id: Mapping[str, Pair], ballots: Ballots, rater: str) -> None:
+def _back(by_id: Mapping[str, BallotPair], ballots: Ballots, rater: str) -> None:
     """Take back a rater's last vote, if there is one, on what is shown now."""
     seen = ballots.seen(rater)
     last = next((id for id in reversed(seen) if id in by_id and by_id[id].shown == seen[id]), None)

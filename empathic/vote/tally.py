@@ -8,8 +8,8 @@ from typing import Any
 
 from empathic import files
 from empathic.stats.agreement import agreement, alpha
-from empathic.stats.corrected import as_people
-from empathic.stats.win_rate import outcome, rounded, voted, win_rate
+from empathic.stats.corrected import human_corrected_rate
+from empathic.stats.win_rate import majority, outcome, rounded, win_rate
 from empathic.vote.ballot_pairs import shown
 from empathic.vote.ballots import Vote, votes
 
@@ -48,7 +48,7 @@ def _counted(run: Path, a: str, b: str, fresh: Sequence[Vote]) -> dict[str, Any]
     for vote in fresh:
         by_rater.setdefault(vote.rater, {})[vote.dialogue] = vote.outcome
         by_dialogue.setdefault(vote.dialogue, []).append(vote.outcome)
-    people = {id: voted(said) for id, said in by_dialogue.items()}
+    people = {id: majority(said) for id, said in by_dialogue.items()}
     return {
         "raters": len(by_rater),
         "votes": len(fresh),
@@ -74,7 +74,7 @@ def _corrected(people: dict[str, float], judge: dict[str, float]) -> dict[str, A
     labelled = [(vote, judge[id]) for id, vote in people.items() if id in judge]
     rest = [won for id, won in judge.items() if id not in people]
     try:
-        return {**rounded(as_people(labelled, rest)), "n": len(rest)}
+        return {**rounded(human_corrected_rate(labelled, rest)), "n": len(rest)}
     except ValueError:  # nothing left to judge, labels of one kind alone, or a judge that tells nothing
         return None
 

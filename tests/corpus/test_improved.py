@@ -21,7 +21,7 @@ def _improved(dialogues: list[Dialogue]) -> list[Dialogue]:
 @pytest.mark.parametrize("name", ["direct", "human-improved", "llm-improved"])
 def test_the_papers_950_and_800(welivita: Path, monkeypatch, name: str) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(welivita))
-    dialogues = _improved(sources.load(Dialogues(source="welivita", split="paper"), 42))
+    dialogues = _improved(sources.load_dialogues(Dialogues(source="welivita", split="paper"), 42))
     corpus = collect(improved.build, dialogues, Method(name=name), 42)
     assert (len(corpus.sft), len(corpus.preferences)) == (2 * 950, 800)
     assert [row["origin"] for row in corpus.sft[:4]] == ["human", "direct" if name == "direct" else "improved"] * 2
@@ -40,7 +40,7 @@ def test_the_draw_is_that_of_pandas() -> None:
 
 
 def test_without_ratings_the_improved_reply_alone_is_a_target() -> None:
-    dialogues = _improved(sources.load(Dialogues(), 42))
+    dialogues = _improved(sources.load_dialogues(Dialogues(), 42))
     corpus = collect(improved.build, dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
     assert (len(corpus.sft), len(corpus.preferences)) == (104, 88)
     assert {row["origin"] for row in corpus.sft} == {"improved"}
@@ -49,9 +49,12 @@ def test_without_ratings_the_improved_reply_alone_is_a_target() -> None:
 
 def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_they_were() -> None:
     whole = collect(
-        improved.build, _improved(sources.load(Dialogues(), 42)), Method(name="llm-improved", rejected=["direct"]), 42
+        improved.build,
+        _improved(sources.load_dialogues(Dialogues(), 42)),
+        Method(name="llm-improved", rejected=["direct"]),
+        42,
     )
-    dialogues = _improved(sources.load(Dialogues(), 42))
+    dialogues = _improved(sources.load_dialogues(Dialogues(), 42))
     for d in dialogues[::3]:
         del d.replies["improved"]
     aside = {d.id for d in dialogues[::3]}
@@ -62,4 +65,4 @@ def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_th
 
 def test_nothing_to_prefer_the_improved_reply_to_is_refused() -> None:
     with pytest.raises(UserError, match=r"method\.rejected"):
-        collect(improved.build, _improved(sources.load(Dialogues(), 42)), Method(name="human-improved"), 42)
+        collect(improved.build, _improved(sources.load_dialogues(Dialogues(), 42)), Method(name="human-improved"), 42)

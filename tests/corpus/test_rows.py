@@ -26,7 +26,7 @@ def test_a_large_corpus_needs_no_more_memory_than_a_small_one(build, method: Met
     peaks = []
     for count in (1000, 10_000):
         tracemalloc.start()
-        counts = rows.write(build(lambda count=count: _many(count), method, 42), tmp_path / str(count))
+        counts = rows.write_corpus(build(lambda count=count: _many(count), method, 42), tmp_path / str(count))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert counts["preferences"] > 0.4 * count
@@ -35,5 +35,5 @@ def test_a_large_corpus_needs_no_more_memory_than_a_small_one(build, method: Met
 
 def test_a_corpus_that_comes_to_nothing_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no preference pair"):
-        rows.write(iter([rows.Made("sft", "t", {"id": "a"})]), tmp_path / "corpus")
+        rows.write_corpus(iter([rows.Made("sft", "t", {"id": "a"})]), tmp_path / "corpus")
     assert not list((tmp_path / "corpus").iterdir())

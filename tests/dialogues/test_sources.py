@@ -15,7 +15,7 @@ from empathic.recipe import Dialogues
 
 def _read(path: Path, text: str | bytes, **settings) -> list[Dialogue]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return sources.load(Dialogues(source=str(path), **settings), seed=1)
+    return sources.load_dialogues(Dialogues(source=str(path), **settings), seed=1)
 
 
 CSV = "id,utterance,split\na,My roof leaks.,train\nb,We won!,test\n"
@@ -23,8 +23,8 @@ CSV = "id,utterance,split\na,My roof leaks.,train\nb,We won!,test\n"
 
 def test_the_papers_split_of_the_2000_leaks_nothing(welivita: Path, monkeypatch) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(welivita))
-    found = sources.load(Dialogues(source="welivita", split="paper"), 42)
-    watch = leakage.Guard(found)
+    found = sources.load_dialogues(Dialogues(source="welivita", split="paper"), 42)
+    watch = leakage.LeakageFilter(found)
     kept = [d for d in found if watch.passes(d)]
     assert Counter(d.split for d in kept) == {"train": 1750, "test": 250}
     assert watch.dropped == 0
@@ -33,7 +33,7 @@ def test_the_papers_split_of_the_2000_leaks_nothing(welivita: Path, monkeypatch)
 
 def test_empathetic_dialogues_as_json_lines(welivita: Path, monkeypatch) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(welivita))
-    found = sources.load(Dialogues(source="empathetic-dialogues"), 42)
+    found = sources.load_dialogues(Dialogues(source="empathetic-dialogues"), 42)
     assert len(found) == 24_856
     assert found[0].replies["human"].text == "Oh my gosh, what did you do?"
 
@@ -46,7 +46,7 @@ def test_empathetic_dialogues_as_its_original_tables(tmp_path: Path, monkeypatch
     )
     (tmp_path / "test.csv").write_text(head + "c2,1,proud,A cup,1,We won.,5,\n", encoding="utf-8")
     monkeypatch.setenv("EMPATHIC_DATA", str(tmp_path))
-    one, two = sources.load(Dialogues(source="empathetic-dialogues"), 42)
+    one, two = sources.load_dialogues(Dialogues(source="empathetic-dialogues"), 42)
     assert (one.utterance, one.situation, one.replies["human"].text) == ("He left us.", "My dog, gone", "Oh no, when?")
     assert (one.split, two.split) == ("train", "test")
 
@@ -54,11 +54,11 @@ def test_empathetic_dialogues_as_its_original_tables(tmp_path: Path, monkeypatch
 def test_data_that_is_not_there_names_the_place_and_the_variable(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("EMPATHIC_DATA", str(tmp_path))
     with pytest.raises(UserError, match="EMPATHIC_DATA"):
-        sources.load(Dialogues(source="welivita"), 42)
+        sources.load_dialogues(Dialogues(source="welivita"), 42)
 
 
 def test_everyday_brings_its_own_split() -> None:
-    found = sources.load(Dialogues(source="everyday"), 42)
+    found = sources.load_dialogues(Dialogues(source="everyday"), 42)
     assert Counter(d.split for d in found) == {"train": 192, "test": 64}
     assert set(found[0].replies) == {"ordinary", "direct", "targeted"}
 
@@ -82,7 +82,7 @@ def test_json_lines_with_replies_ratings_and_gzip(tmp_path: Path) -> None:
         {"utterance": "two", "split": "test"},
     ]
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
-    one, two = sources.load(Dialogues(source=str(tmp_path / "x.jsonl.gz")), 1)
+    one, two = sources.load_dialogues(Dialogues(source=str(tmp_path / "x.jsonl.gz")), 1)
     assert (one.replies["human"].rating, one.replies["bot"].rating) == (1, None)
     assert one.id != two.id and len(one.id) == 12
 
@@ -99,7 +99,7 @@ def test_a_hugging_face_folder_is_a_source(tmp_path: Path) -> None:
     folder.mkdir()
     for side in ("train", "test"):
         (folder / f"{side}.jsonl").write_text(json.dumps({"utterance": f"I {side}."}) + "\n", encoding="utf-8")
-    found = sources.load(Dialogues(source=str(folder)), 1)
+    found = sources.load_dialogues(Dialogues(source=str(folder)), 1)
     assert {(d.utterance, d.split) for d in found} == {("I train.", "train"), ("I test.", "test")}
 
 
@@ -137,10 +137,10 @@ def test_bad_files_are_refused_with_the_place_and_the_mend(
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
-        sources.load(Dialogues(source=str(tmp_path / "gone.csv")), 1)
+        sources.load_dialogues(Dialogues(source=str(tmp_path / "gone.csv")), 1)
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UserError, match="a folder"):
-        sources.load(Dialogues(source=str(tmp_path / "folder.csv")), 1)
+        sources.load_dialogues(Dialogues(source=str(tmp_path / "folder.csv")), 1)
 
 
 def test_a_random_split_is_seeded_and_stratified(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_random_split_is_seeded_and_stratified(tmp_path: Path) -> None:
     }
     again = _read(tmp_path / "x.jsonl", text, split="random", test_share=0.25)
     assert found == again
-    assert sources.load(Dialogues(source=str(tmp_path / "x.jsonl"), split="random"), 2) != found
+    assert sources.load_dialogues(Dialogues(source=str(tmp_path / "x.jsonl"), split="random"), 2) != found
 
 
 def test_a_split_by_a_list_of_ids(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_the_guard_drops_what_is_tested_on_however_it_is_written() -> None:
         Dialogue("b", "my ROOF it  leaks", "rain.", split="train"),
         Dialogue("c", "my roof it leaks", "another day", split="train"),
     ]
-    watch = leakage.Guard(dialogues)
+    watch = leakage.LeakageFilter(dialogues)
     assert [d.id for d in dialogues if watch.passes(d)] == ["a", "c"]
     assert watch.dropped == 1
 
@@ -186,7 +186,7 @@ def test_many_dialogues_need_no_more_memory_than_few(tmp_path: Path, split: str)
         source = tmp_path / f"{count}.jsonl"
         source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         tracemalloc.start()
-        assert sum(1 for _ in sources.stream(Dialogues(source=str(source), split=split), 1)) == count
+        assert sum(1 for _ in sources.stream_dialogues(Dialogues(source=str(source), split=split), 1)) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 5000 * 200, "a hash of each id, where each dialogue takes 1,500 bytes"

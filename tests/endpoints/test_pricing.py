@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.pricing import BudgetReached, Purse, cost, most_tokens, prices
+from empathic.endpoints.pricing import Budget, BudgetReached, cost, most_tokens, prices
 from empathic.errors import UserError
 
 
@@ -29,9 +29,9 @@ def test_a_million_tokens_cost_the_price() -> None:
 
 @pytest.mark.parametrize("text", ["plain words here", "这太难了，我能理解。" * 9, "🙂" * 30, "a1!b2?" * 30])  # noqa: RUF001
 def test_the_most_tokens_are_no_fewer_than_a_tokenizer_counts(text: str) -> None:
-    from empathic.student.load import load
+    from empathic.student.load import load_student
 
-    _, tokenizer = load("smollm2-135m")
+    _, tokenizer = load_student("smollm2-135m")
     read, written = most_tokens([{"role": "user", "content": text}], 50)
     asked = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True)
     assert read + 40 >= len(asked["input_ids"])  # SmolLM2's template adds a system message of its own
@@ -40,26 +40,26 @@ def test_the_most_tokens_are_no_fewer_than_a_tokenizer_counts(text: str) -> None
 
 def test_a_purse_stops_before_its_budget_with_what_is_in_flight_counted() -> None:
     asked = [{"role": "user", "content": "x" * 984}]  # 1,000 tokens at most
-    purse = Purse((1000.0, 1000.0), budget=5.0, spent=1.0)
-    one = purse.reserve(asked, 1000)
+    budget = Budget((1000.0, 1000.0), budget=5.0, spent=1.0)
+    one = budget.reserve(asked, 1000)
     assert one == pytest.approx(2.0)
-    purse.reserve(asked, 1000)
+    budget.reserve(asked, 1000)
     with pytest.raises(BudgetReached, match=r"5\.00 US dollars"):
-        purse.reserve(asked, 1000)
-    assert purse.settle(one, (100, 100)) == pytest.approx(0.2)
-    purse.reserve(asked, 700)
+        budget.reserve(asked, 1000)
+    assert budget.settle(one, (100, 100)) == pytest.approx(0.2)
+    budget.reserve(asked, 700)
 
 
 def test_a_budget_without_prices_is_refused() -> None:
     with pytest.raises(UserError, match=r"teacher\.prices"):
-        Purse(None, budget=1.0)
+        Budget(None, budget=1.0)
 
 
 def test_a_ledger_bills_answers_and_waste_by_model_and_purpose(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
     for i in range(3):
         ledger.put({"i": i}, {"text": "x"}, model="m", purpose="teacher/naive", tokens=(100, 10), cost=0.5)
-    ledger.waste("was cut off", model="m", purpose="teacher/naive", tokens=(100, 256), cost=1.0)
+    ledger.record_discarded("was cut off", model="m", purpose="teacher/naive", tokens=(100, 256), cost=1.0)
     ledger.put({"i": 9}, {"text": "x"}, model="other", purpose="judge", tokens=(7, 1))
     assert ledger.spent("m") == pytest.approx(2.5)
     bill = ledger.bill()
@@ -106,8 +106,8 @@ def test_a_full_disk_leaves_no_half_of_a_batch(tmp_path: Path) -> None:
     full = ledger._db.execute("pragma page_count").fetchone()[0]
     ledger._db.execute(f"pragma max_page_count = {full}")
     with pytest.raises(UserError, match="disk is full"):
-        ledger.handed_over("b1", "gpt", {f"id{i}": "p" * 500 for i in range(1000)})
-    assert ledger.under_way("gpt") == {}
+        ledger.mark_submitted("b1", "gpt", {f"id{i}": "p" * 500 for i in range(1000)})
+    assert ledger.pending_batches("gpt") == {}
 
 
 def test_a_hundred_thousand_answers_open_and_sum_at_once(tmp_path: Path) -> None:

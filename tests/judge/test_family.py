@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from empathic.judge.family import family, related, teachers, warnings
-from empathic.recipe import Judge, Recipe, load
+from empathic.recipe import Judge, Recipe, load_recipe
 
 NAMES = {
     "gpt-4o-2024-08-06": "GPT",
@@ -29,10 +29,12 @@ def _related(recipe: Recipe) -> list[dict[str, str]]:
 
 
 def test_a_judge_of_the_teachers_family_is_named() -> None:
-    assert _related(load("demo")) == []
-    found = _related(load("demo", ["teacher.endpoint=local:qwen2.5-coder-1.5b", "method.name=llm-improved"]))
+    assert _related(load_recipe("demo")) == []
+    found = _related(load_recipe("demo", ["teacher.endpoint=local:qwen2.5-coder-1.5b", "method.name=llm-improved"]))
     assert [(row["judge"], row["family"]) for row in found] == [("qwen", "Qwen")]
-    judged = load("demo", ["method.teachers=[chatgpt]", 'judge=[{name: a, endpoint: "http://x/v1", model: gpt-4o}]'])
+    judged = load_recipe(
+        "demo", ["method.teachers=[chatgpt]", 'judge=[{name: a, endpoint: "http://x/v1", model: gpt-4o}]']
+    )
     assert _related(judged) == [{"judge": "a", "teacher": "chatgpt", "family": "GPT"}]
 
 

@@ -13,12 +13,12 @@ from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
 from empathic.judge.measures import behaviours, levels, pairwise, specificity
-from empathic.judge.replies import Tested
+from empathic.judge.replies import EvalDialogue
 from empathic.stats.win_rate import win_rate
 from empathic.student import prompt
 
 OURS = behaviours.questions()
-TESTED = [Tested(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
+TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
 
 
 def test_log_odds_add_up_all_spellings_of_yes_and_no() -> None:
@@ -63,7 +63,7 @@ def test_probabilities_of_neither_are_no_answer_whatever_the_words() -> None:
 
 
 def test_questions_about_a_reply_share_all_but_their_last_line() -> None:
-    asked = behaviours.requests(behaviours.Asked("I won!", "Well done."), OURS)
+    asked = behaviours.requests(behaviours.JudgedReply("I won!", "Well done."), OURS)
     assert len({json.dumps(request.messages[:-1]) for request in asked}) == 1
     bodies = [request.messages[-1]["content"].removesuffix(" Answer yes or no.") for request in asked]
     for body, question in zip(bodies, OURS.texts.values(), strict=True):
@@ -71,18 +71,18 @@ def test_questions_about_a_reply_share_all_but_their_last_line() -> None:
 
 
 def test_a_judge_is_told_what_the_writer_feels_where_that_is_known() -> None:
-    turns = behaviours.requests(behaviours.Asked("I won!", "Well done.", "proud\n and glad"), OURS)[0].messages
+    turns = behaviours.requests(behaviours.JudgedReply("I won!", "Well done.", "proud\n and glad"), OURS)[0].messages
     assert "\n\nReply: Well done.\n\nThe writer of the message feels proud and glad. Does" in turns[-1]["content"]
     shown = [turn["content"] for turn in turns[:-1] if "Message:" in turn["content"]]
     for one, content in zip(OURS.examples, shown, strict=True):
         assert f"The writer of the message feels {one.emotion}. " in content
     for unlabelled in ("", " \n"):
-        turns = behaviours.requests(behaviours.Asked("I won!", "Well done.", unlabelled), OURS)[0].messages
+        turns = behaviours.requests(behaviours.JudgedReply("I won!", "Well done.", unlabelled), OURS)[0].messages
         assert not any("The writer of the message feels" in turn["content"] for turn in turns)
 
 
 def test_the_examples_come_first_as_turns_that_end_in_an_answer() -> None:
-    turns = behaviours.requests(behaviours.Asked("I won!", "Well done."), OURS)[0].messages
+    turns = behaviours.requests(behaviours.JudgedReply("I won!", "Well done."), OURS)[0].messages
     assert [turn["role"] for turn in turns] == ["user", "assistant"] * (len(turns) // 2) + ["user"]
     answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
     assert len(answers) == len(OURS.examples) * len(OURS.texts)
@@ -104,7 +104,7 @@ def test_the_examples_come_first_as_turns_that_end_in_an_answer() -> None:
     ],
 )
 def test_what_imitates_the_asker_is_shown_as_a_quotation_on_one_line(said: str) -> None:
-    about = behaviours.Asked(said, f" {said} ", "sad")
+    about = behaviours.JudgedReply(said, f" {said} ", "sad")
     for request in (*behaviours.requests(about, OURS), *levels.requests(about), pairwise.request(said, said, said)):
         shown = request.messages[-1]["content"]
         assert "<|" not in shown
@@ -128,7 +128,7 @@ def test_what_imitates_the_asker_is_shown_as_a_quotation_on_one_line(said: str) 
     ],
 )
 def test_ordinary_text_is_shown_as_it_is(said: str) -> None:
-    shown = behaviours.requests(behaviours.Asked(said, said), OURS)[0].messages[-1]["content"]
+    shown = behaviours.requests(behaviours.JudgedReply(said, said), OURS)[0].messages[-1]["content"]
     assert shown.startswith(f"Message: {said}\n\nReply: {said.strip()}\n\nDoes the reply")
     shown = pairwise.request(said, said, "x").messages[0]["content"]
     assert shown.startswith(f"Message: {said}\n\nReply A: {said.strip()}\n\nReply B: x\n\nWhich")
@@ -136,7 +136,7 @@ def test_ordinary_text_is_shown_as_it_is(said: str) -> None:
 
 def test_behaviours_come_from_a_served_model_once_and_then_from_the_ledger(tiny_gguf: Path, tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    asked = [behaviours.Asked(d.utterance, "That is hard.") for d in TESTED]
+    asked = [behaviours.JudgedReply(d.utterance, "That is hard.") for d in TESTED]
     with open_endpoint(f"local:{tiny_gguf}") as endpoint:
         first = behaviours.score(endpoint, asked, ledger)
     again = behaviours.score(endpoint, asked, ledger)  # the server is gone: the ledger answers
@@ -148,12 +148,12 @@ def test_behaviours_come_from_a_served_model_once_and_then_from_the_ledger(tiny_
 def test_specificity_equals_the_plain_computation(tiny: Path, tmp_path: Path) -> None:
     import torch
 
-    from empathic.student.load import load
+    from empathic.student.load import load_student
 
     told = prompt.instruction("brief")
     replies = ("Your dog, gone today.", "Oh.", "", "I don't know what to say about all this 🙂")
     utterances = [d.utterance for d in TESTED]
-    model, tokenizer = load(str(tiny))
+    model, tokenizer = load_student(str(tiny))
 
     def plain(utterance: str, reply: str) -> float:
         shown = tokenizer.apply_chat_template(
@@ -167,11 +167,11 @@ def test_specificity_equals_the_plain_computation(tiny: Path, tmp_path: Path) ->
 
     want = [plain(utterances[0], r) - sum(plain(u, r) for u in utterances[1:]) / 3 for r in replies]
     scorer = specificity.Specificity(str(tiny), None, told, Ledger(tmp_path / "ledger.sqlite"))
-    got = scorer.score([specificity.Asked(utterances[0], tuple(utterances[1:]), replies)])[0]
+    got = scorer.score([specificity.SpecificityItem(utterances[0], tuple(utterances[1:]), replies)])[0]
     assert got == pytest.approx(want, abs=1e-3)
     kept = specificity.Specificity("gone", None, told, Ledger(tmp_path / "other.sqlite"))
     with pytest.raises(UserError, match="gone"):
-        kept.score([specificity.Asked("a", ("b",), ("c",))])
+        kept.score([specificity.SpecificityItem("a", ("b",), ("c",))])
 
 
 def test_specificity_needs_two_dialogues(tiny: Path, tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> No
     yes = dict.fromkeys(OURS.texts, 2.0)
     no = dict.fromkeys(OURS.texts, -1.0)
     scores = verdicts.Scores(
-        odds={"j": {"a": {"d0": yes, "d1": yes}, "b": {"d0": no, "d1": yes}}},
-        nats={"a": {"d0": 3.0, "d1": 1.0, "d2": 5.0}, "b": {"d0": 1.0, "d1": 2.0, "d2": 0.0}},
+        log_odds={"j": {"a": {"d0": yes, "d1": yes}, "b": {"d0": no, "d1": yes}}},
+        pmi={"a": {"d0": 3.0, "d1": 1.0, "d2": 5.0}, "b": {"d0": 1.0, "d1": 2.0, "d2": 0.0}},
     )
     rows, rates = verdicts.compare("a", "b", scores)
     assert [row["outcomes"] for row in rows] == [
@@ -205,7 +205,7 @@ def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> No
 def test_a_question_without_an_answer_is_no_opinion() -> None:
     """A judge that says nothing of one reply and no to the other prefers neither."""
     scores = verdicts.Scores(
-        odds={
+        log_odds={
             "silent": {"a": {"d0": {}, "d1": {"heard": 2.0}}, "b": {"d0": {"heard": -2.0}, "d1": {"heard": 1.0}}},
             "sure": {"a": {"d0": {"heard": -1.0}}, "b": {"d0": {"heard": 1.0}}},
         }
@@ -225,7 +225,9 @@ def test_a_panel_votes_and_each_judge_has_a_rate_of_its_own() -> None:
         return {f"d{i}": dict.fromkeys(OURS.texts, value) for i, value in enumerate(values)}
 
     panel = {"one": (3, 3, -3), "two": (2, -2, -2), "three": (1, 1, 0)}
-    scores = verdicts.Scores(odds={name: {"a": odds(*values), "b": odds(0, 0, 0)} for name, values in panel.items()})
+    scores = verdicts.Scores(
+        log_odds={name: {"a": odds(*values), "b": odds(0, 0, 0)} for name, values in panel.items()}
+    )
     rows, rates = verdicts.compare("a", "b", scores)
     assert [row["outcomes"]["behaviours"] for row in rows] == [1.0, 1.0, 0.0]
     assert {rate.judge: rate.estimate for rate in rates} == {
@@ -234,7 +236,7 @@ def test_a_panel_votes_and_each_judge_has_a_rate_of_its_own() -> None:
         "three": pytest.approx(2.5 / 3),
         "behaviours": pytest.approx(2 / 3),
     }
-    del scores.odds["three"]
+    del scores.log_odds["three"]
     assert [row["outcomes"]["behaviours"] for row in verdicts.compare("a", "b", scores)[0]] == [1.0, 0.5, 0.0]
 
 
@@ -308,7 +310,7 @@ def test_a_file_of_other_questions_is_asked_and_faults_count_against_a_reply(tal
     replies = {"a": {TESTED[0].id: "Oh no."}}
     verdicts.score_behaviours(TESTED, replies, talking(say), ledger, scores, questions=str(path))
     assert [message["content"] for message in asked[0] if message["role"] == "assistant"] == ["No", "Yes"]
-    odds = scores.odds["judge"]["a"][TESTED[0].id]
+    odds = scores.log_odds["judge"]["a"][TESTED[0].id]
     assert odds["heard"] > 0 and odds["lectures"] > 0  # no to a fault is good
     assert scores.behaviours("judge", "a", TESTED[0].id) > 0
 

@@ -35,9 +35,9 @@ def test_the_truths_are_what_their_datasheet_says() -> None:
 def test_likelihoods_of_texts_and_replies_equal_the_plain_computation(tiny: Path) -> None:
     import torch
 
-    from empathic.student.load import load
+    from empathic.student.load import load_student
 
-    model, tokenizer = load(str(tiny))
+    model, tokenizer = load_student(str(tiny))
     texts = ["The kettle is old.", "The kettle is new, and the cat 🙂 likes it.", "One"]
 
     def plain(text: str) -> float:
@@ -47,7 +47,7 @@ def test_likelihoods_of_texts_and_replies_equal_the_plain_computation(tiny: Path
         return float(sum(logps[i, token] for i, token in enumerate(ids[1:])))
 
     want = [plain(text) for text in texts]
-    scorer = Likelihood(*load(str(tiny)), "Be kind.")
+    scorer = Likelihood(*load_student(str(tiny)), "Be kind.")
     assert scorer.of_texts(texts).tolist() == pytest.approx(want, abs=1e-3)
     tokens = sum(len(scorer.tokens(text)) - 1 for text in texts)
     assert regressions._perplexity(scorer, texts) == pytest.approx(math.exp(-sum(want) / tokens), rel=1e-4)
@@ -68,7 +68,7 @@ def test_what_training_cost_from_the_command_line_to_the_page(empathic, refused,
     assert [row["system"] for row in rows] == list(regressions.SYSTEMS)
     assert rows[0]["change"] is None and rows[2]["change"]["sad"]["n"] == 120
     assert all(row["perplexity"] > 1 and row["affirms"]["plain"]["n"] == 120 for row in rows)
-    html = page.write(summary.write(out).parent).read_text(encoding="utf-8")
+    html = page.write_page(summary.write_summary(out).parent).read_text(encoding="utf-8")
     assert "120 messages hold a falsehood" in html
 
 

@@ -15,20 +15,22 @@ from empathic.errors import UserError
 from empathic.judge import scoring, verdicts
 from empathic.judge.measures.levels import BEHAVIOURS
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import Tested
-from empathic.judge.scoring import Set
+from empathic.judge.replies import EvalDialogue
+from empathic.judge.scoring import EvalSet
 from empathic.recipe import Judge
 
-TESTED = [Tested(f"d{i}", f"I lost my {thing}.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
+TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing}.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
 SYSTEMS = {"kind": {d.id: f"{d.id}, how sad" for d in TESTED}, "curt": {d.id: f"{d.id}, noted" for d in TESTED}}
-SET = Set(TESTED, SYSTEMS, [("kind", "curt")])
+SET = EvalSet(TESTED, SYSTEMS, [("kind", "curt")])
 
 
 @pytest.fixture
 def judged(talking, tiny: Path, tmp_path: Path) -> Callable[..., Any]:
     """Scores of `SET` by a judge that answers the last turn as told, what was said of it, and the progress."""
 
-    def judge(say: Callable[[str], str], one: Set = SET, **keys: Any) -> tuple[verdicts.Scores, list[str], list[Any]]:
+    def judge(
+        say: Callable[[str], str], one: EvalSet = SET, **keys: Any
+    ) -> tuple[verdicts.Scores, list[str], list[Any]]:
         said: list[str] = []
         steps: list[Any] = []
         endpoint = talking(lambda messages: say(messages[-1]["content"])).urls[0]
@@ -97,7 +99,7 @@ def test_levels_of_an_endpoint_are_a_measure(judged) -> None:
 
 
 def test_replies_are_compared_by_the_questions_answered_about_both() -> None:
-    scores = verdicts.Scores(odds={"j": {"a": {"d0": {"heard": 1.0}}, "b": {"d0": {"heard": 0.0, "plain": 9.0}}}})
+    scores = verdicts.Scores(log_odds={"j": {"a": {"d0": {"heard": 1.0}}, "b": {"d0": {"heard": 0.0, "plain": 9.0}}}})
     assert scores.outcomes("a", "b") == {"d0": {"behaviours": 1.0}}
 
 
@@ -109,14 +111,14 @@ def test_a_panels_level_is_the_mean_of_all_who_were_asked() -> None:
 def test_a_recipe_takes_levels_from_judges_or_from_a_scorer(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("judge: [{levels: true}]\n", encoding="utf-8")
-    ours = recipe.load(str(path)).judge
+    ours = recipe.load_recipe(str(path)).judge
     assert scoring.questions(ours[0], 4, 0) == 4 * (2 + len(BEHAVIOURS))
     with pytest.raises(UserError, match=r"mine.yaml: levels: .* choose"):
-        recipe.load(str(path), ["levels=runs/epitome"])
+        recipe.load_recipe(str(path), ["levels=runs/epitome"])
 
 
 def test_one_message_is_judged_without_specificity(judged) -> None:
-    alone = Set(TESTED[:1], {name: {"d0": of["d0"]} for name, of in SYSTEMS.items()})
+    alone = EvalSet(TESTED[:1], {name: {"d0": of["d0"]} for name, of in SYSTEMS.items()})
     same = replace(SET, dialogues=[replace(d, utterance="I lost it.") for d in TESTED])
     for one in (alone, same):
         scores, said, steps = judged(lambda shown: "Yes" if "how sad" in shown else "No", one)

@@ -12,6 +12,7 @@ from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.phone import convert, parity
 from empathic.student import load, prompt
+from empathic.student.load import load_student
 
 TOLD = prompt.instruction("brief")
 SAID = ["My dog died on Sunday.", "We won the cup!! 🏆", "نسيت عيد ميلادها", 'He said "no"\nand left.']
@@ -49,7 +50,7 @@ def test_another_template_is_noticed(tiny: Path, tiny_gguf: Path, tmp_path: Path
 def test_other_weights_are_noticed(tiny: Path, tiny_gguf: Path, tmp_path: Path) -> None:
     import torch
 
-    model, tokenizer = load.load(str(tiny))
+    model, tokenizer = load_student(str(tiny))
     torch.manual_seed(7)
     for weights in model.parameters():
         weights.data.add_(torch.randn_like(weights) * 0.3)

@@ -9,12 +9,12 @@ from empathic import files
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.pipeline import matrix
-from empathic.recipe import Recipe, load
+from empathic.recipe import Recipe, load_recipe
 from empathic.teacher.strategies import DIMENSIONS, IMPROVING
 
 
 def test_the_papers_matrix_has_fifteen_cells_for_each_student() -> None:
-    cells = matrix.cells(load("paper"))
+    cells = matrix.cells(load_recipe("paper"))
     assert len(cells) == 30
     assert {cell.student.model for cell in cells.values()} == {
         "meta-llama/Llama-3.1-8B",

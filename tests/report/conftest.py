@@ -69,7 +69,7 @@ def _written(folder: Path, ids: list[str], said: str) -> None:
     files.write_jsonl(folder / "dialogues.jsonl", dialogues)
     made = [rows.Made("sft", "kind", rows.example(taught[0], origin)) for origin in ("human", "kind")]
     made += [rows.Made("preferences", "kind", rows.pair(d, "kind", "human")) for d in taught[1:]]
-    rows.write(made, folder / "corpus")
+    rows.write_corpus(made, folder / "corpus")
     for system in ("base", "sft", "dpo"):
         replies = [
             {
@@ -114,11 +114,11 @@ def _judged(folder: Path, ids: list[str], judges: Mapping[str, float]) -> dict[s
     scores = verdicts.Scores()
     for system, lift in (("base", 0.0), ("sft", 0.5), ("dpo", 1.0), ("control:own", 1.0), ("stock", 1.5)):
         for judge, liking in judges.items():
-            scores.odds.setdefault(judge, {})[system] = {
+            scores.log_odds.setdefault(judge, {})[system] = {
                 id: dict.fromkeys(questions().texts, liking * lift + i % 3) for i, id in enumerate(ids)
             }
         scores.words[system] = {id: 15 + i * int(3 + 4 * lift) % 11 for i, id in enumerate(ids)}
-        scores.nats[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
+        scores.pmi[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
     for a, b in PAIRS:
         files.write_jsonl(folder / "verdicts" / f"{a}-{b}.jsonl", verdicts.compare(a, b, scores)[0])
     return {"judge": ", ".join(judges), **results(scores, PAIRS, ("base", "sft", "dpo"))}

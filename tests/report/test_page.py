@@ -14,7 +14,7 @@ from empathic.vote.ballots import Ballots
 
 
 def _page(run: Path) -> str:
-    return page.write(summary.write(run).parent).read_text(encoding="utf-8")
+    return page.write_page(summary.write_summary(run).parent).read_text(encoding="utf-8")
 
 
 def _said_first(html: str) -> str:
@@ -80,7 +80,7 @@ def test_an_interval_that_holds_one_half_claims_nothing(run: Path, low: float, h
 
 
 def test_the_page_says_how_many_parts_differ_by_chance_alone(run: Path) -> None:
-    figures = files.read_json(summary.write(run))
+    figures = files.read_json(summary.write_summary(run))
     parts = figures["by_emotion"] + figures["by_length"]
     apart = sum(not part["low"] <= 0.5 <= part["high"] for part in parts)
     said = f"Of these {len(parts)} intervals {apart} lie wholly on one side of 50%; about {len(parts) / 20:.1f} would"
@@ -127,7 +127,7 @@ def test_text_from_dialogues_cannot_break_the_page(run: Path) -> None:
 
 
 def test_a_judge_that_failed_a_control_is_marked_beside_its_win_rates(run: Path) -> None:
-    figures = files.read_json(summary.write(run))
+    figures = files.read_json(summary.write_summary(run))
     assert summary.failed_controls(figures)["behaviours"] == ["stock"]
     html = _page(run)
     assert "<td>behaviours *</td>" in html

@@ -15,10 +15,10 @@ from empathic.vote.ballots import Ballots
 def test_every_table_of_the_page_is_there_as_csv_and_latex(make) -> None:
     run = make(judges={"fond": 1.0, "unmoved": 0.0})
     _all_that_a_page_can_show(run)
-    folder = tables.write(summary.write(run).parent)
+    folder = tables.write_tables(summary.write_summary(run).parent)
     names = {path.stem for path in folder.glob("*.csv")}
     assert names == {path.stem for path in folder.glob("*.tex")}
-    html = page.write(run).read_text(encoding="utf-8")
+    html = page.write_page(run).read_text(encoding="utf-8")
     captions = re.findall(r'<caption data-file="(\w+)">', html)
     assert len(captions) == html.count("<table") == html.count("<caption")
     assert len(set(captions)) == len(captions) and set(captions) <= names
@@ -40,12 +40,12 @@ def _all_that_a_page_can_show(run: Path) -> None:
     manifest["stages"]["judge"]["facts"]["judge_kappas"] = [kappa]
     files.write_json(run / "manifest.json", manifest)
     ledger = Ledger(run / "ledger.sqlite")
-    ledger.waste("refused", model="m", purpose="behaviours", tokens=(9, 1), cost=0.0)
+    ledger.record_discarded("refused", model="m", purpose="behaviours", tokens=(9, 1), cost=0.0)
     ledger.close()
 
 
 def test_tables_hold_the_figures_of_the_summary(run: Path) -> None:
-    folder = tables.write(summary.write(run).parent)
+    folder = tables.write_tables(summary.write_summary(run).parent)
     figures = files.read_json(run / "summary.json")
     rows = pandas.read_csv(folder / "win_rates.csv").to_dict("records")
     assert [row["estimate"] for row in rows] == [row["estimate"] for row in figures["win_rates"]]
@@ -58,7 +58,7 @@ def test_tables_hold_the_figures_of_the_summary(run: Path) -> None:
 
 def test_win_rates_name_the_family_that_judge_and_teacher_share(run: Path) -> None:
     def families() -> dict[str, str]:
-        folder = tables.write(summary.write(run).parent)
+        folder = tables.write_tables(summary.write_summary(run).parent)
         rows = pandas.read_csv(folder / "win_rates.csv", keep_default_na=False).to_dict("records")
         assert "family" in (folder / "by_length.csv").read_text(encoding="utf-8").splitlines()[0]
         return {row["judge"]: row["family"] for row in rows}
@@ -70,7 +70,7 @@ def test_win_rates_name_the_family_that_judge_and_teacher_share(run: Path) -> No
 
 def test_levels_are_a_judges_only_where_it_was_asked_for_them(run: Path) -> None:
     (run / "recipe.yaml").write_text("name: kin\nmethod: {teachers: [qwen]}\n", encoding="utf-8")
-    figures = files.read_json(summary.write(run))
+    figures = files.read_json(summary.write_summary(run))
     figures["win_rates"][0]["judge"] = "levels"
     for asked, family in (([], ""), (["qwen"], "Qwen")):
         found = dict(tables.tables({**figures, "levels_asked": asked}))

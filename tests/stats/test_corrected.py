@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from empathic.stats.corrected import Labelled, as_people, by_difference, corrected
+from empathic.stats.corrected import Labelled, human_corrected_rate, ppi_rate, rogan_gladen_rate
 
 STUDIES = 1000
 HONEST = (0.93, 0.97)  # how often a 95% interval may cover the truth
@@ -30,7 +30,7 @@ def test_a_corrected_rate_and_its_interval_are_honest_whoever_ties(
     dice, found = numpy.random.default_rng(1), []
     for _ in range(STUDIES):
         labelled, rest = (_said(dice, truth, ties, judge_ties, skill, size) for size in n)
-        found.append(as_people(labelled, [judge for _, judge in rest]))
+        found.append(human_corrected_rate(labelled, [judge for _, judge in rest]))
     assert HONEST[0] <= numpy.mean([one.low <= truth <= one.high for one in found]) <= HONEST[1]
     assert numpy.mean([one.estimate for one in found]) == pytest.approx(truth, abs=0.015)
 
@@ -38,15 +38,15 @@ def test_a_corrected_rate_and_its_interval_are_honest_whoever_ties(
 def test_sensitivity_and_specificity_are_used_where_nobody_ties_and_only_there() -> None:
     labelled = [(1.0, 1.0)] * 8 + [(1.0, 0.0)] * 2 + [(0.0, 0.0)] * 9 + [(0.0, 1.0)]
     rest = [1.0] * 14 + [0.0] * 6
-    assert as_people(labelled, rest) == corrected(14, 20, Labelled(10, 8, 10, 9))
-    assert as_people(labelled, [*rest, 0.5]) == by_difference(labelled, [*rest, 0.5])
-    assert as_people([*labelled, (0.5, 1.0)], rest) == by_difference([*labelled, (0.5, 1.0)], rest)
+    assert human_corrected_rate(labelled, rest) == rogan_gladen_rate(14, 20, Labelled(10, 8, 10, 9))
+    assert human_corrected_rate(labelled, [*rest, 0.5]) == ppi_rate(labelled, [*rest, 0.5])
+    assert human_corrected_rate([*labelled, (0.5, 1.0)], rest) == ppi_rate([*labelled, (0.5, 1.0)], rest)
 
 
 def test_by_difference_the_judges_mean_error_is_added() -> None:
     labelled = [(1.0, 1.0)] * 4 + [(0.5, 0.0)] * 2 + [(0.0, 0.0)] * 4  # too low by 0.1
-    assert by_difference(labelled, [1.0, 0.5, 0.0, 0.5]).estimate == pytest.approx(0.6)
-    agreed = by_difference([(1.0, 1.0)] * 5 + [(0.5, 0.5)] * 5, [0.5] * 10)
+    assert ppi_rate(labelled, [1.0, 0.5, 0.0, 0.5]).estimate == pytest.approx(0.6)
+    agreed = ppi_rate([(1.0, 1.0)] * 5 + [(0.5, 0.5)] * 5, [0.5] * 10)
     assert agreed.estimate == 0.5 and agreed.high - agreed.low > 0.2, "ten dialogues are few"
 
 
@@ -62,4 +62,4 @@ def test_by_difference_the_judges_mean_error_is_added() -> None:
 )
 def test_what_can_not_be_corrected(labelled: list[tuple[float, float]], rest: list[float], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        as_people(labelled, rest)
+        human_corrected_rate(labelled, rest)

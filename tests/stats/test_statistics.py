@@ -15,10 +15,10 @@ from scipy.stats import binomtest, norm
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
 from empathic.judge.measures import pairwise
-from empathic.stats.corrected import Labelled, corrected
+from empathic.stats.corrected import Labelled, rogan_gladen_rate
 from empathic.stats.length import length_controlled
-from empathic.stats.paired import Difference, clustered, difference
-from empathic.stats.power import smallest_difference, smallest_rate
+from empathic.stats.paired import Difference, clustered_difference, paired_difference
+from empathic.stats.power import min_detectable_difference, min_detectable_win_rate
 from empathic.stats.win_rate import Z, win_rate
 
 STUDIES = 1000
@@ -63,7 +63,7 @@ def test_a_judge_that_goes_by_position_is_drawn_to_one_half_and_no_further(
         return answer
 
     said = [("kind", "dull") if kind else ("dull", "kind") for kind in better]
-    pairs = [pairwise.Pair(str(i), f"first {one}", f"second {other}") for i, (one, other) in enumerate(said)]
+    pairs = [pairwise.ReplyPair(str(i), f"first {one}", f"second {other}") for i, (one, other) in enumerate(said)]
     outcomes = pairwise.score(talking(say), pairs, Ledger(tmp_path / "ledger.sqlite"))
     found = win_rate("first", "second", "j", [outcome for outcome in outcomes if outcome is not None])
     assert found.n == n
@@ -95,7 +95,7 @@ def test_a_paired_differences_interval_is_honest_and_of_one_mind_with_its_p(sett
     dice, shares, values = numpy.random.default_rng(3), DIFFERENCES[setting], numpy.arange(-2, 3) / 2
     truth, covered = float(shares @ values), 0
     for _ in range(STUDIES):
-        found = difference(*_halves(dice.choice(values, p=shares, size=n)))
+        found = paired_difference(*_halves(dice.choice(values, p=shares, size=n)))
         covered += found.low <= truth <= found.high
         assert found.low < found.high and found.low <= found.estimate <= found.high
         assert found.low <= 0 <= found.high if found.p >= 0.05 else found.low >= 0 or found.high <= 0
@@ -110,7 +110,7 @@ def test_what_makes_a_dialogue_hard_for_both_falls_out_of_a_difference(ties: flo
         hard = dice.random(120) < 0.5
         first = numpy.where(hard, _outcomes(dice, 0.5, ties, (120,)), _outcomes(dice, 0.8, ties, (120,)))
         second = numpy.where(hard, _outcomes(dice, 0.4, ties, (120,)), _outcomes(dice, 0.7, ties, (120,)))
-        found = difference(dict(enumerate(first)), dict(enumerate(second)))
+        found = paired_difference(dict(enumerate(first)), dict(enumerate(second)))
         covered += found.low <= 0.1 <= found.high
         rejected += found.p < 0.05
     assert HONEST[0] <= covered / STUDIES <= HONEST[1]
@@ -123,16 +123,16 @@ def test_a_difference_over_faults_is_one_by_dialogue() -> None:
         skill = numpy.clip(dice.normal(0.7, 0.2, (32, 1)), 0, 1)  # some dialogues are hard for one way of asking alone
         first = (dice.random((32, faults)) < skill).astype(float)
         second = (dice.random((32, faults)) < 0.6).astype(float)
-        found = clustered(dict(enumerate(first)), dict(enumerate(second)))
+        found = clustered_difference(dict(enumerate(first)), dict(enumerate(second)))
         covered += found.low <= 0.0943 <= found.high  # clipping takes 0.0057 off
     assert HONEST[0] <= covered / STUDIES <= HONEST[1]
-    level = clustered({1: [1.0, 0.5], 2: [1.0, 0.5]}, {1: [1.0, 0.0], 2: [1.0, 0.0]})
+    level = clustered_difference({1: [1.0, 0.5], 2: [1.0, 0.5]}, {1: [1.0, 0.0], 2: [1.0, 0.0]})
     assert (level.estimate, level.low, level.high, level.p) == (0.25, -1, 1, 1)
 
 
 def test_few_dialogues_that_differ_are_not_certain() -> None:
     def lost(dialogues: int) -> Difference:
-        return difference(*_halves(numpy.array([-1.0] * dialogues + [0.0] * (32 - dialogues))))
+        return paired_difference(*_halves(numpy.array([-1.0] * dialogues + [0.0] * (32 - dialogues))))
 
     none, some, five, six = lost(0), lost(3), lost(5), lost(6)
     assert none.high == -none.low == pytest.approx(Z**2 / (32 + Z**2)) and none.p == 1
@@ -149,7 +149,7 @@ def test_the_interval_of_wins_and_losses_is_tangos(won: int, lost: int, n: int) 
         other = (math.sqrt(b * b - 4 * a * c) - b) / (2 * a)
         return (won - lost - n * supposed) / math.sqrt(n * (2 * other + supposed * (1 - supposed)))
 
-    found = difference(*_halves(numpy.array([1.0] * won + [-1.0] * lost + [0.0] * (n - won - lost))))
+    found = paired_difference(*_halves(numpy.array([1.0] * won + [-1.0] * lost + [0.0] * (n - won - lost))))
     assert [score(found.low), score(found.high)] == pytest.approx([Z, -Z], abs=1e-3)
 
 
@@ -157,20 +157,20 @@ def test_no_difference_is_found_five_times_in_a_hundred() -> None:
     dice, found = numpy.random.default_rng(4), 0
     for _ in range(STUDIES):
         first, second = (dict(enumerate(_outcomes(dice, 0.7, 0.2, (60,)))) for _ in range(2))
-        found += difference(first, second).p < 0.05
+        found += paired_difference(first, second).p < 0.05
     assert 0.03 < found / STUDIES < 0.07
 
 
 def test_p_is_that_of_mcnemars_exact_test_and_of_all_signs_at_once() -> None:
     first = {str(i): float(i < 12) for i in range(20)}
     second = {str(i): float(i < 3 or i == 19) for i in range(20)}
-    assert difference(first, second).p == pytest.approx(binomtest(9, 10).pvalue)
+    assert paired_difference(first, second).p == pytest.approx(binomtest(9, 10).pvalue)
     halves = numpy.array([1, 0.5, -0.5, 0.5, 1, 0.5, -1, 0.5, 1, 0])
     signs = numpy.array(list(itertools.product((-1, 1), repeat=9)))
     all_ = abs(signs @ abs(halves[:9])) >= halves.sum()
-    assert difference(*_halves(halves)).p == pytest.approx(all_.mean())
+    assert paired_difference(*_halves(halves)).p == pytest.approx(all_.mean())
     with pytest.raises(ValueError, match="over 1"):
-        difference({"a": 1.0}, {"a": 0.0})
+        paired_difference({"a": 1.0}, {"a": 0.0})
 
 
 @pytest.mark.parametrize(("skill", "love", "shift"), [(0.5, 0.0, 0.0), (0.4, 2.0, 0.5), (-0.3, 1.0, -0.5)])
@@ -250,7 +250,7 @@ def test_a_corrected_rates_interval_is_honest_and_wider(truth: float, sees: floa
     for _ in range(STUDIES):
         won = dice.binomial(250, truth * sees + (1 - truth) * (1 - rejects))
         labelled = Labelled(150, dice.binomial(150, sees), 150, dice.binomial(150, rejects))
-        found = corrected(won, 250, labelled)
+        found = rogan_gladen_rate(won, 250, labelled)
         covered += found.low <= truth <= found.high
         plain = win_rate("a", "b", "j", [1.0] * won + [0.0] * (250 - won))
         wider += found.high - found.low > plain.high - plain.low
@@ -260,29 +260,29 @@ def test_a_corrected_rates_interval_is_honest_and_wider(truth: float, sees: floa
 
 def test_a_judge_no_better_than_a_coin_can_not_be_corrected() -> None:
     with pytest.raises(ValueError, match="tells nothing"):
-        corrected(100, 200, Labelled(50, 25, 50, 25))
+        rogan_gladen_rate(100, 200, Labelled(50, 25, 50, 25))
     with pytest.raises(ValueError, match="labelled"):
-        corrected(100, 200, Labelled(0, 0, 50, 25))
+        rogan_gladen_rate(100, 200, Labelled(0, 0, 50, 25))
 
 
 @pytest.mark.parametrize("n", [64, 250])
 @pytest.mark.parametrize("ties", [0.0, 0.4])
 def test_the_smallest_rate_is_found_as_often_as_promised(ties: float, n: int) -> None:
     dice = numpy.random.default_rng(8)
-    studies = _outcomes(dice, smallest_rate(n, ties), ties, (STUDIES, n))
+    studies = _outcomes(dice, min_detectable_win_rate(n, ties), ties, (STUDIES, n))
     found = sum(win_rate("a", "b", "j", list(study)).low > 0.5 for study in studies) / STUDIES
     assert 0.74 < found < 0.86
 
 
 @pytest.mark.parametrize("n", [32, 100, 250])
 @pytest.mark.parametrize(("ties", "alike"), [(0.0, 0.0), (0.0, 0.5), (0.4, 0.5)])
-def test_the_smallest_difference_is_found_as_often_as_promised(ties: float, alike: float, n: int) -> None:
+def test_the_smallest_difference_is_found_as_often_as_promised(ties: float, correlation: float, n: int) -> None:
     dice, found = numpy.random.default_rng(8), 0
-    step = smallest_difference(n, ties, alike) / 2 / (1 - alike)
+    step = min_detectable_difference(n, ties, correlation) / 2 / (1 - correlation)
     for _ in range(STUDIES):
-        same, shared = dice.random(n) < alike, _outcomes(dice, 0.5, ties, (n,))
+        same, shared = dice.random(n) < correlation, _outcomes(dice, 0.5, ties, (n,))
         first, second = (numpy.where(same, shared, _outcomes(dice, 0.5 + s, ties, (n,))) for s in (step, -step))
-        found += difference(dict(enumerate(first)), dict(enumerate(second))).p < 0.05
+        found += paired_difference(dict(enumerate(first)), dict(enumerate(second))).p < 0.05
     assert 0.74 < found / STUDIES < 0.86
 
 
@@ -294,12 +294,14 @@ def test_what_power_names_fulfils_the_published_formulas() -> None:
         return ((Z * math.sqrt(square) + beta * math.sqrt(square - effect**2)) / effect) ** 2
 
     for n, power in ((40, 0.8), (250, 0.8), (250, 0.3), (1000, 0.95)):
-        assert asked_for(smallest_rate(n, power=power) - 0.5, 0.25, power) == pytest.approx(n)
-        assert asked_for(smallest_difference(n, alike=0.5, power=power) - 1 / n, 0.25, power) == pytest.approx(n)
-    assert smallest_difference(250, alike=0.0) > smallest_difference(250, alike=0.8)
-    assert smallest_rate(250) > smallest_rate(250, ties=0.4)
-    assert smallest_rate(1) == smallest_difference(1) == 1, "one dialogue shows nothing"
+        assert asked_for(min_detectable_win_rate(n, power=power) - 0.5, 0.25, power) == pytest.approx(n)
+        assert asked_for(
+            min_detectable_difference(n, correlation=0.5, power=power) - 1 / n, 0.25, power
+        ) == pytest.approx(n)
+    assert min_detectable_difference(250, correlation=0.0) > min_detectable_difference(250, correlation=0.8)
+    assert min_detectable_win_rate(250) > min_detectable_win_rate(250, ties=0.4)
+    assert min_detectable_win_rate(1) == min_detectable_difference(1) == 1, "one dialogue shows nothing"
     with pytest.raises(ValueError, match="no power"):
-        smallest_rate(0)
+        min_detectable_win_rate(0)
     with pytest.raises(ValueError, match="no power"):
-        smallest_difference(250, power=1.0)
+        min_detectable_difference(250, power=1.0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from empathic.stats.win_rate import agreed, interval, outcome, win_rate
+from empathic.stats.win_rate import interval, outcome, unanimous, win_rate
 
 
 @pytest.mark.parametrize(("wins", "n"), [(0, 1), (1, 1), (0, 64), (64, 64), (51, 64), (1, 250), (125, 250)])
@@ -36,9 +36,9 @@ def test_no_outcomes_give_no_rate() -> None:
 
 
 def test_agreed_is_a_win_only_where_all_say_so() -> None:
-    assert agreed([1, 1]) == 1
-    assert agreed([0, 0]) == 0
-    assert agreed([1, 0]) == agreed([1, 0.5]) == agreed([0.5, 0.5]) == 0.5
+    assert unanimous([1, 1]) == 1
+    assert unanimous([0, 0]) == 0
+    assert unanimous([1, 0]) == unanimous([1, 0.5]) == unanimous([0.5, 0.5]) == 0.5
 
 
 def test_equal_scores_tie() -> None:

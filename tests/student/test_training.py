@@ -10,7 +10,7 @@ import pytest
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.recipe import Recipe, load
+from empathic.recipe import Recipe, load_recipe
 from empathic.student import prompt, training
 
 
@@ -42,7 +42,7 @@ def _rows(kind: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def recipe(tiny: Path) -> Recipe:
-    return load(
+    return load_recipe(
         "demo",
         [
             f"student.model={tiny}",
@@ -99,7 +99,7 @@ def test_same_seed_same_losses_and_the_same_adapter(recipe: Recipe, tmp_path: Pa
 def test_a_student_without_a_chat_template_takes_one_from_the_recipe(tiny: Path, tmp_path: Path) -> None:
     import shutil
 
-    from empathic.student.load import load as load_student
+    from empathic.student.load import load_student
 
     bare = tmp_path / "bare"
     shutil.copytree(tiny, bare)
@@ -159,13 +159,13 @@ def test_no_memory_left_names_the_setting_to_change(tiny: Path, tmp_path: Path) 
     code = f"""
 import resource
 from pathlib import Path
-from empathic import recipe as recipes
+from empathic.recipe import load_recipe
 from empathic.student import training
 
 said = ["%s " % i + "so sad " * 900 for i in range(6)]
 rows = [{{"id": t[:1], "prompt": [{{"role": "user", "content": t}}],
           "completion": [{{"role": "assistant", "content": "I see."}}]}} for t in said]
-recipe = recipes.load("demo", ["student.model={tiny}", "sft.batch_size=6"])
+recipe = load_recipe("demo", ["student.model={tiny}", "sft.batch_size=6"])
 trainer = training.sft_trainer(rows, recipe, Path("sft"))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from empathic.teacher.clean import Unclean, clean
+from empathic.teacher.clean import UncleanReply, clean
 
 REPLY = "Three weeks of waiting, and still no letter. No wonder you check the box twice a day."
 
@@ -84,12 +84,12 @@ def test_a_reply_that_only_looks_unclean_is_kept(kept: str) -> None:
     ],
 )
 def test_what_is_no_reply_is_refused(answer: str, why: str) -> None:
-    with pytest.raises(Unclean, match=why):
+    with pytest.raises(UncleanReply, match=why):
         clean(answer)
 
 
 def test_a_missing_dimension_and_an_old_reply_are_refused() -> None:
-    with pytest.raises(Unclean, match="dimension"):
+    with pytest.raises(UncleanReply, match="dimension"):
         clean(REPLY, picks=True)
-    with pytest.raises(Unclean, match="improve"):
+    with pytest.raises(UncleanReply, match="improve"):
         clean(f'"{REPLY.upper()}"', before=REPLY)

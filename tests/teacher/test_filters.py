@@ -5,39 +5,45 @@ from pathlib import Path
 
 from empathic import files
 from empathic.dialogues import Dialogue
-from empathic.recipe import Keep
-from empathic.teacher.filters import Sieve
+from empathic.recipe import Filters
+from empathic.teacher.filters import ReplyFilter
 
 DIALOGUE = Dialogue("d", "My boat sank in the harbour.", "A storm came.")
 
 
-def _passes(keep: Keep, *replies: str) -> list[bool]:
-    sieve = Sieve(keep)
-    return [sieve.passes(DIALOGUE, reply) for reply in replies]
+def _passes(keep: Filters, *replies: str) -> list[bool]:
+    filters = ReplyFilter(keep)
+    return [filters.passes(DIALOGUE, reply) for reply in replies]
 
 
 def test_without_filters_all_pass() -> None:
-    assert _passes(Keep(), "Yes.", "I'm so sorry to hear that.", "Yes.") == [True] * 3
+    assert _passes(Filters(), "Yes.", "I'm so sorry to hear that.", "Yes.") == [True] * 3
 
 
 def test_length_is_counted_in_words() -> None:
-    assert _passes(Keep(words=[2, 4]), "Oh!", "That boat, gone.", "That boat, all of it, gone.") == [False, True, False]
+    assert _passes(Filters(words=[2, 4]), "Oh!", "That boat, gone.", "That boat, all of it, gone.") == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_stock_phrases_are_found_with_either_apostrophe() -> None:
     said = ("I'm so sorry to hear that.", "I\u2019m so SORRY to hear about it.", "A whole boat, gone in a night.")
-    assert _passes(Keep(stock_phrases=False), *said) == [False, False, True]
+    assert _passes(Filters(stock_phrases=False), *said) == [False, False, True]
 
 
 def test_a_relevant_reply_has_a_content_word_of_its_dialogue() -> None:
     said = ("What a night, and the harbour so near.", "That storm!", "That was very much for you.")
-    assert _passes(Keep(relevant=True), *said) == [True, True, False]
+    assert _passes(Filters(relevant=True), *said) == [True, True, False]
 
 
 def test_near_duplicates_of_earlier_replies_are_dropped() -> None:
     one = "It hurts to see the thing you built go down in one single night."
     near = "It hurts to see the thing you built go down in one long night."
-    assert _passes(Keep(overlap=0.5), one, near, one, "Something else entirely, said in other words than those.") == [
+    assert _passes(
+        Filters(overlap=0.5), one, near, one, "Something else entirely, said in other words than those."
+    ) == [
         True,
         False,
         False,
@@ -46,10 +52,10 @@ def test_near_duplicates_of_earlier_replies_are_dropped() -> None:
 
 
 def test_what_each_filter_removed_is_counted_once() -> None:
-    sieve = Sieve(Keep(words=[2, 40], stock_phrases=False))
+    filters = ReplyFilter(Filters(words=[2, 40], stock_phrases=False))
     for reply in ("Oh.", "I'm here for you.", "I'm here for you always, friend.", "A boat is a boat."):
-        sieve.passes(DIALOGUE, reply)
-    assert sieve.removed == {"words": 1, "stock_phrases": 2}
+        filters.passes(DIALOGUE, reply)
+    assert filters.removed == {"words": 1, "stock_phrases": 2}
 
 
 def test_the_judge_keeps_the_best_of_several_and_the_sieve_counts(faulty, empathic, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.recipe import Recipe
 from empathic.teacher import live
-from empathic.teacher.journal import Part
+from empathic.teacher.journal import ReplyJournal
 from empathic.teacher.strategies import IMPROVING
 
 
@@ -149,11 +149,13 @@ def test_a_hundred_thousand_recorded_requests_are_gone_over_in_no_time(faulty, t
     dialogues = _dialogues(33_336)
     kept = Ledger(tmp_path / "l.sqlite")
     started = time.monotonic()
-    part = Part(tmp_path)
+    journal = ReplyJournal(tmp_path)
     client = Client(Endpoint((faulty().url,), "m", "m"), kept)
-    count = sum(1 for _ in part.keep(live.replies(part.known(dialogues), _recipe(strategy="in-sequence"), client)))
+    count = sum(
+        1 for _ in journal.keep(live.replies(journal.known(dialogues), _recipe(strategy="in-sequence"), client))
+    )
     assert time.monotonic() - started < 2
     assert count == 33_336
-    assert len(list(part.lines())) == 33_336
+    assert len(list(journal.lines())) == 33_336
     assert kept.bill()[0]["answers"] == 6
     kept.close()

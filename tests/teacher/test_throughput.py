@@ -92,4 +92,4 @@ def test_a_server_with_less_room_than_was_hoped_is_found_out(faulty, tmp_path: P
     print(f"{took:.1f} s, ideal {400 / 16 * 0.1:.1f} s, {counts['refused']} refused of {sum(counts['came'].values())}")
     assert counts["refused"] < 0.3 * sum(counts["came"].values())
     assert took < 3 * 400 / 16 * 0.1
-    assert client.pace.limit < 64
+    assert client.limiter.limit < 64

@@ -35,7 +35,7 @@ _FRAME = re.compile(
 
 
 @dataclass(frozen=True)
-class Asked:
+class JudgedReply:
     """A reply to be judged, with the dialogue it answers and what its speaker feels, where that is known."""
 
     utterance: str
@@ -100,11 +100,11 @@ def questions(path: str | None = None) -> Questions:
         raise UserError(f"{found}: {where + ': ' if where else ''}{fault['msg']}") from error
 
 
-def requests(asked: Asked, of: Questions) -> list[Request]:
+def requests(asked: JudgedReply, of: Questions) -> list[Request]:
     """The questions about one reply; examples name emotions where the reply's dialogue has one."""
     shown = [
         (
-            Asked(one.message, one.reply, one.emotion if asked.emotion.strip() else ""),
+            JudgedReply(one.message, one.reply, one.emotion if asked.emotion.strip() else ""),
             ["Yes" if answer else "No" for answer in one.answers],
         )
         for one in of.examples
@@ -113,7 +113,7 @@ def requests(asked: Asked, of: Questions) -> list[Request]:
 
 
 def conversations(
-    asked: Asked, questions: Sequence[str], examples: Sequence[tuple[Asked, Sequence[str]]]
+    asked: JudgedReply, questions: Sequence[str], examples: Sequence[tuple[JudgedReply, Sequence[str]]]
 ) -> list[Request]:
     """A request for one token a question about one reply; they share all but their end, which servers cache.
 
@@ -134,7 +134,7 @@ def conversations(
     ]
 
 
-def _shown(asked: Asked) -> str:
+def _shown(asked: JudgedReply) -> str:
     feels = f"The writer of the message feels {' '.join(asked.emotion.split())}. " if asked.emotion.strip() else ""
     return f"Message: {as_said(asked.utterance)}\n\nReply: {as_said(asked.reply.strip()) or '(nothing)'}\n\n{feels}"
 
@@ -180,7 +180,7 @@ def probability(odds: float) -> float:
 
 def score(
     endpoint: Endpoint,
-    replies: Sequence[Asked],
+    replies: Sequence[JudgedReply],
     ledger: Ledger,
     advance: Callable[[], None] = lambda: None,
     of: Questions | None = None,

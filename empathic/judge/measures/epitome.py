@@ -13,9 +13,9 @@ from typing import Any
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.judge.measures.behaviours import Asked
-from empathic.judge.measures.levels import BEHAVIOURS, LEVELS, Chances, Levelled
-from empathic.student import load
+from empathic.judge.measures.behaviours import JudgedReply
+from empathic.judge.measures.levels import BEHAVIOURS, LEVELS, LabelledReply, LevelProbabilities
+from empathic.student.load import load_student
 
 MODEL = "smollm2-135m"
 _POST, _REPLY = 160, 96  # tokens that are read of each, at most: of a longer post its end
@@ -24,7 +24,7 @@ _PASSES = 4  # that a batch is trained on in, so that a quarter of its activatio
 
 
 def train(
-    rows: Sequence[Levelled],
+    rows: Sequence[LabelledReply],
     out: Path,
     model: str = MODEL,
     epochs: int = 3,
@@ -58,7 +58,7 @@ def train(
     base, tokenizer = _base(model)
     config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="SEQ_CLS")
     learner = get_peft_model(base, config)
-    _quicken(learner)
+    _optimize(learner)
     data = [
         {"input_ids": _tokens(tokenizer, row.asked), "labels": [row.levels[name] for name in BEHAVIOURS]}
         for row in rows
@@ -128,14 +128,16 @@ class Scorer:
 
         base, self.tokenizer = _base((folder / "base.txt").read_text(encoding="utf-8"))
         self.model = PeftModel.from_pretrained(base, str(folder)).merge_and_unload().eval()
-        _quicken(self.model)
+        _optimize(self.model)
 
-    def chances(self, asked: Sequence[Asked], advance: Callable[[], None] = lambda: None) -> list[dict[str, Chances]]:
+    def probabilities(
+        self, asked: Sequence[JudgedReply], advance: Callable[[], None] = lambda: None
+    ) -> list[dict[str, LevelProbabilities]]:
         """The probabilities of the levels by behaviour, for every reply in order; `advance` is called once a reply."""
         import torch
 
         rows = [_tokens(self.tokenizer, one) for one in asked]
-        found: dict[int, dict[str, Chances]] = {}
+        found: dict[int, dict[str, LevelProbabilities]] = {}
         by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for start in range(0, len(rows), _AT_ONCE):
             some = by_length[start : start + _AT_ONCE]
@@ -150,21 +152,21 @@ class Scorer:
 
 def _base(model: str) -> tuple[Any, Any]:
     """A model with a row of logits for the levels of the behaviours, and its tokenizer."""
-    base, tokenizer = load.load(model, classes=len(BEHAVIOURS) * len(LEVELS))
+    base, tokenizer = load_student(model, classes=len(BEHAVIOURS) * len(LEVELS))
     base.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.padding_side = "right"
     return base, tokenizer
 
 
-def _quicken(model: Any) -> None:
+def _optimize(model: Any) -> None:
     from empathic.student.kernels import elementwise, lora, matmul_precision
 
-    matmul_precision.quicken()
-    lora.fuse(model)
-    elementwise.fuse(model)
+    matmul_precision.use_onednn()
+    lora.patch_lora(model)
+    elementwise.patch_norms(model)
 
 
-def _tokens(tokenizer: Any, asked: Asked) -> list[int]:
+def _tokens(tokenizer: Any, asked: JudgedReply) -> list[int]:
     post, reply = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (asked.utterance, asked.reply))
     between = tokenizer("\n\nReply: ", add_special_tokens=False)["input_ids"]
     read: list[int] = [*post[-_POST:], *between, *reply[:_REPLY]]

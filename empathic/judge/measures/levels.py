@@ -20,20 +20,20 @@ from empathic.endpoints.chat_api import Answer, Request
 from empathic.endpoints.client import ask
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
-from empathic.judge.measures.behaviours import Asked, conversations
+from empathic.judge.measures.behaviours import JudgedReply, conversations
 
 BEHAVIOURS = ("emotional_reactions", "interpretations", "explorations")
 LEVELS = (0, 1, 2)
-Chances = tuple[float, float, float]  # of the levels 0, 1 and 2
+LevelProbabilities = tuple[float, float, float]  # of the levels 0, 1 and 2
 
 
 @dataclass(frozen=True)
-class Levelled:
+class LabelledReply:
     """A reply to a post, and people's level of each behaviour."""
 
     id: str
     post: str
-    asked: Asked
+    asked: JudgedReply
     levels: dict[str, int]
 
 
@@ -43,9 +43,9 @@ def _prompts() -> Any:
     return yaml.safe_load(text)
 
 
-def requests(asked: Asked) -> list[Request]:
+def requests(asked: JudgedReply) -> list[Request]:
     """The three questions about one reply."""
-    shown = [(Asked(one["message"], one["reply"]), [*map(str, one["answers"])]) for one in _prompts()["examples"]]
+    shown = [(JudgedReply(one["message"], one["reply"]), [*map(str, one["answers"])]) for one in _prompts()["examples"]]
     return conversations(asked, [_question(name) for name in BEHAVIOURS], shown)
 
 
@@ -55,7 +55,7 @@ def _question(name: str) -> str:
     return f"{about['question']}\n{levels}\nAnswer 0, 1 or 2."
 
 
-def chances(answer: Answer) -> Chances | None:
+def probabilities(answer: Answer) -> LevelProbabilities | None:
     """The probabilities of the levels, by what they have of the first token; None where the answer names no level.
 
     A judge without log-probabilities is taken at its word.
@@ -70,20 +70,20 @@ def chances(answer: Answer) -> Chances | None:
     return (mass[0] / total, mass[1] / total, mass[2] / total) if total else None
 
 
-def expected(of: Chances) -> float:
+def expected_level(of: LevelProbabilities) -> float:
     """The mean level, 0 to 2."""
     return of[1] + 2 * of[2]
 
 
-def likeliest(of: Chances) -> int:
+def argmax_level(of: LevelProbabilities) -> int:
     """The level of the highest probability."""
     return max(LEVELS, key=lambda level: of[level])
 
 
 def score(
-    endpoint: Endpoint, replies: Sequence[Asked], ledger: Ledger, advance: Callable[[], None] = lambda: None
-) -> list[dict[str, Chances | None]]:
+    endpoint: Endpoint, replies: Sequence[JudgedReply], ledger: Ledger, advance: Callable[[], None] = lambda: None
+) -> list[dict[str, LevelProbabilities | None]]:
     """The probabilities of the levels by behaviour, for every reply in order; `advance` is called once a question."""
     asked = [request for reply in replies for request in requests(reply)]
-    found = iter([chances(answer) for answer in ask(endpoint, asked, ledger, "levels", advance)])
+    found = iter([probabilities(answer) for answer in ask(endpoint, asked, ledger, "levels", advance)])
     return [{name: next(found) for name in BEHAVIOURS} for _ in replies]

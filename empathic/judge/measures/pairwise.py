@@ -24,7 +24,7 @@ _A_B = re.compile(r"\b[AB]\b|^\W*[ab]\W*$")  # in the midst of words a small "a"
 
 
 @dataclass(frozen=True)
-class Pair:
+class ReplyPair:
     """Two replies to one message."""
 
     utterance: str
@@ -46,7 +46,7 @@ def request(utterance: str, a: str, b: str) -> Request:
 
 
 def score(
-    endpoint: Endpoint, pairs: Sequence[Pair], ledger: Ledger, advance: Callable[[], None] = lambda: None
+    endpoint: Endpoint, pairs: Sequence[ReplyPair], ledger: Ledger, advance: Callable[[], None] = lambda: None
 ) -> list[float | None]:
     """1 where the judge prefers `one` in both orders, 0 where it prefers `other` in both, else 0.5.
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from empathic.endpoints.ledger import Ledger
-from empathic.student import load
 from empathic.student.likelihood import Likelihood
+from empathic.student.load import load_student
 
 OTHERS = 3  # dialogues that a reply is held against beside its own
 
 
 @dataclass(frozen=True)
-class Asked:
+class SpecificityItem:
     """Replies to one dialogue, and the utterances of the other dialogues that they are held against."""
 
     utterance: str
@@ -29,11 +29,11 @@ class Asked:
 class Specificity:
     """The untuned student as a scorer; loaded when the first score is not in the ledger."""
 
-    def __init__(self, model: str, template: str | None, told: str, ledger: Ledger) -> None:
-        self.name, self.template, self.told, self.ledger = model, template, told, ledger
+    def __init__(self, model: str, template: str | None, system_prompt: str, ledger: Ledger) -> None:
+        self.name, self.template, self.system_prompt, self.ledger = model, template, system_prompt, ledger
         self._scorer: Likelihood | None = None
 
-    def score(self, asked: Sequence[Asked], advance: Callable[[], None] = lambda: None) -> list[list[float]]:
+    def score(self, asked: Sequence[SpecificityItem], advance: Callable[[], None] = lambda: None) -> list[list[float]]:
         """The specificity of every reply in nats, dialogue by dialogue; `advance` is called once a reply."""
         scores = []
         for one in asked:
@@ -50,18 +50,18 @@ class Specificity:
                 advance()
         return scores
 
-    def _key(self, one: Asked, reply: str) -> dict[str, Any]:
+    def _key(self, one: SpecificityItem, reply: str) -> dict[str, Any]:
         return {
             "measure": "specificity",
             "model": [self.name, self.template],
-            "told": self.told,
+            "told": self.system_prompt,
             "utterances": [one.utterance, *one.others],
             "reply": reply,
         }
 
-    def _pmi(self, one: Asked, replies: list[str]) -> list[float]:
+    def _pmi(self, one: SpecificityItem, replies: list[str]) -> list[float]:
         if self._scorer is None:
-            self._scorer = Likelihood(*load.load(self.name, self.template), self.told)
+            self._scorer = Likelihood(*load_student(self.name, self.template), self.system_prompt)
         found = self._scorer.of_replies((one.utterance, *one.others), replies)
         pmi: list[float] = (found[0] - found[1:].mean(0)).tolist()
         return pmi

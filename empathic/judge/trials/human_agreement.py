@@ -13,16 +13,16 @@ from empathic.errors import UserError
 from empathic.judge import verdicts
 from empathic.judge.measures import levels
 from empathic.judge.measures.epitome import Scorer
-from empathic.judge.measures.levels import Levelled
-from empathic.judge.replies import Tested
-from empathic.judge.scoring import Set, opened, scored
+from empathic.judge.measures.levels import LabelledReply
+from empathic.judge.replies import EvalDialogue
+from empathic.judge.scoring import EvalSet, opened, scored
 from empathic.judge.trials.human_labels import Rated
 from empathic.recipe import Judge
 from empathic.stats.agreement import Agreement, agreement
-from empathic.stats.paired import Difference, difference
+from empathic.stats.paired import Difference, paired_difference
 from empathic.stats.win_rate import WinRate, rounded
 
-Advance = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Levels:
 
 
 def of_levels(
-    rows: Sequence[Levelled],
+    rows: Sequence[LabelledReply],
     judge: Judge,
     ledger: Path | None = None,
-    progress: Advance = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> dict[str, Levels]:
     """A judge's agreement with people by behaviour, over labelled replies.
 
@@ -67,22 +67,24 @@ def of_levels(
 
 
 def of_scorer(
-    rows: Sequence[Levelled], scorer: Scorer, progress: Advance = lambda done, total: None
+    rows: Sequence[LabelledReply], scorer: Scorer, progress: Progress = lambda done, total: None
 ) -> dict[str, Levels]:
     """A trained scorer's agreement with people by behaviour, over labelled replies."""
     done = itertools.count(1)
-    found = scorer.chances([row.asked for row in rows], lambda: progress(next(done), len(rows)))
+    found = scorer.probabilities([row.asked for row in rows], lambda: progress(next(done), len(rows)))
     return _beside_people(rows, found)
 
 
-def _beside_people(rows: Sequence[Levelled], found: Sequence[Mapping[str, levels.Chances | None]]) -> dict[str, Levels]:
+def _beside_people(
+    rows: Sequence[LabelledReply], found: Sequence[Mapping[str, levels.LevelProbabilities | None]]
+) -> dict[str, Levels]:
     by_behaviour = {}
     for name in levels.BEHAVIOURS:
-        named = [(row, chances) for row, of in zip(rows, found, strict=True) if (chances := of[name])]
+        named = [(row, probabilities) for row, of in zip(rows, found, strict=True) if (probabilities := of[name])]
         theirs = [row.levels[name] for row, _ in named]
-        its = [levels.likeliest(chances) for _, chances in named]
+        its = [levels.argmax_level(probabilities) for _, probabilities in named]
         agrees = agreement(theirs, its, [row.post for row, _ in named])
-        order = _order(theirs, [levels.expected(chances) for _, chances in named])
+        order = _order(theirs, [levels.expected_level(probabilities) for _, probabilities in named])
         by_behaviour[name] = Levels(agrees, order, len(rows) - len(named))
     return by_behaviour
 
@@ -110,7 +112,7 @@ def of_preferences(
     pairs: Sequence[Rated],
     judge: Judge,
     ledger: Path | None = None,
-    progress: Advance = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
     seed: int = 0,
 ) -> Preferences:
     """A judge's preferences beside people's; `judge.pairwise` must be set.
@@ -118,11 +120,11 @@ def of_preferences(
     Raises:
         UserError: an endpoint that can't be reached, or fewer than two pairs.
     """
-    tested = [Tested(pair.id, pair.utterance, pair.emotion) for pair in pairs]
+    tested = [EvalDialogue(pair.id, pair.utterance, pair.emotion) for pair in pairs]
     systems = {"good": {pair.id: pair.good for pair in pairs}, "bad": {pair.id: pair.bad for pair in pairs}}
-    (scores,) = scored([Set(tested, systems, [("good", "bad")])], judge, ledger, progress, seed)
+    (scores,) = scored([EvalSet(tested, systems, [("good", "bad")])], judge, ledger, progress, seed)
     found = scores.outcomes("good", "bad")
     ours, theirs = (
         {id: of[measure] for id, of in found.items() if measure in of} for measure in ("behaviours", "pairwise")
     )
-    return Preferences(verdicts.compare("good", "bad", scores)[1], difference(ours, theirs))
+    return Preferences(verdicts.compare("good", "bad", scores)[1], paired_difference(ours, theirs))

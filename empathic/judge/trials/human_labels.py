@@ -16,8 +16,8 @@ from pathlib import Path
 
 from empathic.dialogues import sources
 from empathic.errors import UserError
-from empathic.judge.measures.behaviours import Asked
-from empathic.judge.measures.levels import BEHAVIOURS, Levelled
+from empathic.judge.measures.behaviours import JudgedReply
+from empathic.judge.measures.levels import BEHAVIOURS, LabelledReply
 from empathic.recipe import Dialogues
 
 _HELD_OUT = 0.15  # of the posts
@@ -35,7 +35,7 @@ class Rated:
     emotion: str = ""
 
 
-def epitome(folder: Path) -> tuple[list[Levelled], list[Levelled]]:
+def epitome(folder: Path) -> tuple[list[LabelledReply], list[LabelledReply]]:
     """Train and held-out part of EPITOME, split by post, whatever the files' order.
 
     Sixty of its replies stand there twice; the ten with another level the second time are left out.
@@ -47,18 +47,18 @@ def epitome(folder: Path) -> tuple[list[Levelled], list[Levelled]]:
         UserError: a file that is missing, not UTF-8, of other columns, or with a level that is none.
     """
     given: dict[str, dict[str, set[int]]] = {}
-    texts: dict[str, tuple[str, Asked]] = {}
+    texts: dict[str, tuple[str, JudgedReply]] = {}
     for behaviour in BEHAVIOURS:
         for row in _rows(folder / f"{behaviour.replace('_', '-')}-reddit.csv"):
             id = f"{row['sp_id']} {row['rp_id']}"
-            texts[id] = row["sp_id"], Asked(row["seeker_post"], row["response_post"])
+            texts[id] = row["sp_id"], JudgedReply(row["seeker_post"], row["response_post"])
             given.setdefault(id, {}).setdefault(behaviour, set()).add(int(row["level"]))
     levels = {
         id: {behaviour: min(of) for behaviour, of in found.items()}
         for id, found in given.items()
         if found.keys() == set(BEHAVIOURS) and all(len(of) == 1 for of in found.values())
     }
-    rows = [Levelled(id, *texts[id], found) for id, found in levels.items()]
+    rows = [LabelledReply(id, *texts[id], found) for id, found in levels.items()]
     held = [row for row in rows if _drawn(row.post) < _HELD_OUT]
     return [row for row in rows if _drawn(row.post) >= _HELD_OUT], held
 
@@ -96,7 +96,7 @@ def rated(seed: int) -> list[Rated]:
         UserError: the rated 2,000 are not there.
     """
     pairs = []
-    for dialogue in sources.load(Dialogues(source="welivita"), seed):
+    for dialogue in sources.load_dialogues(Dialogues(source="welivita"), seed):
         dice = random.Random(f"{seed} {dialogue.id}")
         by_rating = {
             rating: sorted(reply.text for reply in dialogue.replies.values() if reply.rating == rating)

@@ -19,10 +19,10 @@ from empathic.dialogues import Dialogue, sources
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
 from empathic.judge.measures.epitome import Scorer
-from empathic.judge.replies import Replies, Tested
-from empathic.judge.scoring import Set, scored
+from empathic.judge.replies import EvalDialogue, Replies
+from empathic.judge.scoring import EvalSet, scored
 from empathic.recipe import Dialogues, Judge
-from empathic.stats.paired import Difference, clustered
+from empathic.stats.paired import Difference, clustered_difference
 from empathic.stats.win_rate import WinRate, outcome, rounded, win_rate
 
 WRITTEN = {
@@ -98,7 +98,7 @@ def rates(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
 
 def by_question(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
     """How often the judge's answers to one question alone prefer the good reply: fault -> question -> rate."""
-    (odds,) = scores.odds.values()
+    (odds,) = scores.log_odds.values()
     found: dict[str, dict[str, WinRate]] = {}
     for fault in FAULTS:
         outcomes: dict[str, list[float]] = {}
@@ -118,7 +118,7 @@ def over_pairwise(scores: verdicts.Scores) -> Difference | None:
                 for way, outcomes in by_way.items():
                     outcomes.setdefault(id, []).append(of[way])
     ours, theirs = by_way.values()
-    return clustered(ours, theirs) if len(ours) > 1 else None
+    return clustered_difference(ours, theirs) if len(ours) > 1 else None
 
 
 def trial(
@@ -151,11 +151,11 @@ def trial(
         if not 2 <= dialogues <= len(rows):
             raise UserError(f"--dialogues {dialogues}: want 2 to {len(rows)}")
         rows = [rows[i * len(rows) // dialogues] for i in range(dialogues)]
-    about = {d.id: d for d in sources.load(Dialogues(), seed)}
-    tested = [Tested.of(about[row["id"]]) for row in rows]
+    about = {d.id: d for d in sources.load_dialogues(Dialogues(), seed)}
+    tested = [EvalDialogue.of(about[row["id"]]) for row in rows]
     if not emotions:
         tested = [replace(dialogue, emotion="") for dialogue in tested]
-    asked = Set(tested, systems(rows, about, seed), [("good", fault) for fault in FAULTS])
+    asked = EvalSet(tested, systems(rows, about, seed), [("good", fault) for fault in FAULTS])
     return scored([asked], judge, ledger, progress, seed, levels)[0]
 
 

@@ -15,7 +15,7 @@ from empathic.run import Row, Run
 
 def work(run: Run) -> Row:
     """Build the SFT examples and preference pairs."""
-    return rows.write(_build(run.recipe, lambda: _taught(run)), run.path("corpus"))
+    return rows.write_corpus(_build(run.recipe, lambda: _taught(run)), run.path("corpus"))
 
 
 def _build(recipe: Recipe, train: Source) -> Iterator[rows.Made]:

@@ -20,9 +20,9 @@ def work(run: Run) -> Row:
     """
 
     def found() -> Iterator[Dialogue]:
-        return sources.stream(run.recipe.dialogues, run.recipe.seed)
+        return sources.stream_dialogues(run.recipe.dialogues, run.recipe.seed)
 
-    watch, counts = leakage.Guard(found()), Counter({"train": 0, "test": 0})
+    watch, counts = leakage.LeakageFilter(found()), Counter({"train": 0, "test": 0})
     origins: set[str] = set()
 
     def kept() -> Iterator[Row]:
@@ -40,8 +40,8 @@ def work(run: Run) -> Row:
 
 def forecast(of: Forecast) -> str:
     """How many dialogues there would be to train and to test on."""
-    found = sources.load(of.recipe.dialogues, of.recipe.seed)
-    watch = leakage.Guard(found)
+    found = sources.load_dialogues(of.recipe.dialogues, of.recipe.seed)
+    watch = leakage.LeakageFilter(found)
     kept = [d for d in found if watch.passes(d)]
     of.train = [d for d in kept if d.split == "train"]
     of.tests = [d for d in kept if d.split == "test"]

@@ -10,9 +10,9 @@ from empathic.errors import UserError
 from empathic.judge import controls, verdicts
 from empathic.judge.measures.epitome import Scorer
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import Tested, read_replies
+from empathic.judge.replies import EvalDialogue, read_replies
 from empathic.judge.results import results
-from empathic.judge.scoring import Set, questions, score
+from empathic.judge.scoring import EvalSet, questions, score
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
 from empathic.pipeline.stages import replies
 from empathic.pipeline.stages.replies import sampled
@@ -39,18 +39,18 @@ def work(run: Run) -> Row:
     systems |= controls.control_systems([d.id for d in sampled(run, recipe.sample.controls, own)], own, recipe.seed)
     pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
     pairs += [(student, origin) for origin in compared[3:] for student in ("dpo", "sft")]
-    asked = Set(
-        [Tested.of(d) for d in tests],
+    asked = EvalSet(
+        [EvalDialogue.of(d) for d in tests],
         systems,
         [*pairs, *controls.control_pairs()],
         unasked={"stock": dict.fromkeys(systems["dpo"], controls.STOCK)},
     )
     with run.ledger() as ledger:
-        told = prompt.instruction(recipe.student.prompt)
-        scorer = Specificity(recipe.student.model, recipe.student.template, told, ledger)
-        progress, say = run.display.step, run.display.note
+        system_prompt = prompt.instruction(recipe.student.prompt)
+        scorer = Specificity(recipe.student.model, recipe.student.template, system_prompt, ledger)
+        progress, log = run.display.step, run.display.note
         levels = Scorer(Path(recipe.levels)) if recipe.levels else None
-        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, say, levels)
+        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, log, levels)
     named = {f"{a}-{b}": (a, b) for a, b in pairs}
     named |= dict(zip((f"control-{name}" for name in controls.CONTROLS), controls.control_pairs(), strict=True))
     for name, pair in named.items():

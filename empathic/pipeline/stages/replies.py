@@ -20,7 +20,7 @@ OUTPUTS = tuple(f"replies/{system}.jsonl" for system in SYSTEMS)
 def work(run: Run) -> Row:
     """What is judged is what ships: replies come from the GGUF files, through the endpoint client."""
     settings = run.recipe.student
-    told = prompt.instruction(settings.prompt)
+    system_prompt = prompt.instruction(settings.prompt)
     sample = run.recipe.sample
     tests = {system: sampled(run, n) for system, n in (("base", sample.base), ("sft", sample.sft), ("dpo", sample.dpo))}
     advance = run.counter(sum(map(len, tests.values())))
@@ -29,7 +29,7 @@ def work(run: Run) -> Row:
         for system, dialogues in tests.items():
             requests = [
                 Request(
-                    prompt.messages(told, d.utterance),
+                    prompt.messages(system_prompt, d.utterance),
                     settings.max_tokens,
                     settings.temperature,
                     seed=run.recipe.seed,

@@ -10,9 +10,9 @@ from empathic.run import Row, Run
 
 def work(run: Run) -> Row:
     """Write the summary, its tables and the page."""
-    summary.write(run.folder)
-    tables.write(run.folder)
-    page.write(run.folder)
+    summary.write_summary(run.folder)
+    tables.write_tables(run.folder)
+    page.write_page(run.folder)
     return {}
 
 

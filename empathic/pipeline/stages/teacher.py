@@ -20,8 +20,8 @@ from empathic.judge.measures import behaviours
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
 from empathic.teacher import batch, live, recorded
-from empathic.teacher.filters import Sieve
-from empathic.teacher.journal import Part
+from empathic.teacher.filters import ReplyFilter
+from empathic.teacher.journal import ReplyJournal
 
 _KEYS = ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "keep")
 Choose = Callable[[Dialogue, list[str]], str]
@@ -44,61 +44,68 @@ def _ask(run: Run) -> Row:
 
     Raises:
         UserError: a teacher that can't be asked, a budget that is used up, or not one reply.
-        Later: batches are under way.
+        BatchPending: batches are under way.
     """
     live.strategies_of(run.recipe)
-    part = Part(run.folder)
-    aside: list[Row] = []
+    journal = ReplyJournal(run.folder)
+    skipped: list[Row] = []
     dimensions: Counter[str] = Counter()
-    sieve = Sieve(run.recipe.teacher.keep)
+    filters = ReplyFilter(run.recipe.teacher.keep)
     with run.ledger() as ledger:
         with _teacher(run) as endpoint:
-            for _ in part.keep(_rows(run, part, endpoint, ledger)):
+            for _ in journal.keep(_rows(run, journal, endpoint, ledger)):
                 pass
 
         def kept(choose: Choose) -> Iterator[Row]:
-            for dialogue, rows in zip(run.each_dialogue("train"), part.lines(), strict=True):
+            for dialogue, rows in zip(run.each_dialogue("train"), journal.lines(), strict=True):
                 for row in rows:
                     if "aside" in row:
-                        aside.append(row)
+                        skipped.append(row)
                         continue
                     if "samples" in row:
                         row["reply"] = choose(dialogue, row["samples"])
-                    if row is rows[-1] and not sieve.passes(dialogue, row["reply"]):
+                    if row is rows[-1] and not filters.passes(dialogue, row["reply"]):
                         continue
                     dimensions.update([row["dimension"]] if "dimension" in row else [])
                     yield row
 
         with _best(run, ledger) as choose:
             replies = files.write_jsonl(run.path("teacher.jsonl"), kept(choose))
-    files.write_jsonl(run.path("aside.jsonl"), aside)
-    part.close(bool(aside))
-    if aside:
-        run.display.note(f"{len(aside)} dialogues got no usable reply (aside.jsonl says why); the next run asks again")
+    files.write_jsonl(run.path("aside.jsonl"), skipped)
+    journal.close(bool(skipped))
+    if skipped:
+        run.display.note(
+            f"{len(skipped)} dialogues got no usable reply (aside.jsonl says why); the next run asks again"
+        )
     if not replies:
-        why = aside[0]["aside"] if aside else f"no train dialogue has a reply of {run.recipe.method.rejected[0]!r}"
+        why = skipped[0]["aside"] if skipped else f"no train dialogue has a reply of {run.recipe.method.rejected[0]!r}"
         raise UserError(f"teacher: not one reply; {why}")
-    facts = {"replies": replies, "aside": len(aside), "removed": dict(sieve.removed), "dimensions": dict(dimensions)}
+    facts = {
+        "replies": replies,
+        "aside": len(skipped),
+        "removed": dict(filters.removed),
+        "dimensions": dict(dimensions),
+    }
     return {key: value for key, value in facts.items() if value}
 
 
 @contextmanager
 def _teacher(run: Run) -> Iterator[Endpoint]:
     asked = run.recipe.teacher
-    with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, say=run.display.note) as endpoint:
+    with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, log=run.display.note) as endpoint:
         limits = asked.model_dump(include={"in_flight", "timeout", "requests_per_minute", "tokens_per_minute"})
         yield endpoint if endpoint.local else replace(endpoint, **limits)
 
 
-def _rows(run: Run, part: Part, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
+def _rows(run: Run, journal: ReplyJournal, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
     """Every dialogue's rows, as they come."""
     asked, total = run.recipe.teacher, run.manifest["stages"]["dialogues"]["facts"]["train"]
     prices = None if endpoint.local else pricing.prices(asked.model, asked.prices, asked.batch)
-    purse = pricing.Purse(prices, asked.budget, ledger.spent(endpoint.identity))
-    known, advance = part.known(run.each_dialogue("train")), run.counter(total)
+    budget = pricing.Budget(prices, asked.budget, ledger.spent(endpoint.identity))
+    known, advance = journal.known(run.each_dialogue("train")), run.counter(total)
     if asked.batch:
-        return batch.replies(known, run.recipe, batch_api.BatchClient(endpoint, ledger, purse), advance)
-    return live.replies(known, run.recipe, Client(endpoint, ledger, purse), advance)
+        return batch.replies(known, run.recipe, batch_api.BatchClient(endpoint, ledger, budget), advance)
+    return live.replies(known, run.recipe, Client(endpoint, ledger, budget), advance)
 
 
 @contextmanager
@@ -108,10 +115,10 @@ def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
         yield lambda dialogue, samples: samples[0]
         return
     judge = run.recipe.judge[0]
-    with open_endpoint(judge.endpoint, judge.model, judge.key_env, say=run.display.note) as endpoint:
+    with open_endpoint(judge.endpoint, judge.model, judge.key_env, log=run.display.note) as endpoint:
 
         def best(dialogue: Dialogue, samples: list[str]) -> str:
-            asked = [behaviours.Asked(dialogue.utterance, sample, dialogue.emotion) for sample in samples]
+            asked = [behaviours.JudgedReply(dialogue.utterance, sample, dialogue.emotion) for sample in samples]
             odds = behaviours.score(endpoint, asked, ledger, of=behaviours.questions(judge.questions))
             liked = [(bool(of), sum(of.values()) / max(1, len(of))) for of in odds]  # unanswered is no opinion: last
             return samples[liked.index(max(liked))]

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import silu
 
 
-def fuse(model: torch.nn.Module) -> None:
+def patch_norms(model: torch.nn.Module) -> None:
     """Give Llama-like RMS norms and SiLU gates of a model the functions below, each where it answers as before."""
     for module in model.modules():
         children = dict(module.named_children())

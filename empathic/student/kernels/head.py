@@ -22,7 +22,7 @@ _TILE = 2048  # words whose weights and scores fit a CPU's caches together
 _KNOWN = {"log_probs", "entropy", "mean_logits", "is_top1"}
 
 
-def fuse(model: Any) -> None:
+def patch_lm_head(model: Any) -> None:
     """Have a model that TRL gave its fused head score labels here, on CPUs and where the head is plain and frozen."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     stock = base.forward

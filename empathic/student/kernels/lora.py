@@ -13,7 +13,7 @@ import torch
 from peft.tuners.lora.layer import Linear
 
 
-def fuse(model: torch.nn.Module) -> None:
+def patch_lora(model: torch.nn.Module) -> None:
     """Have every plain LoRA layer of a model add its product in place; the others stay as they are."""
     for layer in model.modules():
         if type(layer) is Linear and type(layer.base_layer) is torch.nn.Linear:

@@ -13,17 +13,17 @@ _SHAPE = 512, 576, 1536  # rows, inner, columns: a small model's layer
 _EXACT = 1e-6  # relative error of a float32 product; bfloat16's is a thousand times that
 
 
-def quicken() -> None:
+def use_onednn() -> None:
     """Have oneDNN multiply float32 matrices on the CPU, unless it rounds them to less."""
     settings = torch.backends.mkldnn.matmul
     if not torch.backends.mkldnn.is_available() or settings.fp32_precision == "bf16":
         return
     before, settings.fp32_precision = settings.fp32_precision, "bf16"
-    if error() > _EXACT:
+    if relative_error() > _EXACT:
         settings.fp32_precision = before
 
 
-def error() -> float:
+def relative_error() -> float:
     """The relative error of a float32 product beside the same in float64."""
     dice = torch.Generator().manual_seed(0)
     rows, inner, columns = _SHAPE

@@ -8,10 +8,10 @@ from empathic.student.kernels import elementwise, head, lora, matmul_precision
 from empathic.student.kernels.shared_prefix import share_prefixes
 
 
-def quicken(model: Any) -> str | None:
+def optimize_model(model: Any) -> str | None:
     """Have a model that TRL gave its fused head run fast; why its prefixes can't be shared, where they can't."""
-    matmul_precision.quicken()
-    lora.fuse(model)
-    elementwise.fuse(model)
-    head.fuse(model)
+    matmul_precision.use_onednn()
+    lora.patch_lora(model)
+    elementwise.patch_norms(model)
+    head.patch_lm_head(model)
     return share_prefixes(model)

@@ -33,13 +33,13 @@ _TOLERANCE = 0.02  # nats by which the two paths may part on the probe, bfloat16
 
 
 @dataclass
-class Tree:
+class PrefixTree:
     """B right-padded rows of up to L tokens as N nodes, those of the trunk first.
 
     Attributes:
         ids: the nodes' tokens, [1, N]; the nodes of a branch stand together.
         positions: the nodes' positions in their rows, [1, N].
-        trunk: P, how many tokens all rows begin with.
+        prefix_len: P, how many tokens all rows begin with.
         branches: where each branch begins and ends among the nodes.
         paths: every row's nodes.
         nodes: the node that predicts each label, row by row, [K].
@@ -49,7 +49,7 @@ class Tree:
 
     ids: torch.Tensor
     positions: torch.Tensor
-    trunk: int
+    prefix_len: int
     branches: list[tuple[int, int]]
     paths: list[torch.Tensor]
     nodes: torch.Tensor
@@ -58,23 +58,23 @@ class Tree:
     _biases: dict[tuple[int, int | None], torch.Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor) -> Tree:
+    def of(cls, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor) -> PrefixTree:
         """Fold a batch; all three are [B, L], labels are -100 where no loss is taken."""
         device = input_ids.device
         lengths = attention_mask.sum(1).tolist()
         rows = [row[:length] for row, length in zip(input_ids.tolist(), lengths, strict=True)]
-        trunk = _common(min(rows), max(rows))
-        tokens, positions = list(rows[0][:trunk]), list(range(trunk))
+        prefix_len = _common(min(rows), max(rows))
+        tokens, positions = list(rows[0][:prefix_len]), list(range(prefix_len))
         paths: list[list[int]] = [[] for _ in rows]
         starts: list[int] = []
         before: list[int] = []
-        path = list(range(trunk))
+        path = list(range(prefix_len))
         for index in sorted(range(len(rows)), key=lambda i: rows[i]):
             row = rows[index]
             shared = _common(before, row)
-            if shared < trunk + _WORTH:
-                shared = trunk
-                if len(row) > trunk:
+            if shared < prefix_len + _WORTH:
+                shared = prefix_len
+                if len(row) > prefix_len:
                     starts.append(len(tokens))
             path = path[:shared] + list(range(len(tokens), len(tokens) + len(row) - shared))
             tokens += row[shared:]
@@ -85,7 +85,7 @@ class Tree:
         return cls(
             ids=torch.tensor([tokens], device=device),
             positions=torch.tensor([positions], device=device),
-            trunk=trunk,
+            prefix_len=prefix_len,
             branches=list(itertools.pairwise([*starts, len(tokens)])),
             paths=[torch.tensor(path, device=device) for path in paths],
             nodes=torch.tensor(nodes, dtype=torch.long, device=device),
@@ -94,7 +94,7 @@ class Tree:
         )
 
     @functools.cached_property
-    def descends(self) -> torch.Tensor:
+    def is_ancestor(self) -> torch.Tensor:
         """Whether a node (first axis) descends from another or is it, [N, N]."""
         size = self.ids.shape[1]
         found = torch.zeros(size, size, dtype=torch.bool, device=self.ids.device)
@@ -102,7 +102,7 @@ class Tree:
             found[path[:, None], path[None, :]] |= torch.ones(len(path), len(path), device=path.device).tril().bool()
         return found
 
-    def bias(self, branch: int | None, window: int | None, dtype: torch.dtype) -> torch.Tensor:
+    def attention_bias(self, branch: int | None, window: int | None, dtype: torch.dtype) -> torch.Tensor:
         """What is added to attention scores: 0 where a node may look, -inf elsewhere.
 
         Args:
@@ -112,12 +112,12 @@ class Tree:
         """
         key = (-1 if branch is None else branch, window)
         if key not in self._biases:
-            position, seen = self.positions[0], self.descends
+            position, seen = self.positions[0], self.is_ancestor
             if window is not None:
                 seen = seen & (position[:, None] - position[None, :] < window)
             if branch is not None:
                 start, end = self.branches[branch]
-                seen = torch.cat([seen[start:end, : self.trunk], seen[start:end, start:end]], 1)
+                seen = torch.cat([seen[start:end, : self.prefix_len], seen[start:end, start:end]], 1)
             self._biases[key] = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
         return self._biases[key]
 
@@ -135,7 +135,7 @@ def _attention(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    tree: Tree | None = None,
+    tree: PrefixTree | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """The attention of a tree's nodes; without a tree, PyTorch's as transformers calls it.
@@ -149,19 +149,25 @@ def _attention(
     grouped = query.shape[1] != key.shape[1]
     call = functools.partial(attend, dropout_p=kwargs.get("dropout", 0.0), scale=scaling, enable_gqa=grouped)
     if query.device.type != "cpu":  # one masked call costs a GPU less than many small ones
-        bias = tree.bias(None, sliding_window, query.dtype)
+        bias = tree.attention_bias(None, sliding_window, query.dtype)
         return call(query, key, value, attn_mask=bias).transpose(1, 2).contiguous(), None
-    trunk, seen = tree.trunk, []
-    if trunk:
-        slides = sliding_window is not None and sliding_window < trunk
-        bias = tree.bias(None, sliding_window, query.dtype)[:trunk, :trunk] if slides else None
+    prefix_len, seen = tree.prefix_len, []
+    if prefix_len:
+        slides = sliding_window is not None and sliding_window < prefix_len
+        bias = tree.attention_bias(None, sliding_window, query.dtype)[:prefix_len, :prefix_len] if slides else None
         seen.append(
-            call(query[:, :, :trunk], key[:, :, :trunk], value[:, :, :trunk], attn_mask=bias, is_causal=not slides)
+            call(
+                query[:, :, :prefix_len],
+                key[:, :, :prefix_len],
+                value[:, :, :prefix_len],
+                attn_mask=bias,
+                is_causal=not slides,
+            )
         )
     for branch, (start, end) in enumerate(tree.branches):
-        keys = torch.cat([key[:, :, :trunk], key[:, :, start:end]], 2)
-        values = torch.cat([value[:, :, :trunk], value[:, :, start:end]], 2)
-        bias = tree.bias(branch, sliding_window, query.dtype)
+        keys = torch.cat([key[:, :, :prefix_len], key[:, :, start:end]], 2)
+        values = torch.cat([value[:, :, :prefix_len], value[:, :, start:end]], 2)
+        bias = tree.attention_bias(branch, sliding_window, query.dtype)
         seen.append(call(query[:, :, start:end], keys, values, attn_mask=bias))
     return torch.cat(seen, 2).transpose(1, 2).contiguous(), None
 
@@ -194,7 +200,7 @@ def share_prefixes(model: Any) -> str | None:
         kwargs = {key: value for key, value in kwargs.items() if value is not None}  # PEFT passes many on as None
         if args or not kwargs.get("fused_lm_head") or not _BATCH <= set(kwargs) <= _BATCH | _BESIDE:
             return stock(*args, **kwargs)
-        tree = Tree.of(**{name: kwargs.pop(name) for name in _BATCH})
+        tree = PrefixTree.of(**{name: kwargs.pop(name) for name in _BATCH})
         out = stock(
             input_ids=tree.ids,
             position_ids=tree.positions,
@@ -230,13 +236,13 @@ def _probe(model: Any) -> torch.Tensor:
     """Log-probabilities of two pairs of made-up rows, which share a prefix and, by pairs, a prompt."""
     device = model.device
     top = min(model.config.get_text_config().vocab_size, 1000) - 1
-    trunk, prompts, replies = range(12), (range(12, 24), range(30, 42)), (range(50, 58), range(77, 79))
-    rows = [[1 + token % top for token in (*trunk, *asked, *said)] for said in replies for asked in prompts]
+    prefix, prompts, replies = range(12), (range(12, 24), range(30, 42)), (range(50, 58), range(77, 79))
+    rows = [[1 + token % top for token in (*prefix, *asked, *said)] for said in replies for asked in prompts]
     width = max(map(len, rows))
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
     labels = ids.masked_fill(mask == 0, -100)
-    labels[:, : len(trunk)] = -100
+    labels[:, : len(prefix)] = -100
     training = model.training
     model.eval()
     with torch.no_grad():

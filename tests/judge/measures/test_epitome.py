@@ -14,21 +14,21 @@ from safetensors.torch import load_file
 from empathic.errors import UserError
 from empathic.judge import verdicts
 from empathic.judge.measures import epitome, levels
-from empathic.judge.measures.behaviours import Asked
-from empathic.judge.measures.levels import Levelled
-from empathic.judge.replies import Tested
+from empathic.judge.measures.behaviours import JudgedReply
+from empathic.judge.measures.levels import LabelledReply
+from empathic.judge.replies import EvalDialogue
 
 THINGS = ("kettle", "tractor", "violin", "harbour", "lantern", "bicycle", "orchard", "letter")
 
 
-def _rows() -> list[Levelled]:
+def _rows() -> list[LabelledReply]:
     """Replies that a rule labels: a question explores, a feeling reacts, nothing interprets."""
     rows = []
     for i, thing in enumerate(THINGS * 6):
         asks, feels = i % 2, i // 2 % 2
         reply = ("What a sad loss." if feels else "Noted.") + (" What happened to it?" if asks else "")
         found = {"emotional_reactions": 2 * feels, "interpretations": 0, "explorations": 2 * asks}
-        rows.append(Levelled(f"{i}", f"p{i}", Asked(f"My {thing} is gone.", reply), found))
+        rows.append(LabelledReply(f"{i}", f"p{i}", JudgedReply(f"My {thing} is gone.", reply), found))
     return rows
 
 
@@ -68,7 +68,7 @@ def test_a_batch_in_passes_teaches_what_it_does_at_once(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [
-        replace(row, asked=Asked(f"{row.asked.utterance} {'Oh. ' * (i % 9)}", row.asked.reply))
+        replace(row, asked=JudgedReply(f"{row.asked.utterance} {'Oh. ' * (i % 9)}", row.asked.reply))
         for i, row in enumerate(_rows()[:40])
     ]
     weights = {}
@@ -84,18 +84,18 @@ def test_a_batch_in_passes_teaches_what_it_does_at_once(
 
 def test_a_scorer_learns_what_the_labels_say(scorer: Path) -> None:
     rows = _rows()
-    found = epitome.Scorer(scorer).chances([row.asked for row in rows])
+    found = epitome.Scorer(scorer).probabilities([row.asked for row in rows])
     for name in levels.BEHAVIOURS:
-        right = sum(levels.likeliest(of[name]) == row.levels[name] for row, of in zip(rows, found, strict=True))
+        right = sum(levels.argmax_level(of[name]) == row.levels[name] for row, of in zip(rows, found, strict=True))
         assert right >= 46, name
     assert all(sum(of[name]) == pytest.approx(1) for of in found for name in levels.BEHAVIOURS)
 
 
 def test_a_reply_scores_the_same_whatever_is_scored_beside_it(scorer: Path) -> None:
-    asked = [row.asked for row in _rows()[:20]] + [Asked("", ""), Asked("word " * 900, "🙂 " * 400)]
+    asked = [row.asked for row in _rows()[:20]] + [JudgedReply("", ""), JudgedReply("word " * 900, "🙂 " * 400)]
     one = epitome.Scorer(scorer)
-    together = one.chances(asked)
-    for alone, of in zip((one.chances([single])[0] for single in asked), together, strict=True):
+    together = one.probabilities(asked)
+    for alone, of in zip((one.probabilities([single])[0] for single in asked), together, strict=True):
         for name in levels.BEHAVIOURS:
             assert alone[name] == pytest.approx(of[name], abs=1e-4)
 
@@ -111,7 +111,7 @@ def test_a_scorer_is_tried_on_a_half_of_the_controls(empathic, scorer: Path, tin
 
 
 def test_levels_are_a_measure_of_a_run(scorer: Path) -> None:
-    tested = [Tested(f"d{i}", f"My {thing} is gone.") for i, thing in enumerate(THINGS)]
+    tested = [EvalDialogue(f"d{i}", f"My {thing} is gone.") for i, thing in enumerate(THINGS)]
     kind = {d.id: "What a sad loss. What happened to it?" for d in tested}
     scores = verdicts.Scores()
     verdicts.score_levels(tested, {"kind": kind, "curt": dict.fromkeys(kind, "Noted.")}, epitome.Scorer(scorer), scores)

@@ -11,12 +11,12 @@ from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.judge import verdicts
 from empathic.judge.measures import pairwise
-from empathic.judge.replies import Tested
+from empathic.judge.replies import EvalDialogue
 
-TESTED = [Tested(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys"))]
+TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys"))]
 
 
-PAIRS = [pairwise.Pair("I won!", "kind words", "meh"), pairwise.Pair("I lost.", "no", "kind too")]
+PAIRS = [pairwise.ReplyPair("I won!", "kind words", "meh"), pairwise.ReplyPair("I lost.", "no", "kind too")]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from empathic.endpoints.chat_api import Answer
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.judge.measures import levels
-from empathic.judge.measures.behaviours import Asked
+from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.trials import human_agreement, human_labels
 from empathic.recipe import Judge
 from empathic.stats.agreement import agreement, alpha
@@ -89,16 +89,16 @@ def test_krippendorffs_alpha_of_his_own_example() -> None:
 
 
 def test_levels_come_from_probabilities_or_from_the_word() -> None:
-    found = levels.chances(Answer("2", "length", {"2": -0.5, " 2": -2.0, "0": -1.5, "I": -0.1}))
-    assert found and levels.likeliest(found) == 2 and 1 < levels.expected(found) < 2
+    found = levels.probabilities(Answer("2", "length", {"2": -0.5, " 2": -2.0, "0": -1.5, "I": -0.1}))
+    assert found and levels.argmax_level(found) == 2 and 1 < levels.expected_level(found) < 2
     assert sum(found) == pytest.approx(1)
-    assert levels.chances(Answer("Level 1.", "stop", {})) == (0, 1, 0)
-    assert levels.chances(Answer("No idea", "stop", {})) is None
-    assert levels.chances(Answer("x", "length", {"x": 0.0})) is None
+    assert levels.probabilities(Answer("Level 1.", "stop", {})) == (0, 1, 0)
+    assert levels.probabilities(Answer("No idea", "stop", {})) is None
+    assert levels.probabilities(Answer("x", "length", {"x": 0.0})) is None
 
 
 def test_the_questions_on_levels_share_all_but_their_end_and_show_examples() -> None:
-    asked = levels.requests(Asked("I won!", "Well done."))
+    asked = levels.requests(JudgedReply("I won!", "Well done."))
     assert len({json.dumps(request.messages[:-1]) for request in asked}) == 1
     assert all(r.messages[-1]["content"].startswith("Message: I won!\n\nReply: Well done.\n\n") for r in asked)
     assert {t["content"] for t in asked[0].messages if t["role"] == "assistant"} == {"0", "1", "2"}
@@ -179,7 +179,7 @@ def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, t
 
 
 def test_levels_are_asked_of_a_served_model_once(tiny_gguf: Path, tmp_path: Path) -> None:
-    ledger, asked = Ledger(tmp_path / "l.sqlite"), [Asked("I won!", "Well done."), Asked("I lost.", "")]
+    ledger, asked = Ledger(tmp_path / "l.sqlite"), [JudgedReply("I won!", "Well done."), JudgedReply("I lost.", "")]
     with open_endpoint(f"local:{tiny_gguf}") as endpoint:
         first = levels.score(endpoint, asked, ledger)
     assert levels.score(endpoint, asked, ledger) == first  # the server is gone: the ledger answers

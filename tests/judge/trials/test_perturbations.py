@@ -14,7 +14,7 @@ from empathic.text import content, is_stock, phrases
 
 
 def test_the_written_controls_are_what_their_datasheet_says() -> None:
-    known = {d.id: d for d in sources.load(Dialogues(), 0)}
+    known = {d.id: d for d in sources.load_dialogues(Dialogues(), 0)}
     rows = perturbations.written()
     assert {known[row["id"]].split for row in rows} == {"train"}
     assert set(Counter(known[row["id"]].emotion for row in rows).values()) == {2}
@@ -37,7 +37,7 @@ def test_the_written_controls_are_what_their_datasheet_says() -> None:
 
 def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() -> None:
     rows = perturbations.written()[:4]
-    about = {d.id: d for d in sources.load(Dialogues(), 0)}
+    about = {d.id: d for d in sources.load_dialogues(Dialogues(), 0)}
     found = perturbations.systems(rows, about, 0)
     assert set(found) == {"good", *perturbations.FAULTS}
     for fault in perturbations.FAULTS:
@@ -70,7 +70,7 @@ def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Pat
 def test_a_question_alone_is_tried_by_its_own_answers() -> None:
     scores = Scores()
     good, bad = {"heard": 1.0, "plain": -1.0}, {"heard": 0.0, "plain": 0.0}
-    scores.odds["judge"] = {"good": {"1": good}, **{fault: {"1": bad} for fault in perturbations.FAULTS}}
+    scores.log_odds["judge"] = {"good": {"1": good}, **{fault: {"1": bad} for fault in perturbations.FAULTS}}
     found = perturbations.by_question(scores)
     assert {name: rate.estimate for name, rate in found["stock"].items()} == {"heard": 1.0, "plain": 0.0}
 

@@ -34,7 +34,7 @@ def _replaced(model: Any) -> int:
 def test_outputs_and_gradients_stay(family: str, replaced: int) -> None:
     stock = _model(family)
     fused = copy.deepcopy(stock)
-    elementwise.fuse(fused)
+    elementwise.patch_norms(fused)
     assert _replaced(fused) == replaced
     found = []
     for model in (stock, fused):
@@ -47,7 +47,7 @@ def test_outputs_and_gradients_stay(family: str, replaced: int) -> None:
 
 def test_a_norm_that_is_trained_keeps_its_gradient() -> None:
     model = _model("llama")
-    elementwise.fuse(model)
+    elementwise.patch_norms(model)
     model.norm.weight.requires_grad_(True)
     model(torch.arange(5)[None]).last_hidden_state.sum().backward()
     assert model.norm.weight.grad.abs().max() > 0
@@ -56,6 +56,6 @@ def test_a_norm_that_is_trained_keeps_its_gradient() -> None:
 def test_in_bfloat16_the_models_own_functions_run() -> None:
     stock = _model("llama").bfloat16()
     fused = copy.deepcopy(stock)
-    elementwise.fuse(fused)
+    elementwise.patch_norms(fused)
     ids = torch.arange(9)[None]
     assert torch.equal(stock(ids).last_hidden_state, fused(ids).last_hidden_state)

@@ -23,7 +23,7 @@ def _model(**config: object) -> torch.nn.Module:
 def test_the_fused_sum_has_pefts_outputs_and_gradients(config: dict[str, object]) -> None:
     stock = _model(**config)
     fused = copy.deepcopy(stock)
-    lora.fuse(fused)
+    lora.patch_lora(fused)
     found = []
     for model in (stock, fused):
         torch.manual_seed(1)
@@ -38,7 +38,7 @@ def test_the_fused_sum_has_pefts_outputs_and_gradients(config: dict[str, object]
 
 def test_an_adapter_that_is_off_or_merged_is_left_to_peft() -> None:
     model, x = _model(), torch.randn(3, 6, dtype=torch.float64)
-    lora.fuse(model)
+    lora.patch_lora(model)
     with model.disable_adapter():
         off = model(x)
     on = model(x)

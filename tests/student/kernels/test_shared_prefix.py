@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from empathic import files
-from empathic.recipe import Recipe, load
+from empathic.recipe import Recipe, load_recipe
 from empathic.student import training
-from empathic.student.kernels.shared_prefix import Tree
+from empathic.student.kernels.shared_prefix import PrefixTree
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 STARTS = ("I lost", "We won", "Nobody came to", "My mother says that", "It rained on", "I lost", "You", "The boat and")
@@ -74,7 +74,7 @@ def stock(monkeypatch: pytest.MonkeyPatch):
     """Switch to TRL as it comes."""
 
     def switch() -> None:
-        monkeypatch.setattr(training, "quicken", lambda model: "the test wants it so")
+        monkeypatch.setattr(training, "optimize_model", lambda model: "the test wants it so")
 
     return switch
 
@@ -82,7 +82,7 @@ def stock(monkeypatch: pytest.MonkeyPatch):
 def _recipe(model: Path | str, *changes: str) -> Recipe:
     settings = ["sft.epochs=1", "sft.batch_size=8", "sft.learning_rate=0.01"]
     settings += ["dpo.epochs=1", "dpo.batch_size=4", "dpo.learning_rate=0.01", "dpo.beta=0.1"]
-    return load("demo", [f"student.model={model}", *settings, *changes])
+    return load_recipe("demo", [f"student.model={model}", *settings, *changes])
 
 
 def _step(trainer: Any, dtype: torch.dtype) -> tuple[float, dict[str, float], dict[str, torch.Tensor]]:
@@ -101,7 +101,7 @@ def _step(trainer: Any, dtype: torch.dtype) -> tuple[float, dict[str, float], di
 
 
 def _agree(ours: Any, theirs: Any, dtype: torch.dtype, tolerance: float) -> None:
-    assert ours.unshared is None
+    assert ours.prefix_sharing_disabled_reason is None
     loss, figures, grads = _step(ours, dtype)
     loss_stock, figures_stock, grads_stock = _step(theirs, dtype)
     assert loss == pytest.approx(loss_stock, abs=tolerance)
@@ -194,7 +194,7 @@ def test_activations_computed_again_give_the_same_gradients(families, step: str,
             trainer: Any = training.dpo_trainer(_rows("dpo"), recipe, adapter, tmp_path / again / "dpo")
         else:
             trainer = training.sft_trainer(_rows("sft"), recipe, adapter)
-        assert trainer.unshared is None
+        assert trainer.prefix_sharing_disabled_reason is None
         found.append(_step(trainer, torch.float64))
     (loss, _, grads), (loss_again, _, grads_again) = found
     assert loss == loss_again
@@ -233,26 +233,26 @@ def test_a_model_that_cannot_share_runs_as_trl_runs_it_and_says_so(families, tmp
     assert "gemma2 caps its attention scores" in said[0]
 
 
-def _tree(rows: list[list[int]], labels_from: int = 1) -> Tree:
+def _tree(rows: list[list[int]], labels_from: int = 1) -> PrefixTree:
     width = max(map(len, rows))
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
     labels = ids.masked_fill(mask == 0, -100)
     labels[:, :labels_from] = -100
-    return Tree.of(ids, mask, labels)
+    return PrefixTree.of(ids, mask, labels)
 
 
 def test_a_tree_holds_what_rows_share_once() -> None:
     asked, others = list(range(100, 120)), list(range(200, 220))
     tree = _tree([[1, 2, *asked, 5], [1, 2, *others, 6, 7], [1, 2, *asked, 8, 9, 10]], labels_from=3)
-    assert tree.trunk == 2
+    assert tree.prefix_len == 2
     assert tree.ids.shape[1] == 2 + (20 + 1 + 3) + (20 + 2)
     assert len(tree.branches) == 2
     assert tree.labels[0].tolist() == [*asked[1:], 5, *others[1:], 6, 7, *asked[1:], 8, 9, 10]
     for path, row in zip(tree.paths, [[1, 2, *asked, 5], [1, 2, *others, 6, 7]], strict=False):
         assert tree.ids[0, path].tolist() == row
         assert tree.positions[0, path].tolist() == list(range(len(row)))
-    assert int(tree.descends.sum(1).max()) == 2 + 20 + 3
+    assert int(tree.is_ancestor.sum(1).max()) == 2 + 20 + 3
 
 
 @pytest.mark.parametrize(
