@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,43 @@ def test_a_matrix_says_what_to_mind_in_which_cell(capsys, tmp_path: Path) -> Non
     assert "the judge one and the teacher gpt-4o are both GPT models" in shown and "themselves (naive)" in shown
     tables.matrix([{**row, "one_family": kin} for row in rows], tmp_path)
     assert "themselves (" not in " ".join(capsys.readouterr().out.split()), "said once where it holds for all"
+
+
+def _reply_file(path: Path, replies: list[str]) -> Path:
+    said = [f"I lost my {thing} today." for thing in ("dog", "job", "keys", "hat")]
+    rows = [{"id": f"d{i}", "utterance": u, "reply": r} for i, (u, r) in enumerate(zip(said, replies, strict=True))]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
+    a = _reply_file(tmp_path / "mine.jsonl", ["Your dog!", "Your job!", "Your keys!", "Your hat!"])
+    b = _reply_file(tmp_path / "theirs.jsonl", ["Hm.", "Oh.", "Well.", ""])
+    settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--controls", 3)
+    done = empathic("compare", a, b, *settings, "--json")
+    assert done.returncode == 0, done.stderr
+    rates = json.loads(done.stdout)
+    assert [(r["a"], r["b"], r["judge"], r["n"]) for r in rates] == [
+        ("mine", "theirs", judge, 4) for judge in ("behaviours", "specificity", "agreed")
+    ]
+    same = empathic("compare", a, a, *settings, "--json")
+    assert all(r["estimate"] == 0.5 and r["ties"] == 4 for r in json.loads(same.stdout))
+    shown = empathic("compare", a, b, *settings)
+    assert "* behaviours failed the control: another" in shown.stdout, "three dialogues prove nothing"
+    assert re.search(r"words in a reply +2 +1\n", shown.stdout)
+
+
+def test_reply_files_that_cannot_be_compared_are_refused(refused, tmp_path: Path) -> None:
+    a = _reply_file(tmp_path / "a.jsonl", ["1", "2", "3", "4"])
+    (tmp_path / "other.jsonl").write_text(a.read_text(encoding="utf-8").replace('"d3"', '"d9"'), encoding="utf-8")
+    assert "same dialogues" in refused("compare", a, tmp_path / "other.jsonl")
+    (tmp_path / "twice.jsonl").write_text(a.read_text(encoding="utf-8").replace('"d3"', '"d0"'), encoding="utf-8")
+    assert "twice.jsonl:4" in refused("compare", a, tmp_path / "twice.jsonl")
+    (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
+    assert "empty.jsonl" in refused("compare", a, tmp_path / "empty.jsonl")
+    (tmp_path / "lacks.jsonl").write_text('{"id": "d0", "text": "x"}\n', encoding="utf-8")
+    assert "lacks.jsonl:1" in refused("compare", a, tmp_path / "lacks.jsonl")
+    assert "no such" in refused("compare", a, tmp_path / "gone.jsonl").lower()
+    ledger = ("--ledger", tmp_path / "l.sqlite")
+    assert "not an endpoint" in refused("compare", a, a, *ledger, "--judge", "qwen")
+    assert "did you mean" in refused("compare", a, a, *ledger, "--judge", "local:qwen2.5-coder")

@@ -6,6 +6,7 @@ import numpy
 import pytest
 
 from empathic.stats.corrected import Labelled, human_corrected_rate, ppi_rate, rogan_gladen_rate
+from empathic.stats.win_rate import win_rate
 
 STUDIES = 1000
 HONEST = (0.93, 0.97)  # how often a 95% interval may cover the truth
@@ -63,3 +64,25 @@ def test_by_difference_the_judges_mean_error_is_added() -> None:
 def test_what_can_not_be_corrected(labelled: list[tuple[float, float]], rest: list[float], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         human_corrected_rate(labelled, rest)
+
+
+@pytest.mark.parametrize(("truth", "sees", "rejects"), [(0.7, 0.9, 0.8), (0.5, 0.75, 0.75), (0.9, 0.95, 0.7)])
+def test_a_corrected_rates_interval_is_honest_and_wider(truth: float, sees: float, rejects: float) -> None:
+    dice = numpy.random.default_rng(7)
+    covered, wider = 0, 0
+    for _ in range(STUDIES):
+        won = dice.binomial(250, truth * sees + (1 - truth) * (1 - rejects))
+        labelled = Labelled(150, dice.binomial(150, sees), 150, dice.binomial(150, rejects))
+        found = rogan_gladen_rate(won, 250, labelled)
+        covered += found.low <= truth <= found.high
+        plain = win_rate("a", "b", "j", [1.0] * won + [0.0] * (250 - won))
+        wider += found.high - found.low > plain.high - plain.low
+    assert HONEST[0] <= covered / STUDIES <= HONEST[1]
+    assert wider > 0.95 * STUDIES
+
+
+def test_a_judge_no_better_than_a_coin_can_not_be_corrected() -> None:
+    with pytest.raises(ValueError, match="tells nothing"):
+        rogan_gladen_rate(100, 200, Labelled(50, 25, 50, 25))
+    with pytest.raises(ValueError, match="labelled"):
+        rogan_gladen_rate(100, 200, Labelled(0, 0, 50, 25))

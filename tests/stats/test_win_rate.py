@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy
 import pytest
 from scipy.stats import binomtest
+from studies import HONEST, STUDIES, outcomes
 
 from empathic.stats.win_rate import interval, outcome, unanimous, win_rate
 
@@ -45,3 +47,17 @@ def test_equal_scores_tie() -> None:
     assert outcome(1.0, 1.0 + 1e-12) == 0.5
     assert outcome(2.0, 1.0) == 1
     assert outcome(1.0, 2.0) == 0
+
+
+@pytest.mark.parametrize(("rate", "ties", "n"), [(0.6, 0.0, 250), (0.6, 0.4, 250), (0.85, 0.2, 64), (0.5, 0.8, 100)])
+def test_a_win_rates_interval_is_honest_with_and_without_ties(rate: float, ties: float, n: int) -> None:
+    studies = outcomes(numpy.random.default_rng(1), rate, ties, (STUDIES, n))
+    found = [win_rate("a", "b", "j", list(study)) for study in studies]
+    assert HONEST[0] <= sum(one.low <= rate <= one.high for one in found) / STUDIES <= HONEST[1]
+
+
+def test_all_ties_and_all_wins_are_not_certain() -> None:
+    ties, wins = win_rate("a", "b", "j", [0.5] * 50), win_rate("a", "b", "j", [1.0] * 50)
+    assert 0 < ties.high - ties.low < 0.06
+    assert ties.estimate == 0.5
+    assert wins.low < 0.95

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import pytest
 
 from empathic import files
+from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.judge import verdicts
 from empathic.judge.measures import pairwise
 from empathic.judge.replies import EvalDialogue
+from empathic.stats.win_rate import win_rate
 
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys"))]
 
@@ -63,3 +67,31 @@ def test_compare_asks_side_by_side_where_told_to(empathic, tiny_gguf: Path, tmp_
     done = empathic("compare", tmp_path / "one.jsonl", tmp_path / "two.jsonl", *settings, "--pairwise")
     assert done.returncode == 0, done.stderr
     assert [row["judge"] for row in json.loads(done.stdout)] == ["behaviours", "specificity", "agreed", "pairwise"]
+
+
+@pytest.mark.parametrize("bias", [1.0, 0.6])
+def test_a_judge_that_goes_by_position_is_drawn_to_one_half_and_no_further(
+    talking: Callable[..., Endpoint], bias: float, tmp_path: Path
+) -> None:
+    """It says A to so many questions, and tells the kind reply, 70% of them the first system's, in the others."""
+    dice, n = numpy.random.default_rng(2), 150
+    better, blind = dice.random(n) < 0.7, dice.random((n, 2)) < bias
+    firsts = []
+
+    def say(messages: list[dict[str, str]]) -> str:
+        shown = re.search(r"Message: (\d+)\n\nReply A: (\w+) (\w+)\n", messages[-1]["content"])
+        assert shown
+        number, system, said = shown.groups()
+        answer = "A" if blind[int(number), int(system == "second")] or said == "kind" else "B"
+        if system == "first":
+            firsts.append(answer == "A")
+        return answer
+
+    said = [("kind", "dull") if kind else ("dull", "kind") for kind in better]
+    pairs = [pairwise.ReplyPair(str(i), f"first {one}", f"second {other}") for i, (one, other) in enumerate(said)]
+    outcomes = pairwise.score(talking(say), pairs, Ledger(tmp_path / "ledger.sqlite"))
+    found = win_rate("first", "second", "j", [outcome for outcome in outcomes if outcome is not None])
+    assert found.n == n
+    assert found.low <= 0.5 + (1 - bias) * 0.2 <= found.high
+    assert found.estimate == 0.5 or bias < 1
+    assert numpy.mean(firsts) > found.high, "one order alone believes the position"
