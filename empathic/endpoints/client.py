@@ -149,9 +149,10 @@ class Client:
         return outcome
 
     async def again(self, requests: Sequence[Request]) -> None:
-        """Bring a local server into the state in which the first request without an answer would have met it.
+        """Warm a local server's KV cache again, so that a judging that was killed goes on with the same scores.
 
-        What scored requests share is computed with the first of them, and the ones before leave keys and values too.
+        The first scored request computes the prefix that all share; the last ones before the first without an answer
+        leave keys and values too.
         """
         scored = [request for request in requests if request.top_logprobs]
         missing = (i for i, request in enumerate(scored) if self.ledger.get(ledger_key(self.endpoint, request)) is None)

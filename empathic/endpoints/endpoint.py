@@ -10,9 +10,9 @@ class Endpoint:
     """Servers that are up and answer alike, and the name that their answers are kept under in the ledger.
 
     `in_flight` is how many requests they have at a time, at most, and `timeout` how many seconds an answer may take;
-    the caps of a minute are what the provider allows. `local` says that they are llama.cpp in this process,
-    whose answers depend in their last digits on what is asked before and beside: keys and values that it kept, or
-    computes for two requests at once, come out of batches of another size. So a local server has one at a time.
+    the caps of a minute are what the provider allows. `local` says that they are llama.cpp in this process. Its
+    log-probabilities vary slightly with the state of the KV cache and the batch size, so a local server gets one
+    request at a time.
     """
 
     urls: tuple[str, ...]

@@ -18,7 +18,7 @@ from typing import Any
 
 from empathic.stats.win_rate import Z, rounded
 
-_RIDGE = 0.02  # against the length's weight: larger, and a judge that goes by length alone keeps some of its win rate
+_RIDGE = 0.02  # L2 penalty on the length's weight; if larger, a purely length-driven judge isn't fully corrected
 _FAINT = 0.01  # against the level, which only matters where one side wins everything
 _SHARE, _LEAST = 0.1, 5  # of the dialogues, and how many, that either side's reply has to be the longer one in
 

@@ -52,8 +52,10 @@ def min_detectable_difference(n: int, ties: float = 0.0, correlation: float = 0.
 
 
 def _reach(n: int, square: float, power: float) -> float:
-    """How far from nothing a mean of so many outcomes has to be: d in d * sqrt(n) = z * sqrt(square) + y * sqrt(square
-    - d^2), with z the point of the test and y that of the power; endless where nothing is far enough.
+    """The smallest mean that is detectable with `n` outcomes; infinite if there is none.
+
+    It solves d * sqrt(n) = z * sqrt(square) + y * sqrt(square - d^2), with z the normal's point for the test and y that
+    for the power.
 
     Args:
         n: dialogues.

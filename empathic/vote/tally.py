@@ -1,4 +1,4 @@
-"""What people said, and how far judges are of their mind."""
+"""Human votes, and how well each judge agrees with them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Matrix products in float32 by the quicker of the two libraries that PyTorch carries.
 
-MKL gives processors of other makers than its own its AVX2 code; oneDNN has AVX-512 for all of them. PyTorch asks oneDNN
-only where bfloat16 would do, and oneDNN multiplies in bfloat16 only where the processor has matrix units for it. So it
-is asked, and kept where a product comes out as exact as before.
+On processors of other makers than Intel, MKL falls back to AVX2; oneDNN uses AVX-512. PyTorch calls oneDNN only where
+bfloat16 is allowed, and oneDNN rounds to bfloat16 only on processors with matrix units for it. So it is enabled, and
+disabled again if a probe shows reduced precision.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Shared-prefix training: tokens that examples of a batch have in common run once, forward and backward.
 
-A batch is folded into a tree: the instruction that opens every example is its trunk, and the prompt that a chosen and
+A batch is folded into a tree: the instruction that opens every example is its prefix, and the prompt that a chosen and
 a rejected reply share is the foot of a branch. The nodes run as one row without padding, so that everything but
-attention sees each of them once. In attention the trunk sees itself, and a branch sees the trunk and, by mask, a
-node's own ancestors; gradients flow back into the trunk. Hidden states go to the head only where a loss is taken.
+attention sees each of them once. In attention the prefix sees itself, and a branch sees the prefix and, by mask, a
+node's own ancestors; gradients flow back into the prefix. Hidden states go to the head only where a loss is taken.
 Losses, rewards and gradients are those of the padded batch, up to rounding, as `test_shared_prefix.py` checks.
 
 The layer goes beneath TRL's fused head (`model(..., labels=..., fused_lm_head=True)`), so that every loss of TRL's
@@ -26,7 +26,7 @@ from transformers.masking_utils import sdpa_mask
 from trl.trainer.utils import FusedCausalLMOutput
 
 NAME = "shared_prefix"
-_WORTH = 8  # tokens shared beyond the trunk that are worth the larger attention of a forked branch
+_WORTH = 8  # tokens shared beyond the prefix that are worth the larger attention of a forked branch
 _BATCH = {"input_ids", "attention_mask", "labels"}
 _BESIDE = {"fused_lm_head", "use_cache", "num_items_in_batch"}
 _TOLERANCE = 0.02  # nats by which the two paths may part on the probe, bfloat16's rounding included
@@ -34,7 +34,7 @@ _TOLERANCE = 0.02  # nats by which the two paths may part on the probe, bfloat16
 
 @dataclass
 class PrefixTree:
-    """B right-padded rows of up to L tokens as N nodes, those of the trunk first.
+    """B right-padded rows of up to L tokens as N nodes, those of the prefix first.
 
     Attributes:
         ids: the nodes' tokens, [1, N]; the nodes of a branch stand together.
@@ -95,7 +95,7 @@ class PrefixTree:
 
     @functools.cached_property
     def is_ancestor(self) -> torch.Tensor:
-        """Whether a node (first axis) descends from another or is it, [N, N]."""
+        """Whether the second node is an ancestor of the first, or is it, [N, N]."""
         size = self.ids.shape[1]
         found = torch.zeros(size, size, dtype=torch.bool, device=self.ids.device)
         for path in self.paths:
