@@ -72,6 +72,7 @@ def _trl(
     step: str, rows: list[Any], recipe: Any, start: Path, batch: int, folder: Path, shared: bool
 ) -> dict[str, float]:
     """TRL's trainer with shared prefixes, or as it comes."""
+    from empathic.recipe import Kernels
     from empathic.student import training
 
     reference = 0.0
@@ -87,10 +88,9 @@ def _trl(
 
         training.SharedDPOTrainer._precompute_ref_logps = timed
     else:
-        training.optimize_model = lambda model: "stock"
+        recipe = recipe.model_copy(update={"kernels": Kernels(**dict.fromkeys(Kernels.model_fields, False))})
         stock = training.DPOConfig
         training.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})
-        training.SharedDPOTrainer.prefix_sharing_disabled_reason = "stock"
     if step == "dpo":
         trainer: Any = training.dpo_trainer(rows, recipe, start, folder / "dpo")
     else:

@@ -120,6 +120,16 @@ class Dpo(Training):
     label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs taken for mislabelled, for robust")
 
 
+class Kernels(Section):
+    """What makes training cheap without changing it: true, false (as TRL and PEFT run it), or auto (where it can)."""
+
+    prefix_sharing: bool | Literal["auto"] = Field("auto", description="run once what examples of a batch share")
+    lm_head: bool | Literal["auto"] = Field("auto", description="score labels in one pass over the vocabulary")
+    lora: bool | Literal["auto"] = Field("auto", description="add LoRA's product in place")
+    norms: bool | Literal["auto"] = Field("auto", description="norms and gates in fewer passes over memory")
+    matmul: bool | Literal["auto"] = Field("auto", description="multiply by oneDNN where it is exact")
+
+
 class Judge(Section):
     """An endpoint that answers questions about replies."""
 
@@ -163,6 +173,7 @@ class Recipe(Section):
     student: Student = Student()
     sft: Sft = Sft()
     dpo: Dpo = Dpo()
+    kernels: Kernels = Kernels()
     judge: list[Judge] = Field([Judge()], min_length=1, description="one, or a panel that votes")
     levels: str | None = Field(
         None, description="an EPITOME scorer's folder, as `empathic judge train` writes it: a measure more"

@@ -20,12 +20,13 @@ class Likelihood:
     def __init__(self, model: Any, tokenizer: Any, system_prompt: str) -> None:
         from trl.trainer.utils import add_fused_lm_head
 
+        from empathic.recipe import Kernels
         from empathic.student.kernels.optimize import optimize_model
 
         self.tokenizer, self.system_prompt = tokenizer, system_prompt
         self.model = model.eval().requires_grad_(False)
         add_fused_lm_head(self.model)
-        optimize_model(self.model)
+        optimize_model(self.model, Kernels())
 
     def of_replies(self, utterances: Sequence[str], replies: Sequence[str]) -> Any:
         """log P(reply | utterance) in nats, [utterances, replies]."""

@@ -6,7 +6,6 @@ reference log-probabilities that outlive a kill, checkpoints that count only whe
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import time
@@ -18,29 +17,41 @@ import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PrinterCallback, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.recipe import Recipe, Training
-from empathic.student import checkpoints, prompt
+from empathic.recipe import Kernels, Recipe, Training
+from empathic.student import checkpoints, health, prompt
 from empathic.student.kernels import memory
 from empathic.student.kernels.optimize import optimize_model
 from empathic.student.load import load_student
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 Log = Callable[[str], None]
+# Not cuDNN's: its backward pass gave queries gradients that are not finite (bfloat16, PyTorch 2.11, H200: docs/log.md).
+_ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "apo_zero", "apo_down", "sppo_hard", "nca_pair", "sft")
 
 
 class SharedDPOTrainer(DPOTrainer):
-    """TRL's trainer with shared prefixes in the reference pass too, which is paid for once, killed or not."""
+    """TRL's trainer with shared prefixes in the reference pass too, which is paid for once, killed or not.
+
+    TRL's constructor computes the reference, so that the kernels have to be on before it ends.
+    """
+
+    def __init__(self, kernels: Kernels, **settings: Any) -> None:
+        self.kernels = kernels
+        super().__init__(**settings)
+        if not hasattr(self, "kernels_off"):
+            raise RuntimeError("this TRL computes no reference in its constructor; training can't go on safely")
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         rows = zip(*(dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
         _fits(self, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
-        self.prefix_sharing_disabled_reason = optimize_model(self.model)
+        self.kernels_off = optimize_model(self.model, self.kernels)
         kept = Path(self.args.output_dir) / "reference.json"
         if not kept.exists():
             found = self._references(dataset, batch_size)
@@ -90,7 +101,7 @@ def sft_trainer(rows: list[dict[str, Any]], recipe: Recipe, out: Path) -> SFTTra
         ),
     )
     _fits(trainer, [len(ids) for ids in trainer.train_dataset["input_ids"]])
-    trainer.prefix_sharing_disabled_reason = optimize_model(trainer.model)
+    trainer.kernels_off = optimize_model(trainer.model, recipe.kernels)
     return trainer
 
 
@@ -131,6 +142,7 @@ def dpo_trainer(rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: 
     data = [prompt.with_system_prompt({key: row[key] for key in keys}, system_prompt) for row in rows]
     settings = _settings(recipe.dpo, recipe.seed, out)
     return SharedDPOTrainer(
+        recipe.kernels,
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
         args=DPOConfig(
             **settings,
@@ -190,14 +202,24 @@ def _fits(trainer: Any, lengths: list[int]) -> None:
 
 
 def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
-    """What both trainers are told; a batch is divided into passes and among the processes of `launch`."""
+    """What both trainers are told; a batch is divided into passes and among the processes of `launch`.
+
+    Raises:
+        UserError: a batch that can't be divided evenly.
+    """
     gpu = torch.cuda.is_available()
-    parts = step.passes * int(os.environ.get("WORLD_SIZE", "1"))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    parts = step.passes * processes
+    if step.batch_size % parts:
+        raise UserError(
+            f"{out.name}.batch_size: {step.batch_size} can't be divided into {step.passes} passes in each of "
+            f"{processes} processes; want a multiple of {parts}"
+        )
     return {
         "output_dir": str(checkpoints.folder(out)),
         "num_train_epochs": step.epochs,
         "learning_rate": step.learning_rate,
-        "per_device_train_batch_size": math.ceil(step.batch_size / parts),
+        "per_device_train_batch_size": step.batch_size // parts,
         "gradient_accumulation_steps": step.passes,
         "activation_checkpointing": step.recompute,
         "bf16": gpu,
@@ -205,6 +227,7 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
         "seed": seed,
         "data_seed": seed,
         "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # else a loss that is not finite is logged as 0
         "save_strategy": "steps",
         "save_steps": step.save_steps,
         "save_total_limit": 2,
@@ -215,18 +238,19 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
 
 def train(trainer: Any, out: Path, progress: Progress, log: Log) -> dict[str, Any]:
     """Train from the last whole checkpoint on, write the adapter, and tidy up."""
-    if trainer.prefix_sharing_disabled_reason:
-        why = trainer.prefix_sharing_disabled_reason
-        log(f"{out.name}: shared prefixes are off, since {why}; training runs as TRL runs it")
+    for name, why in trainer.kernels_off.items():
+        log(f"{out.name}: the kernel {name} is off, since {why}; that part runs as TRL runs it")
     memory.keep_freed()
     trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(health.StopOnDivergence(out.name))
     trainer.add_callback(checkpoints.Watch(progress))
     done = checkpoints.whole(out)
     if trainer.is_world_process_zero():
         checkpoints.drop_torn(out)
     started = time.monotonic()
     try:
-        trainer.train(resume_from_checkpoint=str(done[-1]) if done else None)
+        with sdpa_kernel(_ATTENTION):
+            trainer.train(resume_from_checkpoint=str(done[-1]) if done else None)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise

@@ -11,24 +11,34 @@ from typing import Any
 import torch
 from torch.nn.functional import silu
 
+_TOLERANCE = 1e-4  # relative to the largest number
 
-def patch_norms(model: torch.nn.Module) -> None:
-    """Give Llama-like RMS norms and SiLU gates of a model the functions below, each where it answers as before."""
+
+def patch_norms(model: torch.nn.Module) -> str | None:
+    """Give Llama-like RMS norms and SiLU gates of a model the functions below, each where it answers as before.
+
+    Returns:
+        None; or why not one of the model's modules took them.
+    """
+    replaced = 0
     for module in model.modules():
         children = dict(module.named_children())
         if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
-            _replace(module, _norm, module.weight)
+            replaced += _replace(module, _norm, module.weight)
         elif set(children) == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
-            _replace(module, _gated, next(module.parameters()))
+            replaced += _replace(module, _gated, next(module.parameters()))
+    return None if replaced else "it has no norms or gates as Llama has them"
 
 
-def _replace(module: Any, forward: Any, weight: torch.Tensor) -> None:
+def _replace(module: Any, forward: Any, weight: torch.Tensor) -> bool:
     """Take a function for a module's own where it gives the same for some numbers, `weight` being [..., in]."""
     sample = torch.linspace(-2, 2, weight.shape[-1], device=weight.device, dtype=weight.dtype)[None]
     with torch.no_grad():
         stock, ours = module(sample), forward(module, sample)
-    if (stock - ours).abs().max() <= 1e-4 * stock.abs().max():
+    same = bool((stock - ours).abs().max() <= _TOLERANCE * stock.abs().max())
+    if same:
         module.forward = types.MethodType(forward, module)
+    return same
 
 
 def _plain(x: torch.Tensor) -> bool:

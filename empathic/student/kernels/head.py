@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import functools
 import types
+from contextvars import ContextVar
 from typing import Any
-from unittest.mock import patch
 
 import torch
 import trl.trainer.utils
@@ -22,17 +22,57 @@ _TILE = 2048  # words whose weights and scores fit a CPU's caches together
 _KNOWN = {"log_probs", "entropy", "mean_logits", "is_top1"}
 
 
-def patch_lm_head(model: Any) -> None:
-    """Have a model that TRL gave its fused head score labels here, on CPUs and where the head is plain and frozen."""
+_TOLERANCE = 1e-3  # nats by which scores of float32 may part from TRL's
+_NAME = "_ChunkedLogProbFunction"  # what TRL's fused head calls, by its name in the module
+_PATCHED: ContextVar[bool] = ContextVar("patched", default=False)  # whether the model that runs was patched
+
+
+class _Dispatch:
+    """TRL's function for models that were not patched, ours for those that were; safe among threads."""
+
+    @staticmethod
+    def apply(*args: Any) -> tuple[torch.Tensor | None, ...]:
+        return _score(*args) if _PATCHED.get() else ChunkedLogProbFunction.apply(*args)
+
+
+def patch_lm_head(model: Any) -> str | None:
+    """Have a model that TRL gave its fused head score labels here, on CPUs and where the head is plain and frozen.
+
+    Returns:
+        None; or why it can't be done, and the model scores labels as TRL does.
+    """
+    if not hasattr(trl.trainer.utils, _NAME):
+        return f"this TRL has no {_NAME}"
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if (head := base.get_output_embeddings()) is None:
+        return f"{base.config.model_type} has no output embeddings"
+    if (apart := _difference(head.weight)) > _TOLERANCE:
+        return f"its scores part from TRL's by {apart:.2g} nats"
+    setattr(trl.trainer.utils, _NAME, _Dispatch)
     stock = base.forward
 
     @functools.wraps(type(base).forward)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with patch.object(trl.trainer.utils, "_ChunkedLogProbFunction", types.SimpleNamespace(apply=_score)):
+        before = _PATCHED.set(True)
+        try:
             return stock(*args, **kwargs)
+        finally:
+            _PATCHED.reset(before)
 
     base.forward = types.MethodType(forward, base)
+    return None
+
+
+def _difference(weight: torch.Tensor) -> float:
+    """The largest difference from TRL's scores of made-up states under the head's first words, `weight` [V, H]."""
+    weight = weight.detach()[: 2 * _TILE]
+    dice = torch.Generator().manual_seed(0)
+    hidden = torch.randn(4, weight.shape[1], generator=dice).to(weight)
+    targets = torch.arange(4, device=weight.device) * (weight.shape[0] // 4)
+    settings = (hidden, weight, None, targets, 1.0, 256, None, 1.0, ("log_probs",))
+    with torch.no_grad():
+        ours, theirs = _score(*settings)[0], ChunkedLogProbFunction.apply(*settings)[0]
+    return float((ours - theirs).abs().max())
 
 
 def _score(

@@ -13,14 +13,22 @@ _SHAPE = 512, 576, 1536  # rows, inner, columns: a small model's layer
 _EXACT = 1e-6  # relative error of a float32 product; bfloat16's is a thousand times that
 
 
-def use_onednn() -> None:
-    """Have oneDNN multiply float32 matrices on the CPU, unless it rounds them to less."""
+def use_onednn() -> str | None:
+    """Have oneDNN multiply float32 matrices on the CPU, unless it rounds them to less.
+
+    Returns:
+        None; or why MKL goes on multiplying them.
+    """
     settings = torch.backends.mkldnn.matmul
-    if not torch.backends.mkldnn.is_available() or settings.fp32_precision == "bf16":
-        return
+    if not torch.backends.mkldnn.is_available():
+        return "this PyTorch has no oneDNN"
+    if settings.fp32_precision == "bf16":
+        return None
     before, settings.fp32_precision = settings.fp32_precision, "bf16"
-    if relative_error() > _EXACT:
+    if (error := relative_error()) > _EXACT:
         settings.fp32_precision = before
+        return f"oneDNN rounds products here (relative error {error:.1g})"
+    return None
 
 
 def relative_error() -> float:

@@ -1,17 +1,43 @@
-"""All that makes a model's steps cheap without changing them."""
+"""All that makes a model's steps cheap without changing them, each part with a switch and a probe of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from empathic.errors import UserError
+from empathic.recipe import Kernels
 from empathic.student.kernels import elementwise, head, lora, matmul_precision
 from empathic.student.kernels.shared_prefix import share_prefixes
 
+_PATCHES: dict[str, Callable[[Any], str | None]] = {  # in the order in which they go on
+    "matmul": lambda model: matmul_precision.use_onednn(),
+    "lora": lora.patch_lora,
+    "norms": elementwise.patch_norms,
+    "lm_head": head.patch_lm_head,
+    "prefix_sharing": share_prefixes,
+}
 
-def optimize_model(model: Any) -> str | None:
-    """Have a model that TRL gave its fused head run fast; why its prefixes can't be shared, where they can't."""
-    matmul_precision.use_onednn()
-    lora.patch_lora(model)
-    elementwise.patch_norms(model)
-    head.patch_lm_head(model)
-    return share_prefixes(model)
+
+def optimize_model(model: Any, kernels: Kernels) -> dict[str, str]:
+    """Have a model that TRL gave its fused head run fast.
+
+    Args:
+        model: a `PreTrainedModel` or `PeftModel`, after `trl.trainer.utils.add_fused_lm_head`.
+        kernels: the recipe's switches: true, false, or auto, which falls back where a kernel can't be used.
+
+    Returns:
+        Why each kernel that was not switched off is off all the same, by its key.
+
+    Raises:
+        UserError: a kernel that is switched on and can't be used with this model.
+    """
+    off = {}
+    for name, patch in _PATCHES.items():
+        switch = getattr(kernels, name)
+        if switch is False or not (why := patch(model)):
+            continue
+        if switch is True:
+            raise UserError(f"kernels.{name}: it can't be used here, since {why}; set it to auto or false")
+        off[name] = why
+    return off

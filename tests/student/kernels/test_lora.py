@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from peft.tuners.lora.layer import Linear
 
 from empathic.student.kernels import lora
 
@@ -23,7 +24,10 @@ def _model(**config: object) -> torch.nn.Module:
 def test_the_fused_sum_has_pefts_outputs_and_gradients(config: dict[str, object]) -> None:
     stock = _model(**config)
     fused = copy.deepcopy(stock)
-    lora.patch_lora(fused)
+    assert lora.patch_lora(fused) is None
+    layers = [layer for layer in fused.modules() if type(layer) is Linear]
+    assert layers
+    assert all("forward" in vars(layer) for layer in layers)
     found = []
     for model in (stock, fused):
         torch.manual_seed(1)
@@ -45,3 +49,10 @@ def test_an_adapter_that_is_off_or_merged_is_left_to_peft() -> None:
     assert not torch.allclose(on, off)
     model.merge_adapter()
     assert torch.allclose(model(x), on)
+
+
+def test_a_sum_that_parts_from_pefts_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lora, "_forward", lambda self, x: self.base_layer(x))
+    model = _model()
+    assert "part from PEFT's" in (lora.patch_lora(model) or "")
+    assert not any("forward" in vars(layer) for layer in model.modules())

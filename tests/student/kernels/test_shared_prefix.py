@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from empathic import files
-from empathic.recipe import Recipe, load_recipe
+from empathic.recipe import Kernels, Recipe, load_recipe
 from empathic.student import training
 from empathic.student.kernels.shared_prefix import PrefixTree
 
@@ -69,14 +69,9 @@ def families(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return {name: _tiny(name, tokenizer, tmp_path_factory.mktemp(name)) for name in (*FAMILIES, "gemma2")}
 
 
-@pytest.fixture
-def stock(monkeypatch: pytest.MonkeyPatch):
-    """Switch to TRL as it comes."""
-
-    def switch() -> None:
-        monkeypatch.setattr(training, "optimize_model", lambda model: "the test wants it so")
-
-    return switch
+def _stock(recipe: Recipe) -> Recipe:
+    """The same recipe with every kernel switched off: TRL as it comes."""
+    return recipe.model_copy(update={"kernels": Kernels(**dict.fromkeys(Kernels.model_fields, False))})
 
 
 def _recipe(model: Path | str, *changes: str) -> Recipe:
@@ -101,7 +96,7 @@ def _step(trainer: Any, dtype: torch.dtype) -> tuple[float, dict[str, float], di
 
 
 def _agree(ours: Any, theirs: Any, dtype: torch.dtype, tolerance: float) -> None:
-    assert ours.prefix_sharing_disabled_reason is None
+    assert "prefix_sharing" not in ours.kernels_off
     loss, figures, grads = _step(ours, dtype)
     loss_stock, figures_stock, grads_stock = _step(theirs, dtype)
     assert loss == pytest.approx(loss_stock, abs=tolerance)
@@ -116,11 +111,10 @@ def _agree(ours: Any, theirs: Any, dtype: torch.dtype, tolerance: float) -> None
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, stock, tmp_path: Path) -> None:
+def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, tmp_path: Path) -> None:
     recipe = _recipe(families[family])
     ours = training.sft_trainer(_rows("sft"), recipe, tmp_path / "ours")
-    stock()
-    _agree(ours, training.sft_trainer(_rows("sft"), recipe, tmp_path / "theirs"), torch.float64, 2e-6)
+    _agree(ours, training.sft_trainer(_rows("sft"), _stock(recipe), tmp_path / "theirs"), torch.float64, 2e-6)
 
 
 @pytest.mark.parametrize(  # the losses stand above the model: one family tells for all but the first
@@ -130,32 +124,27 @@ def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, stoc
         *(("llama", loss) for loss in ("sigmoid_norm", "apo_zero", "robust")),
     ],
 )
-def test_dpo_has_the_loss_rewards_and_gradients_of_stock_trl(
-    families, family: str, loss: str, stock, tmp_path: Path
-) -> None:
+def test_dpo_has_the_loss_rewards_and_gradients_of_stock_trl(families, family: str, loss: str, tmp_path: Path) -> None:
     recipe = _recipe(families[family], f"dpo.loss={loss}")
     training.sft(_rows("sft"), recipe, tmp_path / "sft", lambda done, total: None)
     ours = training.dpo_trainer(_rows("dpo"), recipe, tmp_path / "sft", tmp_path / "ours")
-    stock()
-    theirs = training.dpo_trainer(_rows("dpo"), recipe, tmp_path / "sft", tmp_path / "theirs")
+    theirs = training.dpo_trainer(_rows("dpo"), _stock(recipe), tmp_path / "sft", tmp_path / "theirs")
     for column in ("ref_chosen_logps", "ref_rejected_logps"):
         assert ours.train_dataset[column][:] == pytest.approx(theirs.train_dataset[column][:], abs=1e-3)
     _agree(ours, theirs, torch.float64, 2e-5)
 
 
-def test_smollm2_in_float32_too(stock, tmp_path: Path) -> None:
+def test_smollm2_in_float32_too(tmp_path: Path) -> None:
     recipe = _recipe("smollm2-135m", "sft.batch_size=4", "student.prompt=full")
     ours = training.sft_trainer(_rows("sft", 4), recipe, tmp_path / "ours")
-    stock()
-    _agree(ours, training.sft_trainer(_rows("sft", 4), recipe, tmp_path / "theirs"), torch.float32, 2e-5)
+    _agree(ours, training.sft_trainer(_rows("sft", 4), _stock(recipe), tmp_path / "theirs"), torch.float32, 2e-5)
 
 
-def test_the_loss_curves_of_50_steps_lie_on_each_other(families, stock, tmp_path: Path) -> None:
+def test_the_loss_curves_of_50_steps_lie_on_each_other(families, tmp_path: Path) -> None:
     recipe = _recipe(families["llama"], "sft.batch_size=2", "sft.epochs=10", "sft.save_steps=1000")
     rows = _rows("sft", 10)
     ours = training.sft(rows, recipe, tmp_path / "ours", lambda done, total: None)
-    stock()
-    theirs = training.sft(rows, recipe, tmp_path / "theirs", lambda done, total: None)
+    theirs = training.sft(rows, _stock(recipe), tmp_path / "theirs", lambda done, total: None)
     curves = [[row["loss"] for row in result["history"]] for result in (ours, theirs)]
     assert len(curves[0]) == 50
     assert curves[0][-1] < curves[0][0] - 0.5
@@ -194,7 +183,7 @@ def test_activations_computed_again_give_the_same_gradients(families, step: str,
             trainer: Any = training.dpo_trainer(_rows("dpo"), recipe, adapter, tmp_path / again / "dpo")
         else:
             trainer = training.sft_trainer(_rows("sft"), recipe, adapter)
-        assert trainer.prefix_sharing_disabled_reason is None
+        assert "prefix_sharing" not in trainer.kernels_off
         found.append(_step(trainer, torch.float64))
     (loss, _, grads), (loss_again, _, grads_again) = found
     assert loss == loss_again
