@@ -19,7 +19,7 @@ class Reply:
 class Dialogue:
     """What a person says, and the replies that are already known to it, by origin (`human`, `chatgpt`, ...).
 
-    `split` is "train" or "test" once a split was made, or where the source brings its own, else "".
+    `split` is "train" or "test" once a split was made, "validation" where the source keeps some apart, before it "".
     """
 
     id: str

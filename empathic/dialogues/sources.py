@@ -15,6 +15,7 @@ from empathic.errors import UserError
 
 WELIVITA = "welivita_pu_2000.csv"
 EMPATHETIC = ("empathetic_dialogues.jsonl.gz", "train.csv", "valid.csv", "test.csv")
+EVERYDAY = {"everyday": "[0-9]*.jsonl", "everyday-dense": "dense.jsonl"}  # the package's own corpora, and their files
 _LLMS = ("chatgpt", "llama", "gemini", "mixtral")
 _WELIVITA_COLUMNS = {
     "id": "dialog_id",
@@ -24,7 +25,7 @@ _WELIVITA_COLUMNS = {
     **{f"reply.{llm}": f"response_{llm}_empathy" for llm in _LLMS},
     **{f"rating.{llm}": f"rating_{llm}_empathy" for llm in _LLMS},
 }
-_EVERYDAY_COLUMNS = {f"reply.{origin}": origin for origin in ("ordinary", "direct", "targeted")}
+_EVERYDAY = ("short", "direct", "vivid", "targeted", "ordinary", "mistaken")  # the origins of its replies
 
 
 class Settings(Protocol):
@@ -69,8 +70,8 @@ def stream_dialogues(settings: Settings, seed: int) -> Iterator[Dialogue]:
 def _read(settings: Settings) -> Iterator[Dialogue]:
     """The dialogues of a source, from its beginning."""
     paths = files_of(settings)
-    if settings.source == "everyday":
-        return table.dialogues(table.rows(paths[0]), _EVERYDAY_COLUMNS)
+    if settings.source in EVERYDAY:
+        return (d for path in paths for d in _everyday(path))
     if settings.source == "welivita":
         return table.dialogues(table.rows(paths[0]), {**_WELIVITA_COLUMNS, **settings.columns})
     if settings.source == "empathetic-dialogues":
@@ -84,8 +85,9 @@ def files_of(settings: Settings) -> list[Path]:
     Raises:
         UserError: a data set that people must fetch themselves isn't where it is looked for.
     """
-    if settings.source == "everyday":
-        return [Path(str(resources.files("empathic") / "data" / "everyday.jsonl"))]
+    if settings.source in EVERYDAY:
+        folder = Path(str(resources.files("empathic") / "data" / "everyday"))
+        return sorted(folder.glob(EVERYDAY[settings.source]))
     if settings.source == "welivita":
         return _looked_up(WELIVITA)[:1]
     if settings.source == "empathetic-dialogues":
@@ -111,6 +113,12 @@ def _looked_up(*names: str) -> list[Path]:
     return found
 
 
+def _everyday(path: Path) -> Iterator[Dialogue]:
+    """One of Everyday's files; a dialogue has those of the origins that were written for it."""
+    for place, row in table.rows(path):
+        yield from table.dialogues(iter([(place, row)]), {f"reply.{o}": o for o in _EVERYDAY if row.get(o)})
+
+
 def _empathetic(path: Path) -> Iterator[Dialogue]:
     """EmpatheticDialogues: whole dialogues in JSONL, or the original CSVs with a row an utterance.
 
@@ -119,7 +127,8 @@ def _empathetic(path: Path) -> Iterator[Dialogue]:
     if path.suffix == ".gz":
         for place, row in table.rows(path):
             said = [text for _, text in row["utterances"]]
-            yield from _whole(place, row["conv_id"], row["emotion"], row["situation"], said, row["split"])
+            side = "train" if row["split"] == "valid" else row["split"]
+            yield from _whole(place, row["conv_id"], row["emotion"], row["situation"], said, side)
         return
     turns: dict[str, list[tuple[int, str]]] = {}
     about: dict[str, tuple[str, table.Row]] = {}
@@ -131,7 +140,8 @@ def _empathetic(path: Path) -> Iterator[Dialogue]:
         turns.setdefault(row["conv_id"], []).append((int(row["utterance_idx"]), row["utterance"]))
     for conv, (place, row) in about.items():
         said = [text for _, text in sorted(turns[conv])]
-        yield from _whole(place, conv, row["context"], row["prompt"], said, path.stem)
+        side = "train" if path.stem == "valid" else path.stem
+        yield from _whole(place, conv, row["context"], row["prompt"], said, side)
 
 
 def _whole(place: str, conv: str, emotion: str, situation: str, said: list[str], side: str) -> Iterator[Dialogue]:

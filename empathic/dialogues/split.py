@@ -13,10 +13,11 @@ from empathic.dialogues.dialogue import Dialogue, Source
 from empathic.errors import UserError
 
 _Tested = Callable[[int, Dialogue], bool]  # of a dialogue and its number, whether it is tested on
+_HELD_OUT = "validation"  # a source's own: neither learnt from nor tested on, there to choose by
 
 
 def assign(source: Source, how: str, test_share: float, seed: int) -> Iterator[Dialogue]:
-    """Give every dialogue its split, "train" or "test", one by one in their order.
+    """Give every dialogue its split, one by one in their order: "train" or "test"; a source's "validation" stays.
 
     Args:
         source: dialogues, with the source's own split where it has one.
@@ -37,9 +38,9 @@ def assign(source: Source, how: str, test_share: float, seed: int) -> Iterator[D
         tested = _random(source, test_share, seed)
     else:
         tested = _listed(source, Path(how))
-    counts = Counter({"train": 0, "test": 0})
+    counts = Counter({"train": 0, "test": 0})  # and validation, where a source has it
     for number, d in enumerate(source()):
-        side = "test" if tested(number, d) else "train"
+        side = "test" if tested(number, d) else d.split if how == "given" and d.split == _HELD_OUT else "train"
         counts[side] += 1
         yield d if d.split == side else replace(d, split=side)
     for side, count in counts.items():

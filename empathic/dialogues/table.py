@@ -17,6 +17,7 @@ from empathic.dialogues.dialogue import Dialogue, Reply
 from empathic.errors import UserError
 
 LONGEST = 8000  # characters: about 2,000 tokens, which leaves a small model's context room for the rest
+SPLITS = {"": "", "train": "train", "test": "test"} | dict.fromkeys(("valid", "validation"), "validation")
 FIELDS = ("id", "emotion", "situation", "utterance", "split")
 _RATINGS = {"1": 1, "2": 2, "3": 3, "1.0": 1, "2.0": 2, "3.0": 3}
 Row = Mapping[str, Any]
@@ -152,9 +153,8 @@ def _dialogue(place: str, row: Row, columns: Mapping[str, str]) -> Dialogue:
     for field in ("utterance", "situation"):
         if len(values[field]) > LONGEST:
             raise UserError(f"{place}: the {field} has {len(values[field])} characters; at most {LONGEST} can be used")
-    split = {"": "", "train": "train", "valid": "train", "validation": "train", "test": "test"}.get(values["split"])
-    if split is None:
-        raise UserError(f"{place}: the split is {values['split']!r}; want train, valid or test")
+    if (split := SPLITS.get(values["split"].lower())) is None:
+        raise UserError(f"{place}: the split is {values['split']!r}; want train, validation or test")
     return Dialogue(
         id=values["id"] or files.digest([values["situation"], utterance])[:12],
         utterance=utterance,

@@ -28,7 +28,7 @@ def test_the_papers_figures_on_the_2000(welivita: Path, monkeypatch) -> None:
 
 
 def test_everyday_prefers_targeted_to_ordinary_and_direct_in_equal_parts() -> None:
-    dialogues = sources.load_dialogues(Dialogues(source="everyday"), 42)
+    dialogues = sources.load_dialogues(Dialogues(source="everyday-dense"), 42)
     method = Method(teachers=["targeted"], rejected=["ordinary", "direct"])
     corpus = collect(direct.build, dialogues, method, 42)
     assert corpus.counts["by_teacher"] == {"targeted": {"sft_dialogues": 192, "sft": 192, "preferences": 192}}
@@ -42,7 +42,7 @@ def test_everyday_prefers_targeted_to_ordinary_and_direct_in_equal_parts() -> No
 
 
 def test_situations_double_the_examples_and_leave_the_pairs_alone() -> None:
-    dialogues = sources.load_dialogues(Dialogues(source="everyday"), 42)
+    dialogues = sources.load_dialogues(Dialogues(source="everyday-dense"), 42)
     plain = collect(direct.build, dialogues, Method(rejected=["ordinary"]), 42)
     both = collect(direct.build, dialogues, Method(rejected=["ordinary"], situations=True), 42)
     assert both.preferences == plain.preferences

@@ -58,7 +58,7 @@ def test_data_that_is_not_there_names_the_place_and_the_variable(tmp_path: Path,
 
 
 def test_everyday_brings_its_own_split() -> None:
-    found = sources.load_dialogues(Dialogues(source="everyday"), 42)
+    found = sources.load_dialogues(Dialogues(source="everyday-dense"), 42)
     assert Counter(d.split for d in found) == {"train": 192, "test": 64}
     assert set(found[0].replies) == {"ordinary", "direct", "targeted"}
 

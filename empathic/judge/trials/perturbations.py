@@ -151,7 +151,7 @@ def trial(
         if not 2 <= dialogues <= len(rows):
             raise UserError(f"--dialogues {dialogues}: want 2 to {len(rows)}")
         rows = [rows[i * len(rows) // dialogues] for i in range(dialogues)]
-    about = {d.id: d for d in sources.load_dialogues(Dialogues(), seed)}
+    about = {d.id: d for d in sources.load_dialogues(Dialogues(source="everyday-dense"), seed)}
     tested = [EvalDialogue.of(about[row["id"]]) for row in rows]
     if not emotions:
         tested = [replace(dialogue, emotion="") for dialogue in tested]
