@@ -1,7 +1,9 @@
-"""Write the generated parts of the docs: docs/commands.md from the command line, docs/recipe.md from the recipe."""
+"""Write the generated parts of the docs: commands from the command line, keys from the recipe, the picture of imports."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +16,8 @@ from empathic.cli import main
 from empathic.recipe import Recipe
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import imports  # noqa: E402  beside this file
 
 
 def commands() -> str:
@@ -64,9 +68,15 @@ def _default(field: Any) -> str:
     return "needed" if field.is_required() else str(field.default)
 
 
+def architecture() -> str:
+    """The page as it is written by hand, with the picture of today's imports."""
+    page = (HERE / "architecture.md").read_text(encoding="utf-8")
+    return re.sub(r"(<!-- picture -->\n).*?(<!-- /picture -->)", rf"\1{imports.picture()}\n\2", page, flags=re.DOTALL)
+
+
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"commands.md": commands(), "recipe.md": recipe()}
+    return {"commands.md": commands(), "recipe.md": recipe(), "architecture.md": architecture()}
 
 
 if __name__ == "__main__":
