@@ -1,4 +1,4 @@
-"""Write the generated parts of the docs: commands from the command line, keys from the recipe, the picture of imports."""
+"""Write the generated parts of the docs: commands, keys of a recipe, the picture of imports."""
 
 from __future__ import annotations
 
