@@ -89,7 +89,7 @@ def rows_of(
 ) -> Iterator[dict[str, Any]]:
     """A row a system: win rates over `direct`, words, stock phrases, and tokens a reply."""
     for name, replies in systems.items():
-        rates = {} if name == "direct" else {r.judge: r.to_row() for r in verdicts.compare(name, "direct", scores)[1]}
+        rates = {} if name == "direct" else {r.measure: r.to_row() for r in verdicts.compare(name, "direct", scores)[1]}
         tokens, wasted = costs.get(name.rsplit(".", 1)[-1], (0, 0))
         yield {
             "system": name,

@@ -6,160 +6,20 @@ import difflib
 from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from empathic import recipe_keys, recipe_steps
 from empathic.errors import UserError
+from empathic.recipe_sections import Dialogues, Filters, Judge, Kernels, Method, Phone, Sample, Student, Teacher
+from empathic.recipe_steps import BASE, LORA_RANK, Dpo, Section, Sft, Step
 
+__all__ = ["BASE", "Dialogues", "Filters", "Judge", "Kernels", "Method", "Recipe", "Sample", "Student", "Teacher"]
 _MEASURES = ("behaviours", "specificity", "agreed", "levels", "pairwise")  # beside judges in the results
-_OPPOSED = 32  # dialogues on which students meet known replies, where a recipe doesn't say
-
-
-class Section(BaseModel):
-    """A part of a recipe: unknown keys are mistakes, values don't change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Dialogues(Section):
-    """Where the dialogues come from and how they are split."""
-
-    source: str = "everyday"
-    split: str = Field("own", description="own (the source's) | paper | random | a file of test ids")
-    test_share: float = Field(0.125, gt=0, lt=1, description="share of test dialogues in a random split")
-    columns: dict[str, str] = Field({}, description="field: column, where a file names them otherwise")
-
-
-class Method(Section):
-    """How replies become a corpus."""
-
-    name: Literal["direct", "human-improved", "llm-improved"] = "direct"
-    teachers: list[str] = Field(["targeted"], min_length=1, description="origins of the replies to learn from")
-    rejected: list[str] = Field(
-        ["human"], min_length=1, description="origins to prefer the teacher to, dialogue by dialogue in turn"
-    )
-    situations: bool = Field(
-        False, description="SFT also on the situation as the message, with the same reply: twice the examples"
-    )
-
-
-class Filters(Section):
-    """Which of a live teacher's replies are kept; by default all that could be cleaned."""
-
-    words: list[int] | None = Field(None, min_length=2, max_length=2, description="fewest and most words")
-    stock_phrases: bool = Field(True, description="false drops replies that hold a stock phrase")
-    relevant: bool = Field(False, description="true drops replies without a content word of their dialogue")
-    overlap: float | None = Field(
-        None, ge=0, le=1, description="drops replies that share more of their five-word phrases with an earlier one"
-    )
-
-
-class Teacher(Section):
-    """The large model that is asked live; without an endpoint its replies are recorded and come with the dialogues."""
-
-    endpoint: str | None = Field(None, description="local:NAME, local:FILE.gguf, or a server's base URL")
-    model: str | None = None
-    key_env: str | None = Field(None, description="the environment variable that holds the key")
-    temperature: float = Field(1.0, ge=0)
-    max_tokens: int = Field(256, ge=1)
-    prompts: dict[str, str] = Field({}, description="strategy: a file with other words for it")
-    best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the judge keeps the best")
-    keep: Filters = Filters()
-    in_flight: int = Field(32, ge=1, description="requests at a time, at most; fewer where the server slows down")
-    timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")
-    requests_per_minute: int | None = Field(None, ge=1)
-    tokens_per_minute: int | None = Field(None, ge=1)
-    batch: bool = Field(False, description="ask by OpenAI's Batch API, at half the price, within a day")
-    budget: float | None = Field(None, gt=0, description="US dollars that the ledger's answers of this model may cost")
-    prices: list[float] | None = Field(
-        None, min_length=2, max_length=2, description="US dollars for a million tokens: read, written"
-    )
-
-
-class Student(Section):
-    """The small model, what it is told, and how it answers."""
-
-    model: str = "smollm2-135m"
-    prompt: str = Field("brief", description="brief | full | a file")
-    template: str | None = Field(None, description="a Jinja chat template's file, for models without one")
-    max_tokens: int = Field(128, ge=1)
-    temperature: float = Field(0.0, ge=0)
-
-
-class Training(Section):
-    """What both steps of training share. Rates and ranks suit a 135M student; recipes say otherwise."""
-
-    epochs: int = Field(2, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    batch_size: int = Field(8, ge=1)
-    passes: int = Field(1, ge=1, description="forward passes that a batch is divided into, where memory is short")
-    recompute: bool = Field(
-        False, description="compute activations again in the backward pass: less memory, a quarter slower"
-    )
-    save_steps: int = Field(10, ge=1, description="steps between checkpoints, from which a killed run goes on")
-
-
-class Sft(Training):
-    """Supervised fine-tuning."""
-
-    lora_rank: int = Field(8, ge=1)
-
-
-class Dpo(Training):
-    """Direct preference optimisation on top of the SFT adapter."""
-
-    learning_rate: float = Field(5e-5, gt=0)
-    epochs: int = Field(1, ge=1)
-    beta: float = Field(0.1, gt=0)
-    loss: str | dict[str, float] = Field(
-        "sigmoid", description="a loss of TRL's (sigmoid, sigmoid_norm, apo_zero, robust, …), or losses with weights"
-    )
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs taken for mislabelled, for robust")
-
-
-class Kernels(Section):
-    """What makes training cheap without changing it: true, false (as TRL and PEFT run it), or auto (where it can)."""
-
-    prefix_sharing: bool | Literal["auto"] = Field("auto", description="run once what examples of a batch share")
-    lm_head: bool | Literal["auto"] = Field("auto", description="score labels in one pass over the vocabulary")
-    lora: bool | Literal["auto"] = Field("auto", description="add LoRA's product in place")
-    norms: bool | Literal["auto"] = Field("auto", description="norms and gates in fewer passes over memory")
-    matmul: bool | Literal["auto"] = Field("auto", description="multiply by oneDNN where it is exact")
-
-
-class Judge(Section):
-    """An endpoint that answers questions about replies."""
-
-    name: str = Field("qwen", description="its name in the results")
-    endpoint: str = "local:qwen2.5-coder-1.5b"
-    model: str | None = None
-    key_env: str | None = None
-    questions: str | None = Field(None, description="a file of other questions about one reply; null: ours")
-    pairwise: bool = Field(False, description="also ask which of two replies is better, in both orders")
-    levels: bool = Field(False, description="also ask for EPITOME's levels of three behaviours")
-
-
-class Phone(Section):
-    """The files that ship; the first quant is the one that is judged."""
-
-    quants: list[Literal["q8_0", "f16", "f32"]] = Field(["q8_0"], min_length=1)
-
-
-class Sample(Section):
-    """On how many test dialogues each system is judged; null is all of them."""
-
-    base: int | None = None
-    sft: int | None = 32
-    dpo: int | None = None
-    known: dict[str, int | None] | None = Field(
-        None,
-        description="known replies to judge the students against, by origin; "
-        "null: people's (human) and recorded teachers', 32 each, where test dialogues have them",
-    )
-    controls: int = 16
+_SAMPLED = 32  # dialogues for references, and for steps between the first and the last, where a recipe doesn't say
 
 
 class Recipe(Section):
@@ -171,11 +31,12 @@ class Recipe(Section):
     strategy: str = Field("lacking-dimension", description="how the improved methods ask the teacher")
     teacher: Teacher = Teacher()
     student: Student = Student()
-    sft: Sft = Sft()
-    dpo: Dpo = Dpo()
+    steps: list[Step] = Field(
+        recipe_steps.DEFAULT, description="trained one after another, each from the adapter of the one before"
+    )
     kernels: Kernels = Kernels()
     judge: list[Judge] = Field([Judge()], min_length=1, description="one, or a panel that votes")
-    levels: str | None = Field(
+    epitome_scorer: str | None = Field(
         None, description="an EPITOME scorer's folder, as `empathic judge train` writes it: a measure more"
     )
     phone: Phone = Phone()
@@ -192,19 +53,83 @@ class Recipe(Section):
             raise PydanticCustomError("names", f"names must differ, and from {', '.join(_MEASURES)}")
         return judges
 
-    @field_validator("levels")
+    @field_validator("epitome_scorer")
     @classmethod
-    def _from_one_side(cls, levels: str | None, others: ValidationInfo) -> str | None:
-        if levels and any(judge.levels for judge in others.data.get("judge", ())):
+    def _from_one_side(cls, scorer: str | None, others: ValidationInfo) -> str | None:
+        if scorer and any(judge.levels for judge in others.data.get("judge", ())):
             raise PydanticCustomError("levels", "a judge has levels: true, and so only one can say them; choose")
-        return levels
+        return scorer
 
-    def opponents(self, there: Collection[str]) -> dict[str, int | None]:
-        """Known replies to judge the students against, by origin, and on how many dialogues; `there` are test's."""
-        if self.sample.known is not None:
-            return self.sample.known
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_version(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and (line := recipe_keys.renamed(raw)):
+            raise PydanticCustomError("renamed", line)
+        return raw
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _completed(cls, steps: Any) -> Any:
+        return recipe_steps.completed(steps)
+
+    @field_validator("steps")
+    @classmethod
+    def _trainable(cls, steps: list[Sft | Dpo]) -> list[Sft | Dpo]:
+        recipe_steps.checked(steps)
+        return steps
+
+    @model_validator(mode="after")
+    def _of_known_systems(self) -> Recipe:
+        if unknown := [name for name in self.sample.systems if name not in self.systems]:
+            raise PydanticCustomError(
+                "renamed", f"sample.systems: no system is called {unknown[0]!r}; want {', '.join(self.systems)}"
+            )
+        return self
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What a run makes and judges: the untuned student, and the student after each step."""
+        return (BASE, *(step.name for step in self.steps))
+
+    @property
+    def final(self) -> str:
+        """The system that ships: the student after the last step."""
+        return self.steps[-1].name
+
+    @property
+    def lora_rank(self) -> int:
+        """The rank of the adapter that all steps train."""
+        return self.steps[0].lora_rank or LORA_RANK
+
+    def step(self, name: str) -> Sft | Dpo:
+        """A step by its name.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return {step.name: step for step in self.steps}[name]
+
+    def before(self, name: str) -> str:
+        """The system that a step starts from: the step before it, or the untuned student."""
+        return self.systems[self.systems.index(name) - 1]
+
+    def label(self, system: str) -> str:
+        """What readers call a system; one that a run doesn't make keeps its name."""
+        if system == BASE:
+            return "before"
+        return f"after {self.step(system).label}" if system in self.systems else system
+
+    def sampled(self, system: str) -> int | None:
+        """On how many test dialogues a system is judged; None is all of them."""
+        between = system not in (BASE, self.final)
+        return self.sample.systems.get(system, _SAMPLED if between else None)
+
+    def references(self, there: Collection[str]) -> dict[str, int | None]:
+        """Known replies to judge the last step against, by origin, and on how many dialogues; `there` are test's."""
+        if self.sample.references is not None:
+            return self.sample.references
         taught = () if self.teacher.endpoint else self.method.teachers
-        return {origin: _OPPOSED for origin in ("human", *taught) if origin in there}
+        return {origin: _SAMPLED for origin in ("human", *taught) if origin in there}
 
     def to_yaml(self) -> str:
         """The resolved recipe, defaults filled in."""
@@ -243,7 +168,7 @@ def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe
     try:
         recipe = Recipe.model_validate({"name": path.stem, **raw})
     except ValidationError as error:
-        raise UserError(f"{path}: {first_fault(error)}") from error
+        raise UserError(f"{path}: {recipe_keys.first_fault(error, Recipe)}") from error
     return _resolve(recipe, path.resolve().parent)
 
 
@@ -251,41 +176,11 @@ def _set(raw: dict[str, Any], override: str) -> None:
     """Apply one `key.key=value`; the value is read as YAML."""
     key, equals, value = override.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {override}: want key=value, such as sft.epochs=1")
+        raise UserError(f"--set {override}: want key=value, such as seed=1")
     try:
-        place(raw, key, yaml.safe_load(value), f"--set {override}")
+        recipe_keys.place(raw, key, yaml.safe_load(value), f"--set {override}", Recipe)
     except yaml.YAMLError as error:
         raise UserError(f"--set {override}: the value isn't YAML") from error
-
-
-def place(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
-    """Put a value at a dotted key of a recipe that is not yet checked; `where` names the mistake if there is one.
-
-    Raises:
-        UserError: a parent that has no keys of its own.
-    """
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        raw = raw.setdefault(parent, {})
-        if not isinstance(raw, dict):
-            raise UserError(f"{where}: {parent} has no keys of its own")
-    raw[leaf] = value
-
-
-def first_fault(error: ValidationError) -> str:
-    """The first fault of a recipe in one line, with the nearest known key where one is unknown."""
-    fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] != "extra_forbidden":
-        return f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]} (got {fault['input']!r})"
-    section: Any = Recipe
-    for part in fault["loc"][:-1]:
-        if isinstance(part, str):
-            section = section.model_fields[part].annotation
-            section = getattr(section, "__args__", (section,))[0]
-    known = list(section.model_fields)
-    close = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
-    return f"{where}: unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}")
 
 
 def _resolve(recipe: Recipe, folder: Path) -> Recipe:
@@ -302,7 +197,7 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             "teacher": recipe.teacher.model_copy(
                 update={"prompts": {key: beside(path) for key, path in recipe.teacher.prompts.items()}}
             ),
-            "levels": beside(recipe.levels),
+            "epitome_scorer": beside(recipe.epitome_scorer),
             "judge": [judge.model_copy(update={"questions": beside(judge.questions)}) for judge in recipe.judge],
             "student": recipe.student.model_copy(
                 update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}

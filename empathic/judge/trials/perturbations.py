@@ -93,7 +93,7 @@ def _alike(ids: list[str], about: Mapping[str, Dialogue]) -> list[str]:
 
 def rates(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
     """How often each measure prefers the good reply: fault -> measure -> rate."""
-    return {name: {rate.judge: rate for rate in verdicts.compare("good", name, scores)[1]} for name in FAULTS}
+    return {name: {rate.measure: rate for rate in verdicts.compare("good", name, scores)[1]} for name in FAULTS}
 
 
 def by_question(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
