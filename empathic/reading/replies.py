@@ -1,0 +1,103 @@
+"""What is to be read: replies of runs, of reply files, and of readings that others gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from empathic import files
+from empathic.errors import UserError
+from empathic.judge.replies import read_replies
+from empathic.reading import readings
+from empathic.run import dialogues_of
+
+
+@dataclass(frozen=True)
+class ToRead:
+    """A system's reply to a message."""
+
+    system: str
+    id: str
+    utterance: str
+    reply: str
+    set: str = ""
+
+    @property
+    def message(self) -> str:
+        """The message by its words alone, which tells whether two replies answer the same one."""
+        return " ".join(self.utterance.split())
+
+
+def gather(sources: Sequence[str], systems: Sequence[str] = (), split: str = "test") -> list[ToRead]:
+    """The replies of all sources.
+
+    Args:
+        sources: run directories; files of replies, as NAME=FILE or FILE, which its name then names; files of readings.
+        systems: which systems of runs; default: all that have a file of replies. Known replies go by their origin.
+        split: which dialogues of runs.
+
+    Raises:
+        UserError: a source that is none of these, a system that no run has, or two systems of one name.
+    """
+    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    found: list[ToRead] = []
+    for source in sources:
+        if Path(source).is_dir():
+            prefix = f"{Path(source).resolve().name}/" if len(folders) > 1 else ""
+            new = _of_run(Path(source), systems, split, prefix)
+        else:
+            new = list(_of_file(source))
+        taken = {one.system for one in found} & {one.system for one in new}
+        if taken:
+            raise UserError(f"{source}: there is a system {min(taken)!r} already; give it another name, as NAME=FILE")
+        found += new
+    if systems and not folders:
+        raise UserError("--systems: chooses among the systems of runs, and no run was given")
+    return found
+
+
+def _of_run(run: Path, systems: Sequence[str], split: str, prefix: str) -> list[ToRead]:
+    """The replies of a run's systems to the dialogues of a split."""
+    if not (run / "dialogues.jsonl").exists():
+        raise UserError(f"{run}: no dialogues.jsonl there; give a run directory, such as runs/demo, or NAME=FILE")
+    asked = {d.id: d for d in dialogues_of(run, split)}
+    if not asked:
+        raise UserError(f"{run}: no dialogues of the split {split!r}; give another with --split")
+    there = sorted(path.stem for path in (run / "replies").glob("*.jsonl"))
+    known = sorted({origin for d in asked.values() for origin in d.replies})
+    found = []
+    for system in systems or there:
+        if system in there:
+            said = read_replies(run / "replies" / f"{system}.jsonl")[1]
+        else:
+            said = {id: d.replies[system].text for id, d in asked.items() if system in d.replies}
+        new = [ToRead(prefix + system, id, d.utterance, said[id]) for id, d in asked.items() if id in said]
+        if not new:
+            choice = ", ".join(dict.fromkeys([*there, *known])) or "none"
+            raise UserError(f"{run}: no replies of {system!r} to the {split} dialogues; it has replies of: {choice}")
+        found += new
+    if not found:
+        raise UserError(f"{run}: no replies there; go on with the run until its stage 'replies' is done")
+    return found
+
+
+def _of_file(source: str) -> Iterator[ToRead]:
+    """The replies of a file, in either form."""
+    name, equals, where = source.partition("=")
+    path = Path(source)
+    if equals and not path.exists():
+        path = Path(where)
+    else:
+        name = path.stem
+    if not name.strip() or not path.is_file():
+        raise UserError(f"{source}: neither a run directory nor a file of replies; want RUN, NAME=FILE or FILE")
+    first: dict[str, Any] = next(files.read_jsonl(path), {})
+    if "system" in first and "understood" in first:
+        for item in {one.item: one for one in readings.rows(path, files.read_jsonl(path))}.values():
+            yield ToRead(item.system, item.id, item.utterance, item.reply, item.set)
+        return
+    tested, said = read_replies(path)
+    for d in tested:
+        yield ToRead(name, d.id, d.utterance, said[d.id])
