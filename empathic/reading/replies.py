@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,16 @@ def gather(sources: Sequence[str], systems: Sequence[str] = (), split: str = "te
         taken = {one.system for one in found} & {one.system for one in new}
         if taken:
             raise UserError(f"{source}: there is a system {min(taken)!r} already; give it another name, as NAME=FILE")
-        found += new
+        found += [_writable(one) for one in new]
     if systems and not folders:
         raise UserError("--systems: chooses among the systems of runs, and no run was given")
     return found
+
+
+def _writable(one: ToRead) -> ToRead:
+    """The same without halves of surrogate pairs, which JSON can hold and UTF-8 can't."""
+    utterance, reply = (text.encode(errors="replace").decode() for text in (one.utterance, one.reply))
+    return replace(one, utterance=utterance, reply=reply)
 
 
 def _of_run(run: Path, systems: Sequence[str], split: str, prefix: str) -> list[ToRead]:

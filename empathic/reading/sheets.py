@@ -106,6 +106,7 @@ def write(sheets: Sequence[Sheet], out: Path, run: Path | None = None, seed: int
     Raises:
         UserError: the folder is there, or can't be written.
     """
+    out = out.absolute()
     there = out.exists() and not (out.is_dir() and not any(out.iterdir()))
     if there and not force:
         raise UserError(f"{out}: is there already; give another --out, or --force to move it aside")
