@@ -45,7 +45,9 @@ def read(path: Path, sheets: Mapping[str, Sheet]) -> tuple[Sheet, dict[int, Grad
             raise UserError(f"{path}:{at}: {error}") from error
     if missing := [number for number in range(1, len(sheet.replies) + 1) if number not in found]:
         named = ", ".join(map(str, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
-        raise UserError(f"{path}: no grades for {len(missing)} of {len(sheet.replies)} numbers of {sheet.name} ({named})")
+        raise UserError(
+            f"{path}: no grades for {len(missing)} of {len(sheet.replies)} numbers of {sheet.name} ({named})"
+        )
     return sheet, found
 
 
@@ -77,7 +79,9 @@ def _sheet(path: Path, lines: list[str], sheets: Mapping[str, Sheet]) -> Sheet:
     named = re.search(r"(?:sheet|second)-\d+", path.stem)
     name = opens[1] if opens else named[0] if named else next(iter(sheets)) if len(sheets) == 1 else ""
     if not name:
-        raise UserError(f"{path}: neither its first line nor its name says which sheet it answers; name it sheet-01.txt")
+        raise UserError(
+            f"{path}: neither its first line nor its name says which sheet it answers; name it sheet-01.txt"
+        )
     if name not in sheets:
         raise UserError(f"{path}: answers {name}, and there is no such sheet; there is {', '.join(sheets)}")
     sheet = sheets[name]

@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from empathic import files
-from empathic.judge.replies import read_replies
-from empathic.reading import readings
+from empathic.errors import UserError
+from empathic.reading import readings, runs
 from empathic.reading.rates import figures
 from empathic.reading.readings import Reading
-from empathic.run import dialogues_of
 
 NAME = "readings.json"
 
@@ -24,7 +21,7 @@ NAME = "readings.json"
 def add(run: Path, found: Sequence[Reading]) -> None:
     """Add readings to a run; those of a reader who read the same reply before are replaced."""
     path = run / NAME
-    with FileLock(run / f".{NAME}.lock"):
+    with readings.locked(path):
         merged = {(one.reader, one.item): one for one in [*_read(run), *found]}
         files.write_json(path, figures([*merged.values()]) | {"readings": [one.to_row() for one in merged.values()]})
 
@@ -40,24 +37,17 @@ def current(run: Path) -> dict[str, Any] | None:
     found = _read(run)
     if not found:
         return None
-    said = _said(run, {one.system for one in found})
-    fresh = [one for one in found if said.get(one.system, {}).get(one.id) == one.reply]
+    asked = runs.dialogues(run)
+    said = {system: runs.said(run, system, asked) for system in {one.system for one in found}}
+    fresh = [one for one in found if said[one.system].get(one.id) == one.reply]
     return figures(fresh) | {"stale": len(found) - len(fresh)}
 
 
 def _read(run: Path) -> list[Reading]:
     path = run / NAME
-    return list(readings.rows(path, files.read_json(path)["readings"])) if path.exists() else []
-
-
-def _said(run: Path, systems: set[str]) -> dict[str, dict[str, str]]:
-    """What systems reply: of a student's file, else as it came with the dialogues."""
-    found: dict[str, dict[str, str]] = {}
-    for system in systems:
-        path = run / "replies" / f"{system}.jsonl"
-        if path.exists():
-            found[system] = read_replies(path)[1]
-    for d in (d for split in ("train", "validation", "test") for d in dialogues_of(run, split)):
-        for system in (systems - found.keys()) & d.replies.keys() if systems - found.keys() else ():
-            found.setdefault(f"={system}", {})[d.id] = d.replies[system].text
-    return {system.removeprefix("="): said for system, said in found.items()}
+    if not path.exists():
+        return []
+    try:
+        return list(readings.rows(path, files.read_json(path)["readings"]))
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a run's readings; move it away and take the answers again") from error

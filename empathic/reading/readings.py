@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from empathic import files
 from empathic.errors import UserError
@@ -91,6 +94,24 @@ def read(paths: Sequence[Path]) -> list[Reading]:
     if not found:
         raise UserError(f"{', '.join(map(str, paths))}: no readings in it; want one JSON object a line")
     return once(found, str(paths[-1]))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes from the file while the block reads and rewrites it.
+
+    Raises:
+        UserError: the folder can't be written.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise UserError(f"{path}: can't be written ({error.strerror or error}); mend that and run again") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def rows(path: Path, given: Iterable[dict[str, Any]]) -> Iterator[Reading]:

@@ -10,8 +10,7 @@ from typing import Any
 from empathic import files
 from empathic.errors import UserError
 from empathic.judge.replies import read_replies
-from empathic.reading import readings
-from empathic.run import dialogues_of
+from empathic.reading import readings, runs
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,15 @@ def _writable(one: ToRead) -> ToRead:
 
 def _of_run(run: Path, systems: Sequence[str], split: str, prefix: str) -> list[ToRead]:
     """The replies of a run's systems to the dialogues of a split."""
-    if not (run / "dialogues.jsonl").exists():
-        raise UserError(f"{run}: no dialogues.jsonl there; give a run directory, such as runs/demo, or NAME=FILE")
-    asked = {d.id: d for d in dialogues_of(run, split)}
+    asked = runs.dialogues(run, [split])
     if not asked:
         raise UserError(f"{run}: no dialogues of the split {split!r}; give another with --split")
-    there = sorted(path.stem for path in (run / "replies").glob("*.jsonl"))
-    known = sorted({origin for d in asked.values() for origin in d.replies})
+    there = runs.systems(run)
+    known = sorted({origin for d in asked for origin in d.replies})
     found = []
     for system in systems or there:
-        if system in there:
-            said = read_replies(run / "replies" / f"{system}.jsonl")[1]
-        else:
-            said = {id: d.replies[system].text for id, d in asked.items() if system in d.replies}
-        new = [ToRead(prefix + system, id, d.utterance, said[id]) for id, d in asked.items() if id in said]
+        said = runs.said(run, system, asked)
+        new = [ToRead(prefix + system, d.id, d.utterance, said[d.id]) for d in asked if d.id in said]
         if not new:
             choice = ", ".join(dict.fromkeys([*there, *known])) or "none"
             raise UserError(f"{run}: no replies of {system!r} to the {split} dialogues; it has replies of: {choice}")

@@ -90,7 +90,9 @@ def _dealt(replies: Sequence[ToRead], size: int, lot: random.Random) -> list[lis
     return parts
 
 
-def write(sheets: Sequence[Sheet], out: Path, run: Path | None = None, seed: int = 0, force: bool = False) -> Path | None:
+def write(
+    sheets: Sequence[Sheet], out: Path, run: Path | None = None, seed: int = 0, force: bool = False
+) -> Path | None:
     """Write sheets, `RUBRIC.md`, a file for the answers to each sheet, and the key; whole or not at all.
 
     Args:

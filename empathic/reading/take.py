@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock
-
 from empathic import files
 from empathic.errors import UserError
-from empathic.reading import answers, key, kept, readings
+from empathic.reading import answers, kept, key, readings
 from empathic.reading.readings import Reading
 from empathic.reading.sheets import Sheet
 
@@ -73,7 +71,7 @@ def take(
             for number, one in enumerate(sheet.replies, 1)
         ]
     path = folder / READINGS
-    with FileLock(folder / f".{READINGS}.lock"):  # two readers may hand in at once
+    with readings.locked(path):  # two readers may hand in at once
         before = readings.read([path]) if path.exists() else []
         merged = _merged(before, new, force)
         files.write_jsonl(path, (one.to_row() for one in merged))

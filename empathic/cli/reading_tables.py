@@ -1,0 +1,62 @@
+"""Readings in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from empathic.cli.progress import console
+from empathic.reading.rubric import LEVELS
+
+
+def show(figures: dict[str, Any]) -> None:
+    """A table by system, differences to one of them, and how far readers agree; rows of `rates.figures`."""
+    rows = figures["rates"]
+    sets, twice = any(row["set"] for row in rows), any(row["twice"] for row in rows)
+    left = ["", "to"] if sets else [""]
+    right = ["n", "sendable", "95% interval", *LEVELS, *(["readers agree"] if twice else [])]
+    table = _table(left, right)
+    for row in rows:
+        agree = f"{row['agree']:.0%} of {row['twice']}" if row["twice"] else ""
+        table.add_row(
+            row["system"],
+            *([row["set"]] if sets else []),
+            str(row["n"]),
+            f"{row['estimate']:.0%}",
+            f"{row['low']:.0%} to {row['high']:.0%}",
+            *(f"{row[level]:.2f}" for level in LEVELS),
+            *([agree] if twice else []),
+        )
+    console.print(table)
+    if figures["differences"]:
+        console.print(_differences(figures["differences"], sets))
+    for row in figures["agreement"]:
+        console.print(
+            f"[dim]two readers agree on {row['grade']} in {row['share']:.0%} of {row['n']} replies "
+            f"(kappa {row['kappa']:.2f}, {row['low']:.2f} to {row['high']:.2f})[/dim]",
+            highlight=False,
+        )
+
+
+def _differences(rows: list[dict[str, Any]], sets: bool) -> Table:
+    table = _table(["", "to"] if sets else [""], ["points more sendable", "95% interval", "p", "n"])
+    for row in rows:
+        table.add_row(
+            f"{row['a']} over {row['b']}",
+            *([row["set"]] if sets else []),
+            f"{100 * row['estimate']:+.0f}",
+            f"{100 * row['low']:.0f} to {100 * row['high']:.0f}",
+            f"{row['p']:.3f}",
+            str(row["n"]),
+        )
+    return table
+
+
+def _table(left: list[str], right: list[str]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in left:
+        table.add_column(name)
+    for name in right:
+        table.add_column(name, justify="right")
+    return table
