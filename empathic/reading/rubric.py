@@ -52,4 +52,5 @@ def grades(given: Sequence[object]) -> Grades:
     send = given[-1] if isinstance(given[-1], bool) else _SEND.get(str(given[-1]).lower())
     if send is None:
         raise ValueError(f"send is {given[-1]!r}; want y or n")
-    return Grades(*levels, send=send)
+    understood, feeling, sense = levels
+    return Grades(understood, feeling, sense, send)
