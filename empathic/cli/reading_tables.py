@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from empathic.cli.progress import console
@@ -20,8 +21,8 @@ def show(figures: dict[str, Any]) -> None:
     for row in rows:
         agree = f"{row['agree']:.0%} of {row['twice']}" if row["twice"] else ""
         table.add_row(
-            row["system"],
-            *([row["set"]] if sets else []),
+            escape(row["system"]),
+            *([escape(row["set"])] if sets else []),
             str(row["n"]),
             f"{row['estimate']:.0%}",
             f"{row['low']:.0%} to {row['high']:.0%}",
@@ -43,8 +44,8 @@ def _differences(rows: list[dict[str, Any]], sets: bool) -> Table:
     table = _table(["", "to"] if sets else [""], ["points more sendable", "95% interval", "p", "n"])
     for row in rows:
         table.add_row(
-            f"{row['a']} over {row['b']}",
-            *([row["set"]] if sets else []),
+            escape(f"{row['a']} over {row['b']}"),
+            *([escape(row["set"])] if sets else []),
             f"{100 * row['estimate']:+.0f}",
             f"{100 * row['low']:.0f} to {100 * row['high']:.0f}",
             f"{row['p']:.3f}",

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "reading"))
 from reading_data import N, answer, make_run
 
 

@@ -147,7 +147,7 @@ def test_a_file_in_no_utf8_and_two_files_for_one_sheet_are_refused(out: Path, tm
     with pytest.raises(UserError, match="give one of the two"):
         _take(out, first, copy)
     copy.write_bytes(first.read_bytes().replace(b"\n5 ", b"\n5 \xff"))
-    with pytest.raises(UserError, match="sheet-01.txt:6: not UTF-8"):
+    with pytest.raises(UserError, match=r"sheet-01.txt:6: not UTF-8"):
         _take(out, copy)
     copy.write_bytes(b"\xef\xbb\xbf" + first.read_bytes().replace(b"\n", b"\r\n"))
     assert len(_take(out, copy)[0]) == N

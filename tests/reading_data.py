@@ -31,7 +31,7 @@ def key(folder: Path) -> dict[str, dict]:
 
 
 def answer(folder: Path, name: str, strict: bool = False) -> Path:
-    """Fill in a sheet's answers as its reader would: GOOD replies are to be sent; a strict reader spares one in four."""
+    """Fill in a sheet's answers: GOOD replies are to be sent, to a strict reader but for one in four."""
     path = folder / f"answers-{name}.txt"
     lines = path.read_text(encoding="utf-8").splitlines()[:1]
     for block in (folder / f"{name}.txt").read_text(encoding="utf-8").split("\n\n"):
