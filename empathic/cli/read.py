@@ -39,7 +39,7 @@ def read_sheets(
     from empathic.reading import sheets
     from empathic.reading.replies import gather
 
-    found = gather(sources, _names(systems), split)
+    found = gather(sources, _names(systems), split, _warn)
     run = Path(sources[0]) if len(sources) == 1 and Path(sources[0]).is_dir() else None
     dealt = sheets.deal(found, size, twice, seed)
     aside = sheets.write(dealt, out, run, seed, force)
@@ -108,7 +108,7 @@ def read_ask(
 
     if out and out.exists():
         raise UserError(f"{out}: is there already; give another --out")
-    replies = gather(sources, _names(systems), split)
+    replies = gather(sources, _names(systems), split, _warn)
     done = itertools.count(1)
     with Progress(quiet=json) as display, opened(ledger) as kept:
         progress = display.counting("judge")

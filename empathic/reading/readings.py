@@ -15,7 +15,7 @@ from empathic.errors import UserError
 from empathic.reading.rubric import NAMES, Grades, grades
 
 KINDS = ("person", "model")
-_TEXTS = ("system", "id", "utterance", "reply", "reader")
+_TEXTS = ("system", "id", "reply", "reader")
 Item = tuple[str, str, str, str]  # what was read: system, set, id, reply
 
 
@@ -26,7 +26,7 @@ class Reading:
     Attributes:
         system: whose reply it is.
         id: the dialogue's.
-        utterance: the message.
+        utterance: the message; empty where its licence keeps it out of the file.
         reply: the reply, whole.
         grades: what the reader gave it.
         reader: who read.
@@ -63,7 +63,7 @@ class Reading:
         order = ("system", "set", "id", "utterance", "reply", *NAMES, "reader", "kind", "when", "rubric")
         row = {**row, **given}
         rest = {key: row[key] for key in ("second", "sheet") if row[key]}
-        return {key: row[key] for key in order if row[key] != "" or key in _TEXTS} | rest
+        return {key: row[key] for key in order if row[key] != "" or key == "reply"} | rest
 
 
 def of_row(row: dict[str, Any]) -> Reading:
@@ -78,7 +78,7 @@ def of_row(row: dict[str, Any]) -> Reading:
     if not row["reader"].strip():
         raise ValueError("no name under 'reader'")
     given = grades([row.get(name) for name in NAMES])
-    about = {key: str(row.get(key) or "") for key in ("kind", "when", "rubric", "set", "sheet")}
+    about = {key: str(row.get(key) or "") for key in ("utterance", "kind", "when", "rubric", "set", "sheet")}
     return Reading(**{key: row[key] for key in _TEXTS}, grades=given, second=row.get("second") is True, **about)
 
 

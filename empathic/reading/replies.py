@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,16 @@ class ToRead:
         return " ".join(self.utterance.split())
 
 
-def gather(sources: Sequence[str], systems: Sequence[str] = (), split: str = "test") -> list[ToRead]:
+def gather(
+    sources: Sequence[str], systems: Sequence[str] = (), split: str = "test", log: Callable[[str], None] = print
+) -> list[ToRead]:
     """The replies of all sources.
 
     Args:
         sources: run directories; files of replies, as NAME=FILE or FILE, which its name then names; files of readings.
         systems: which systems of runs; default: all that have a file of replies. Known replies go by their origin.
         split: which dialogues of runs.
+        log: told of readings without their message, which can't be read again.
 
     Raises:
         UserError: a source that is none of these, a system that no run has, or two systems of one name.
@@ -47,7 +50,7 @@ def gather(sources: Sequence[str], systems: Sequence[str] = (), split: str = "te
             prefix = f"{Path(source).resolve().name}/" if len(folders) > 1 else ""
             new = _of_run(Path(source), systems, split, prefix)
         else:
-            new = list(_of_file(source))
+            new = _of_file(source, log)
         taken = {one.system for one in found} & {one.system for one in new}
         if taken:
             raise UserError(f"{source}: there is a system {min(taken)!r} already; give it another name, as NAME=FILE")
@@ -83,7 +86,7 @@ def _of_run(run: Path, systems: Sequence[str], split: str, prefix: str) -> list[
     return found
 
 
-def _of_file(source: str) -> Iterator[ToRead]:
+def _of_file(source: str, log: Callable[[str], None]) -> list[ToRead]:
     """The replies of a file, in either form."""
     name, equals, where = source.partition("=")
     path = Path(source)
@@ -95,9 +98,16 @@ def _of_file(source: str) -> Iterator[ToRead]:
         raise UserError(f"{source}: neither a run directory nor a file of replies; want RUN, NAME=FILE or FILE")
     first: dict[str, Any] = next(files.read_jsonl(path), {})
     if "system" in first and "understood" in first:
-        for item in {one.item: one for one in readings.rows(path, files.read_jsonl(path))}.values():
-            yield ToRead(item.system, item.id, item.utterance, item.reply, item.set)
-        return
+        return list(_of_readings(path, log))
     tested, said = read_replies(path)
-    for d in tested:
-        yield ToRead(name, d.id, d.utterance, said[d.id])
+    return [ToRead(name, d.id, d.utterance, said[d.id]) for d in tested]
+
+
+def _of_readings(path: Path, log: Callable[[str], None]) -> Iterator[ToRead]:
+    """Every reply that somebody read, once."""
+    found = {one.item: one for one in readings.rows(path, files.read_jsonl(path))}.values()
+    if bare := sum(not one.utterance for one in found):
+        log(f"{path}: {bare} of {len(found)} replies stand there without their message, and are left out")
+    for one in found:
+        if one.utterance:
+            yield ToRead(one.system, one.id, one.utterance, one.reply, one.set)

@@ -68,6 +68,9 @@ def test_what_others_read_can_be_read_again_on_the_command_line(talking, empathi
     path = tmp_path / "people.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert gather([str(path)]) == SAID
+    bare, told = tmp_path / "bare.jsonl", []
+    bare.write_text(path.read_text().replace('"utterance": "message 0", ', ""))
+    assert gather([str(bare)], log=told.append) == SAID[1:] and "1 of 6 replies" in told[0]
     out = tmp_path / "model.jsonl"
     command = ("read", "ask", path, "--judge", endpoint.urls[0], "--ledger", tmp_path / "l.sqlite", "--out", out)
     done = empathic(*command, "--json")

@@ -64,6 +64,8 @@ def test_a_file_of_ours_is_taken_with_send_in_either_form(tmp_path: Path) -> Non
     assert [one.grades.send for one in found] == [True, False]
     assert found[0].set == "everyday" and of_row(found[0].to_row()) == found[0]
     assert readings.read([tmp_path / "a.jsonl"] * 2) == found, "a reading in two files is one reading"
+    bare = {key: value for key, value in row.items() if key != "utterance"}
+    assert of_row(bare).utterance == "" and "utterance" not in of_row(bare).to_row()
     (tmp_path / "b.jsonl").write_text(json.dumps({**row, "send": "n"}))
     with pytest.raises(UserError, match="x graded the reply of a to '1' twice, and not alike"):
         readings.read([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
