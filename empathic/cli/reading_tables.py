@@ -16,7 +16,7 @@ def show(figures: dict[str, Any]) -> None:
     rows = figures["rates"]
     sets, twice = any(row["set"] for row in rows), any(row["twice"] for row in rows)
     left = ["", "to"] if sets else [""]
-    right = ["n", "sendable", "95% interval", *LEVELS, *(["readers agree"] if twice else [])]
+    right = ["n", "sendable", *LEVELS, *(["agree"] if twice else [])]
     table = _table(left, right)
     for row in rows:
         agree = f"{row['agree']:.0%} of {row['twice']}" if row["twice"] else ""
@@ -24,14 +24,15 @@ def show(figures: dict[str, Any]) -> None:
             escape(row["system"]),
             *([escape(row["set"])] if sets else []),
             str(row["n"]),
-            f"{row['estimate']:.0%}",
-            f"{row['low']:.0%} to {row['high']:.0%}",
+            f"{row['estimate']:.0%} ({100 * row['low']:.0f} to {100 * row['high']:.0f})",
             *(f"{row[level]:.2f}" for level in LEVELS),
             *([agree] if twice else []),
         )
     console.print(table)
     if figures["differences"]:
+        console.print()
         console.print(_differences(figures["differences"], sets))
+    console.print("[dim]in brackets the 95% interval[/dim]", highlight=False)
     for row in figures["agreement"]:
         console.print(
             f"[dim]two readers agree on {row['grade']} in {row['share']:.0%} of {row['n']} replies "
@@ -41,15 +42,14 @@ def show(figures: dict[str, Any]) -> None:
 
 
 def _differences(rows: list[dict[str, Any]], sets: bool) -> Table:
-    table = _table(["", "to"] if sets else [""], ["points more sendable", "95% interval", "p", "n"])
+    table = _table(["", "to"] if sets else [""], ["n", "points more sendable", "p"])
     for row in rows:
         table.add_row(
             escape(f"{row['a']} over {row['b']}"),
             *([escape(row["set"])] if sets else []),
-            f"{100 * row['estimate']:+.0f}",
-            f"{100 * row['low']:.0f} to {100 * row['high']:.0f}",
-            f"{row['p']:.3f}",
             str(row["n"]),
+            f"{100 * row['estimate']:+.0f} ({100 * row['low']:+.0f} to {100 * row['high']:+.0f})",
+            f"{row['p']:.3f}",
         )
     return table
 

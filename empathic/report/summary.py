@@ -14,6 +14,7 @@ from empathic.errors import UserError
 from empathic.judge import family, regressions
 from empathic.judge.measures import behaviours, hollowness
 from empathic.judge.replies import read_replies
+from empathic.reading import kept
 from empathic.recipe import Recipe
 from empathic.report import corpus, groups
 from empathic.run import dialogues_of, ledger_of
@@ -54,6 +55,7 @@ def summarise(run: Path) -> dict[str, Any]:
         "judge_kappas": facts["judge"].get("judge_kappas", []),
         "controls": facts["judge"]["controls"],
         "people": tally(run),
+        "readings": kept.current(run),
         "lost": regressions.kept(run),
         "questions": _questions(recipe),
         "levels_asked": [judge.name for judge in recipe.judge if judge.levels],

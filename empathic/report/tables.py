@@ -56,6 +56,8 @@ def tables(figures: Row) -> Iterator[tuple[str, list[Row]]]:
         "people_win_rates": [
             {"raters": said["raters"], "votes": said["votes"], **said["win_rate"]} for said in figures["people"]
         ],
+        "readings": (figures["readings"] or {}).get("rates", []),
+        "readings_agreement": (figures["readings"] or {}).get("agreement", []),
         "corpus": figures["corpus"]["by_origin"],
         "training": [{"step": step, **of} for step, of in figures["training"].items()],
         "bill": figures["bill"],
