@@ -49,15 +49,15 @@ def _differences(rows: list[dict[str, Any]], sets: bool) -> Table:
             *([escape(row["set"])] if sets else []),
             str(row["n"]),
             f"{100 * row['estimate']:+.0f} ({100 * row['low']:+.0f} to {100 * row['high']:+.0f})",
-            f"{row['p']:.3f}",
+            "<0.001" if row["p"] < 0.001 else f"{row['p']:.3f}",
         )
     return table
 
 
 def _table(left: list[str], right: list[str]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     for name in left:
         table.add_column(name)
     for name in right:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table
