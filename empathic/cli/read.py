@@ -15,7 +15,7 @@ readers = typer.Typer(
     help="Replies read blind: which of them one would send.", no_args_is_help=True, rich_markup_mode=None
 )
 Sources = Annotated[
-    list[str], typer.Argument(metavar="RUN…", help="Run directories, or reply files as NAME=FILE or FILE.")
+    list[str], typer.Argument(metavar="RUN", help="Run directories, or reply files as NAME=FILE or FILE.")
 ]
 Systems = Annotated[
     list[str] | None, typer.Option("--systems", metavar="A,B", help="Which systems of the runs; default: all.")
@@ -55,7 +55,7 @@ def read_sheets(
 @readers.command("take")
 def read_take(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `read sheets` wrote.")],
-    answers: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of answers, one a sheet.")],
+    answers: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of answers, one a sheet.")],
     reader: Annotated[str, typer.Option("--reader", help="Who read.")],
     kind: Annotated[Literal["person", "model"], typer.Option("--kind", help="What the reader is.")] = "person",
     against: Against = None,
@@ -73,7 +73,7 @@ def read_take(
 
 @readers.command("rates")
 def read_rates(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of readings, JSON Lines.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of readings, JSON Lines.")],
     against: Against = None,
     json: Json = False,
 ) -> None:

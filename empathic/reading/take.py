@@ -76,7 +76,7 @@ def take(
         merged = _merged(before, new, force)
         files.write_jsonl(path, (one.to_row() for one in merged))
     if known.run:
-        if known.run.is_dir():
+        if (known.run / "dialogues.jsonl").exists():
             kept.add(known.run, merged)
         else:
             log(f"{known.run}: the run isn't there any more; its readings.json is not written")
