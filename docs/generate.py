@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from empathic.cli import main
 from empathic.recipe import Recipe
-from empathic.recipe_steps import KINDS
+from empathic.recipe.steps import KINDS
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TOP = {"__init__", "errors", "files", "models", "recipe", "run", "text"}
+TOP = {"__init__", "errors", "files", "models", "text"}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from empathic.errors import UserError
 from empathic.recipe import Recipe, load_recipe, ready
-from empathic.recipe_steps import Dpo
+from empathic.recipe.steps import Dpo
 
 
 @pytest.mark.parametrize("name", sorted(ready()))

@@ -14,7 +14,7 @@ from empathic.corpus.rows import Made, example, pair, rating
 from empathic.dialogues import Dialogue, Source
 from empathic.errors import UserError
 from empathic.recipe import Method
-from empathic.recipe_steps import EXAMPLES, PREFERENCES
+from empathic.recipe.steps import EXAMPLES, PREFERENCES
 
 
 def build(train: Source, method: Method, seed: int, pairs_needed: bool = True) -> Iterator[Made]:

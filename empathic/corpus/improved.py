@@ -16,7 +16,7 @@ from empathic.corpus.rows import Made, example, pair, rating
 from empathic.dialogues import Source
 from empathic.errors import UserError
 from empathic.recipe import Method
-from empathic.recipe_steps import EXAMPLES, PREFERENCES
+from empathic.recipe.steps import EXAMPLES, PREFERENCES
 from empathic.teacher.live import origin_of
 
 _SHARE = 950 / 1750

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
-from empathic.recipe_steps import EXAMPLES, PARTS, PREFERENCES, CorpusPart
+from empathic.recipe.steps import EXAMPLES, PARTS, PREFERENCES, CorpusPart
 
 Row = dict[str, Any]
 _DIALOGUES = "sft_dialogues"

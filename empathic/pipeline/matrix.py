@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from empathic import files, recipe_keys
+from empathic import files
 from empathic.errors import UserError
 from empathic.pipeline.runner import run_pipeline
-from empathic.recipe import Recipe
+from empathic.recipe import Recipe, keys
 from empathic.run import Display, Row, Run
 
 
@@ -36,11 +36,11 @@ def cells(recipe: Recipe) -> dict[str, Recipe]:
         name = ".".join(str(value).rstrip("/").rsplit("/", 1)[-1] for value in chosen.values())
         raw = recipe.model_dump(exclude={"matrix"})
         for key, value in chosen.items():
-            recipe_keys.place(raw, key, value, "matrix", Recipe)
+            keys.place(raw, key, value, "matrix", Recipe)
         try:
             cell = Recipe.model_validate({**raw, "name": f"{recipe.name}.{name}"})
         except ValidationError as error:
-            raise UserError(f"matrix: {recipe_keys.first_fault(error, Recipe)}") from error
+            raise UserError(f"matrix: {keys.first_fault(error, Recipe)}") from error
         if found.setdefault(name, cell) != cell:
             raise UserError(f"matrix: two cells would both be called {name!r}; give their values different last parts")
     return found

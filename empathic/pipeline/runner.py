@@ -13,13 +13,13 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from empathic import __version__, models
-from empathic.artefacts import Manifest, StageRecord
 from empathic.errors import UserError
 from empathic.judge.measures import behaviours, epitome
 from empathic.pipeline.stage import Stage
 from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
 from empathic.run import Display, Row, Run, read_manifest
+from empathic.run.artefacts import Manifest, StageRecord
 
 
 def run_pipeline(

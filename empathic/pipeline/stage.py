@@ -9,7 +9,7 @@ from pathlib import Path
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.recipe import Recipe
-from empathic.recipe_keys import value_at
+from empathic.recipe.keys import value_at
 from empathic.run import Row, Run
 
 STUDENT_KEYS = ("student.model", "student.template")

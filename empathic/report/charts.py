@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from empathic.artefacts import WinRateRow
+from empathic.run.artefacts import WinRateRow
 
 _WIDTH = 640
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from empathic import files
-from empathic.recipe_steps import PARTS
+from empathic.recipe.steps import PARTS
 from empathic.run import Run
 
 ALL = "all"

@@ -6,15 +6,16 @@ from contextlib import closing
 from typing import Any
 
 from empathic import files
-from empathic.artefacts import Summary
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.judge import comparisons, family, regressions
 from empathic.judge.measures import behaviours, hollowness
 from empathic.judge.replies import read_replies
+from empathic.reading import kept
 from empathic.recipe import Recipe
 from empathic.report import corpus, groups
 from empathic.run import Run
+from empathic.run.artefacts import Summary
 from empathic.stats.win_rate import rounded
 from empathic.vote.tally import tally
 
@@ -46,6 +47,7 @@ def summarise(run: Run) -> Summary:
             "judges": [judge.name for judge in recipe.judge],
             **facts["judge"],
             "people": tally(run),
+            "readings": kept.current(run.folder),
             "lost": regressions.kept(run),
             "questions": _questions(recipe),
             "levels_asked": [judge.name for judge in recipe.judge if judge.levels],

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
-from empathic.artefacts import Artefact, Summary
 from empathic.run import Run
+from empathic.run.artefacts import Artefact, Summary
 
 Row = dict[str, Any]
 _JOINT = ("behaviours", "agreed", "pairwise")  # measures that every judge has a say in
@@ -56,6 +56,8 @@ def tables(figures: Summary) -> Iterator[tuple[str, list[Row]]]:
         "people_win_rates": [
             {"raters": said["raters"], "votes": said["votes"], **said["win_rate"]} for said in figures.people
         ],
+        "readings": (figures.readings or {}).get("rates", []),
+        "readings_agreement": (figures.readings or {}).get("agreement", []),
         "corpus": figures.corpus["by_origin"],
         "training": [{"step": step, **of} for step, of in figures.training.items()],
         "bill": figures.bill,

@@ -19,7 +19,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Kernels, Recipe
-from empathic.recipe_steps import Dpo, Sft, Training
+from empathic.recipe.steps import Dpo, Sft, Training
 from empathic.student import checkpoints, prompt
 from empathic.student.kernels.optimize import optimize_model
 from empathic.student.load import load_student

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from empathic import files
-from empathic.artefacts import Manifest
 from empathic.judge import regressions
 from empathic.recipe import Recipe
 from empathic.report import page, summary
 from empathic.run import Run
+from empathic.run.artefacts import Manifest
 from empathic.student.likelihood import Likelihood
 from empathic.text import is_stock
 

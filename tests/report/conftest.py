@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from empathic import files
-from empathic.artefacts import VERSION
 from empathic.corpus import rows
 from empathic.dialogues import Dialogue
 from empathic.judge import verdicts
 from empathic.judge.measures.behaviours import questions
 from empathic.judge.results import results
 from empathic.recipe import Recipe
+from empathic.run.artefacts import VERSION
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
 PAIRS = (("dpo", "base"), ("sft", "base"))

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from empathic import files
-from empathic.artefacts import Manifest
 from empathic.recipe import Recipe
 from empathic.report import corpus
 from empathic.run import Run
+from empathic.run.artefacts import Manifest
 
 
 def _turn(words: int) -> list[dict[str, str]]:

@@ -10,9 +10,9 @@ import pytest
 from voting import NASTY, N, Start
 
 from empathic import files
-from empathic.artefacts import Manifest
 from empathic.recipe import Recipe
 from empathic.run import Run
+from empathic.run.artefacts import Manifest
 from empathic.vote import ballot_pairs, server
 from empathic.vote.ballots import Ballots
 

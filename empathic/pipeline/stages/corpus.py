@@ -10,7 +10,7 @@ from empathic.corpus import direct, improved, rows
 from empathic.dialogues import Dialogue, Reply, Source
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.recipe import Recipe
-from empathic.recipe_steps import EXAMPLES, PARTS, PREFERENCES, CorpusPart
+from empathic.recipe.steps import EXAMPLES, PARTS, PREFERENCES, CorpusPart
 from empathic.run import Row, Run
 
 

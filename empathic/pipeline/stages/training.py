@@ -6,7 +6,7 @@ import math
 
 from empathic import files
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
-from empathic.recipe_steps import Dpo, Sft
+from empathic.recipe.steps import Dpo, Sft
 from empathic.run import Row, Run
 
 

@@ -12,10 +12,11 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from empathic import recipe_keys, recipe_steps
 from empathic.errors import UserError
-from empathic.recipe_sections import Dialogues, Filters, Judge, Kernels, Method, Phone, Sample, Student, Teacher
-from empathic.recipe_steps import BASE, LORA_RANK, Dpo, Section, Sft, Step
+from empathic.recipe import keys
+from empathic.recipe import steps as kinds
+from empathic.recipe.sections import Dialogues, Filters, Judge, Kernels, Method, Phone, Sample, Student, Teacher
+from empathic.recipe.steps import BASE, LORA_RANK, Dpo, Section, Sft, Step
 
 __all__ = ["BASE", "Dialogues", "Filters", "Judge", "Kernels", "Method", "Recipe", "Sample", "Student", "Teacher"]
 _MEASURES = ("behaviours", "specificity", "agreed", "levels", "pairwise")  # beside judges in the results
@@ -32,7 +33,7 @@ class Recipe(Section):
     teacher: Teacher = Teacher()
     student: Student = Student()
     steps: list[Step] = Field(
-        recipe_steps.DEFAULT, description="trained one after another, each from the adapter of the one before"
+        kinds.DEFAULT, description="trained one after another, each from the adapter of the one before"
     )
     kernels: Kernels = Kernels()
     judge: list[Judge] = Field([Judge()], min_length=1, description="one, or a panel that votes")
@@ -63,19 +64,19 @@ class Recipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _of_this_version(cls, raw: Any) -> Any:
-        if isinstance(raw, dict) and (line := recipe_keys.renamed(raw)):
+        if isinstance(raw, dict) and (line := keys.renamed(raw)):
             raise PydanticCustomError("renamed", line)
         return raw
 
     @field_validator("steps", mode="before")
     @classmethod
     def _completed(cls, steps: Any) -> Any:
-        return recipe_steps.completed(steps)
+        return kinds.completed(steps)
 
     @field_validator("steps")
     @classmethod
     def _trainable(cls, steps: list[Sft | Dpo]) -> list[Sft | Dpo]:
-        recipe_steps.checked(steps)
+        kinds.checked(steps)
         return steps
 
     @model_validator(mode="after")
@@ -168,7 +169,7 @@ def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe
     try:
         recipe = Recipe.model_validate({"name": path.stem, **raw})
     except ValidationError as error:
-        raise UserError(f"{path}: {recipe_keys.first_fault(error, Recipe)}") from error
+        raise UserError(f"{path}: {keys.first_fault(error, Recipe)}") from error
     return _resolve(recipe, path.resolve().parent)
 
 
@@ -178,7 +179,7 @@ def _set(raw: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise UserError(f"--set {override}: want key=value, such as seed=1")
     try:
-        recipe_keys.place(raw, key, yaml.safe_load(value), f"--set {override}", Recipe)
+        keys.place(raw, key, yaml.safe_load(value), f"--set {override}", Recipe)
     except yaml.YAMLError as error:
         raise UserError(f"--set {override}: the value isn't YAML") from error
 

@@ -128,6 +128,7 @@ class Summary(Artefact):
     judge_kappas: list[Facts]
     controls: dict[str, dict[str, ControlRow]]
     people: list[Facts]
+    readings: Facts | None
     lost: list[Facts]
     questions: list[str]
     levels_asked: list[str]

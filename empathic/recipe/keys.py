@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from empathic.errors import UserError
-from empathic.recipe_steps import KINDS
+from empathic.recipe.steps import KINDS
 
 Raw = dict[str, Any]
 _STEPS = "steps"

@@ -1,4 +1,4 @@
-"""The sections of a recipe but its steps, which `recipe_steps` has."""
+"""The sections of a recipe but its steps, which `steps` has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from empathic.recipe_steps import Section
+from empathic.recipe.steps import Section
 
 
 class Dialogues(Section):

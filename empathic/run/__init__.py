@@ -14,13 +14,14 @@ from typing import Any, Protocol
 import yaml
 from pydantic import ValidationError
 
-from empathic import artefacts, files
-from empathic.artefacts import Manifest, Summary
+from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.recipe import Recipe
-from empathic.recipe_steps import CorpusPart
+from empathic.recipe.steps import CorpusPart
+from empathic.run import artefacts
+from empathic.run.artefacts import Manifest, Summary
 
 Row = dict[str, Any]
 _RECIPE, _MANIFEST = "recipe.yaml", "manifest.json"
