@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,15 @@ class Forecast:
 class Stage:
     """One stage: the recipe keys and the files that determine what it writes, the work itself, and its forecast.
 
-    `work` returns facts for the manifest, `forecast` says in a line what it would do. `partial` names what a killed
-    attempt leaves behind.
+    Attributes:
+        name: the stage's name, as `--until` takes it.
+        keys: recipe keys that determine what it writes.
+        inputs: files that determine what it writes.
+        outputs: files that it writes whatever the recipe.
+        work: does the stage, and returns facts for the manifest.
+        forecast: says in a line what it would do.
+        partial: what an attempt leaves behind that no other recipe or input may go on from.
+        recipe_outputs: files that it writes because the recipe says so.
     """
 
     name: str
@@ -58,11 +66,27 @@ class Stage:
     work: Callable[[Run], Row]
     forecast: Callable[[Forecast], str]
     partial: tuple[str, ...] = ()
+    recipe_outputs: Callable[[Run], list[Path]] = lambda run: []
 
     def wants(self, run: Run) -> Row:
         """What the stage's outputs depend on: recipe values and hashes of inputs."""
         values = {key: value_at(run.recipe.model_dump(), key) for key in self.keys}
-        names = {
-            p: str(p.relative_to(run.folder)) if p.is_relative_to(run.folder) else p.name for p in self.inputs(run)
-        }
-        return {"recipe": values, "inputs": {name: files.sha256(path) for path, name in names.items()}}
+        return {"recipe": values, "inputs": {name: files.sha256(p) for name, p in _named(self.inputs(run), run)}}
+
+    def is_whole(self, run: Run) -> bool:
+        """Whether every output is there."""
+        outputs = [run.path(*name.split("/")) for name in self.outputs]
+        return all(path.exists() for path in outputs + self.recipe_outputs(run))
+
+
+def _named(paths: list[Path], run: Run) -> Iterator[tuple[str, Path]]:
+    """Each path once, under a name of its own: its place in the run, else its file name.
+
+    Files from elsewhere may share a file name. The second is then `name (2)`, in the order of the recipe: a name with
+    its folder would make a stage out of date where the files are only moved.
+    """
+    counts: Counter[str] = Counter()
+    for path in dict.fromkeys(paths):
+        name = str(path.relative_to(run.folder)) if path.is_relative_to(run.folder) else path.name
+        counts[name] += 1
+        yield name if counts[name] == 1 else f"{name} ({counts[name]})", path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from empathic import files
 from empathic.endpoints.open import open_endpoint
@@ -14,33 +15,49 @@ from empathic.student import load, prompt
 
 
 def work(run: Run) -> Row:
-    """Base and students become GGUF by one path; then the last of them is held against its merged model."""
-    settings, quants = run.recipe.student, run.recipe.phone.quants
-    steps, done = len(SYSTEMS) * (1 + len(quants)) + 1, 0
-    facts: Row = {}
-    merged = run.path("phone", ".merged")
+    """Base and students become GGUF by one path; then the last of them is held against its merged model.
+
+    Files that are there are kept: the stage starts from an empty folder wherever what they are made of has changed.
+    """
+    settings = run.recipe.student
+    steps, done = len(SYSTEMS) + 1, 0
+    merged, report = run.path("phone", ".merged"), run.path("phone", "parity.json")
+    if report.exists() and not files.read_json(report)["holds"]:
+        report.unlink()
     for system in SYSTEMS:
-        shutil.rmtree(merged, ignore_errors=True)
-        adapter = None if system == "base" else run.path("student", system)
-        load.merge(settings.model, settings.template, adapter, merged)
-        run.display.step(done := done + 1, steps)
-        for quant in quants:
-            out = run.path("phone", f"{system}-{quant}.gguf")
+        missing = {quant: out for quant, out in _files(run, system).items() if not out.exists()}
+        if system == SYSTEMS[-1] and missing:
+            report.unlink(missing_ok=True)
+        if missing or (system == SYSTEMS[-1] and not report.exists()):
+            shutil.rmtree(merged, ignore_errors=True)
+            adapter = None if system == "base" else run.path("student", system)
+            load.merge(settings.model, settings.template, adapter, merged)
+        for quant, out in missing.items():
             convert.convert(merged, out, quant)
-            facts[out.name] = out.stat().st_size
-            run.display.step(done := done + 1, steps)
-    utterances = [d.utterance for d in run.dialogues("test")[:4]]
-    with open_endpoint(f"local:{run.gguf('dpo')}") as endpoint:
-        found = parity.check(endpoint, merged, prompt.instruction(settings.prompt), utterances)
-    shutil.rmtree(merged)
-    files.write_json(run.path("phone", "parity.json"), found.to_row())
+        run.display.step(done := done + 1, steps)
+    if not report.exists():
+        utterances = [d.utterance for d in run.dialogues("test")[:4]]
+        with open_endpoint(f"local:{run.gguf(SYSTEMS[-1])}") as endpoint:
+            found = parity.check(endpoint, merged, prompt.instruction(settings.prompt), utterances)
+        files.write_json(report, found.to_row())
+    shutil.rmtree(merged, ignore_errors=True)
     run.display.step(steps, steps)
-    if not found.holds:
+    row = files.read_json(report)
+    if not row["holds"]:
         raise UserError(
-            f"{run.gguf('dpo')}: doesn't answer as the merged model does (see parity.json beside it); "
+            f"{run.gguf(SYSTEMS[-1])}: doesn't answer as the merged model does (see parity.json beside it); "
             "check student.template"
         )
-    return {"bytes": facts, "parity": found.to_row()}
+    return {"bytes": {out.name: out.stat().st_size for out in _outputs(run)}, "parity": row}
+
+
+def _files(run: Run, system: str) -> dict[str, Path]:
+    """A system's files that ship, by quant."""
+    return {quant: run.path("phone", f"{system}-{quant}.gguf") for quant in run.recipe.phone.quants}
+
+
+def _outputs(run: Run) -> list[Path]:
+    return [out for system in SYSTEMS for out in _files(run, system).values()]
 
 
 def forecast(of: Forecast) -> str:
@@ -56,4 +73,6 @@ STAGE = Stage(
     outputs=("phone/parity.json",),
     work=work,
     forecast=forecast,
+    partial=("phone",),
+    recipe_outputs=_outputs,
 )
