@@ -66,7 +66,7 @@ class Teacher(Section):
     temperature: float = Field(1.0, ge=0)
     max_tokens: int = Field(256, ge=1)
     prompts: dict[str, str] = Field({}, description="strategy: a file with other words for it")
-    best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the judge keeps the best")
+    best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the ranker keeps the best")
     keep: Filters = Filters()
     in_flight: int = Field(32, ge=1, description="requests at a time, at most; fewer where the server slows down")
     timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")
@@ -175,6 +175,9 @@ class Recipe(Section):
     dpo: Dpo = Dpo()
     kernels: Kernels = Kernels()
     judge: list[Judge] = Field([Judge()], min_length=1, description="one, or a panel that votes")
+    ranker: Judge | None = Field(
+        None, description="picks the best of `teacher.best_of` replies, by behaviours alone; null: the first judge"
+    )
     levels: str | None = Field(
         None, description="an EPITOME scorer's folder, as `empathic judge train` writes it: a measure more"
     )
@@ -304,6 +307,7 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             ),
             "levels": beside(recipe.levels),
             "judge": [judge.model_copy(update={"questions": beside(judge.questions)}) for judge in recipe.judge],
+            "ranker": recipe.ranker and recipe.ranker.model_copy(update={"questions": beside(recipe.ranker.questions)}),
             "student": recipe.student.model_copy(
                 update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}
             ),

@@ -180,6 +180,24 @@ def _empathic(folder: Path, arguments: tuple[Any, ...], env: dict[str, str]) -> 
     )
 
 
+class _Silent:
+    """A display that shows nothing."""
+
+    def begin(self, stage: str) -> None: ...
+
+    def step(self, done: int, total: int) -> None: ...
+
+    def end(self, stage: str, seconds: float, kept: bool) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@pytest.fixture
+def display() -> _Silent:
+    """Where a run tells how far it is, and nobody looks."""
+    return _Silent()
+
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 

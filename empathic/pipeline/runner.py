@@ -46,7 +46,7 @@ def run_pipeline(
     """
     if until is not None and until not in NAMES:
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(NAMES)}")
-    for judge in recipe.judge:
+    for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
         behaviours.questions(judge.questions)  # a mistake there is better known before an hour of training
     if recipe.levels:
         epitome.check(Path(recipe.levels))

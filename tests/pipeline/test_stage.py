@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,27 +14,15 @@ from empathic.recipe import Judge, Recipe
 from empathic.run import Run
 
 
-class _Silent:
-    """A display that shows nothing."""
-
-    def begin(self, stage: str) -> None: ...
-
-    def step(self, done: int, total: int) -> None: ...
-
-    def end(self, stage: str, seconds: float, kept: bool) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-
 @pytest.mark.parametrize("changed", ["a", "b"])
-def test_two_inputs_of_one_file_name_both_count(tmp_path: Path, changed: str) -> None:
+def test_two_inputs_of_one_file_name_both_count(tmp_path: Path, display: Any, changed: str) -> None:
     judges = []
     for name in ("a", "b"):
         path = tmp_path / name / "q.yaml"
         path.parent.mkdir()
         path.write_text("questions: {warm: Is it warm?}", encoding="utf-8")
         judges.append(Judge(name=name, questions=str(path)))
-    run = Run(Recipe(name="r", judge=judges), tmp_path / "run", _Silent())
+    run = Run(Recipe(name="r", judge=judges), tmp_path / "run", display)
     for path in judge.STAGE.inputs(run):
         if path.is_relative_to(run.folder):
             files.write_text(path, "")
