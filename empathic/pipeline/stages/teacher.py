@@ -150,8 +150,8 @@ def forecast(of: Forecast) -> str:
     local = recipe.teacher.endpoint.startswith("local:")
     prices = pricing.prices(recipe.teacher.model, recipe.teacher.prices, recipe.teacher.batch)
     price = "nothing to pay" if local else "price unknown" if not prices else f"${pricing.cost(prices, tokens):.2f}"
-    for d in of.train:
-        d.replies[live.origin_of(recipe.method)] = Reply("(what the teacher will say)")
+    hoped = {live.origin_of(recipe.method): Reply("(what the teacher will say)")}
+    of.train = [d.with_replies(hoped) for d in of.train]
     whom = recipe.teacher.model or recipe.teacher.endpoint
     return f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"
 
