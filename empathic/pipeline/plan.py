@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from empathic import files, models
+from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import STAGES
 from empathic.recipe import Recipe
@@ -16,6 +17,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: what the run itself would refuse at its first stages.
     """
+    check_files(recipe)
     forecast = Forecast(recipe, folder)
     lines = [(stage.name, stage.forecast(forecast)) for stage in STAGES]
     if absent := [name for name in _models(recipe) if not models.cached(name).exists()]:

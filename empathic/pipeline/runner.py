@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from empathic import __version__, files, models
 from empathic.errors import UserError
-from empathic.judge.measures import behaviours, epitome
+from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Stage, value_at
 from empathic.pipeline.stages.order import NAMES, STAGES
 from empathic.recipe import Recipe
@@ -46,10 +46,7 @@ def run_pipeline(
     """
     if until is not None and until not in NAMES:
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(NAMES)}")
-    for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
-        behaviours.questions(judge.questions)  # a mistake there is better known before an hour of training
-    if recipe.levels:
-        epitome.check(Path(recipe.levels))
+    check_files(recipe)
     folder = folder.resolve()
     _claim(folder)
     try:
