@@ -95,6 +95,7 @@ PROMPTS = {  # a small teacher does better with few words; ours are asked of the
 } | {name: _KINDER for name in IMPROVING if name not in ("lacking-dimension", "in-sequence")}
 
 
+@pytest.mark.network
 def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:
