@@ -150,8 +150,9 @@ def forecast(of: Forecast) -> str:
     local = recipe.teacher.endpoint.startswith("local:")
     prices = pricing.prices(recipe.teacher.model, recipe.teacher.prices, recipe.teacher.batch)
     price = "nothing to pay" if local else "price unknown" if not prices else f"${pricing.cost(prices, tokens):.2f}"
-    hoped = {live.origin_of(recipe.method): Reply("(what the teacher will say)")}
-    of.train = [d.with_replies(hoped) for d in of.train]
+    hoped = {origin: Reply(f"(what the teacher will say, {origin})") for origin in live.origins_of(recipe)}
+    improves, first = live.strategies_of(recipe)[0].improves, recipe.method.rejected[0]
+    of.train = [d if improves and first not in d.replies else d.with_replies(hoped) for d in of.train]
     whom = recipe.teacher.model or recipe.teacher.endpoint
     return f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"
 
