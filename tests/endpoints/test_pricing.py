@@ -96,6 +96,7 @@ def test_a_new_ledger_may_be_opened_by_many_processes_at_once(tmp_path: Path) ->
         ]
         time.sleep(0.5)
         for one in opened:
+            assert one.stdin
             one.stdin.write("x")
             one.stdin.flush()
         assert [one.communicate()[1] for one in opened] == [""] * 8

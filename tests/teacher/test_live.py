@@ -126,7 +126,7 @@ def test_memory_holds_few_dialogues_at_a_time(faulty, tmp_path: Path) -> None:
             yield dialogue, None
 
     kept = Ledger(tmp_path / "l.sqlite")
-    rows = live.replies(endless(), _recipe(), Client(Endpoint((faulty().url,), "m", "m", in_flight=2), kept))
+    rows: Any = live.replies(endless(), _recipe(), Client(Endpoint((faulty().url,), "m", "m", in_flight=2), kept))
     assert next(rows)[0]["id"] == "d0"
     assert begun < 100
     rows.close()

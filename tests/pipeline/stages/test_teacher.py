@@ -149,7 +149,7 @@ def test_what_was_put_aside_is_asked_again_by_the_next_run(faulty, forty: Path, 
 
 
 def test_a_key_is_nowhere_on_disk_and_in_no_message(faulty, forty: Path, tmp_path: Path) -> None:
-    said = []
+    said: list[str] = []
     for faults in (("--faults", 0.3), ("--faults", 1, "--only", "401")):
         run = _start(_recipe(forty, faulty(*faults).url), tmp_path / f"run{len(said)}")
         said.append(run.communicate()[1])
