@@ -12,6 +12,7 @@ import pytest
 from empathic import files
 from empathic.dialogues import sources
 from empathic.endpoints.ledger import Ledger
+from empathic.judge.measures import behaviours
 from empathic.pipeline.plan import plan
 from empathic.recipe import load_recipe
 
@@ -81,9 +82,15 @@ def test_a_whole_run_does_what_its_plan_said(whole, tmp_path: Path) -> None:
     dialogues = sources.load_dialogues(recipe.dialogues, recipe.seed)
     assert _numbers(lines["dialogues"]) == [*Counter(d.split for d in dialogues).values(), 0]
     for step in ("sft", "dpo"):
-        assert _numbers(lines[step])[0] == files.read_json(run / "student" / f"{step}.json")["steps"]
+        history = files.read_json(run / "student" / f"{step}.json")["history"]
+        assert _numbers(lines[step])[0] == max(row["step"] for row in history)
     assert _numbers(lines["phone"])[0] == len(facts["phone"]["bytes"])
-    replies = [row for path in (run / "replies").glob("*.jsonl") for row in files.read_jsonl(path)]
-    assert _numbers(lines["replies"]) == [len(replies)]
+    replies = [
+        (row["id"], row["reply"]) for path in (run / "replies").glob("*.jsonl") for row in files.read_jsonl(path)
+    ]
     asked = _asked(run / "ledger.sqlite")
-    print(lines, asked)
+    assert _numbers(lines["replies"]) == [len(replies)] == [asked["replies"]]
+    # The ledger has the same question once: of a reply that two systems give, and of the controls' own replies.
+    again = len(replies) - len(set(replies)) + recipe.sample.controls
+    per_reply = len(behaviours.questions(recipe.judge[0].questions).texts)
+    assert _numbers(lines["judge"])[0] == asked["behaviours"] + again * per_reply
