@@ -83,9 +83,7 @@ def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_new_ledger_may_be_opened_by_many_processes_at_once(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib; from empathic.ledger import Ledger; sys.stdin.read(1); Ledger(pathlib.Path(sys.argv[1]))"
-    )
+    code = "import sys, pathlib; from empathic.endpoints.ledger import Ledger; sys.stdin.read(1); Ledger(pathlib.Path(sys.argv[1]))"
     for i in range(4):
         path = tmp_path / f"{i}.sqlite"
         opened = [
@@ -112,6 +110,7 @@ def test_a_full_disk_leaves_no_half_of_a_batch(tmp_path: Path) -> None:
     assert ledger.pending_batches("gpt") == {}
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_answers_open_and_sum_at_once(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
     ledger._db.execute("begin")

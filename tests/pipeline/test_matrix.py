@@ -39,6 +39,7 @@ def test_two_cells_of_one_name_are_refused() -> None:
         matrix.cells(Recipe(name="r", matrix={"student.model": ["a/m", "b/m"]}))
 
 
+@pytest.mark.slow
 def test_every_cell_runs_and_what_they_share_is_asked_once(faulty, empathic, tmp_path: Path) -> None:
     rows = [
         {"utterance": f"My boat {i} sank.", "replies": {"human": f"Boat {i} was old."}, "split": split}
@@ -96,6 +97,7 @@ PROMPTS = {  # a small teacher does better with few words; ours are asked of the
 
 
 @pytest.mark.network
+@pytest.mark.slow
 def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_caps_of_a_minute_are_kept(faulty, tmp_path: Path) -> None:
     assert 1.0 <= time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_recorded_requests_are_gone_over_in_no_time(faulty, tmp_path: Path) -> None:
     turns = ["Three weeks, and no letter."] * 3
     lines = (

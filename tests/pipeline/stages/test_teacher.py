@@ -70,6 +70,7 @@ def _answers(ledger: Path) -> set[str]:
         kept.close()
 
 
+@pytest.mark.slow
 def test_killed_twenty_times_nothing_in_the_ledger_is_sent_again(faulty, forty: Path, tmp_path: Path) -> None:
     server = faulty("--latency", 0.1, "--faults", 0.2, "--only", "500", "--only", "reset", "--only", "truncated")
     recipe = _recipe(forty, server.url, in_flight=4)
@@ -168,6 +169,7 @@ def test_a_method_without_a_teacher_and_a_missing_key_are_refused(refused, forty
     assert "budget" in refused("run", recipe, "--out", tmp_path / "d", "--set", "teacher.budget=0")
 
 
+@pytest.mark.slow
 def test_batches_are_handed_over_and_fetched_another_day(faulty, empathic, forty: Path, tmp_path: Path) -> None:
     server = faulty("--faults", 0.2, "--takes-no", "max_tokens")
     recipe, out = _recipe(forty, server.url, batch=True), tmp_path / "run"
