@@ -138,7 +138,7 @@ def test_a_run_reads_levels_where_its_recipe_names_a_scorer(empathic, whole, sco
     assert "<strong>Levels</strong>" in (out / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.network
+@pytest.mark.slow
 def test_a_scorer_is_trained_and_measured_from_the_command_line(
     empathic, refused, welivita: Path, tiny: Path, tmp_path: Path
 ) -> None:
