@@ -4,10 +4,13 @@ BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: demo test lint rivals study bench strategies questions docs clean
+.PHONY: demo check test lint rivals study bench strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
+
+check: lint  ## what answers in two minutes: no whole run, no download, no browser, no GPU
+	$(BIN)/python -m pytest -m "not slow and not network and not browser and not gpu"
 
 test: lint  ## everything that CI checks
 	$(BIN)/python -m pytest

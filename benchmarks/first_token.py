@@ -13,6 +13,7 @@ import statistics
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -24,7 +25,8 @@ from empathic.student import prompt
 def first_token(server: openai.OpenAI, model: str, system_prompt: str, said: str) -> float:
     """Seconds to the first token of a reply."""
     started = time.perf_counter()
-    stream = server.chat.completions.create(
+    create: Any = server.chat.completions.create  # its overloads know no dictionaries
+    stream = create(
         model=model,
         messages=prompt.messages(system_prompt, said),
         max_tokens=4,

@@ -77,7 +77,8 @@ def _trl(
 
     reference = 0.0
     if shared:
-        precompute = trainers.SharedDPOTrainer._precompute_ref_logps
+        trainer_of: Any = trainers.SharedDPOTrainer
+        precompute = trainer_of._precompute_ref_logps
 
         def timed(self: Any, *arguments: Any) -> Any:
             nonlocal reference
@@ -86,7 +87,7 @@ def _trl(
             reference = (time.perf_counter() - started) / len(rows)
             return found
 
-        trainers.SharedDPOTrainer._precompute_ref_logps = timed
+        trainer_of._precompute_ref_logps = timed
     else:
         recipe = recipe.model_copy(update={"kernels": Kernels(**dict.fromkeys(Kernels.model_fields, False))})
         stock = trainers.DPOConfig

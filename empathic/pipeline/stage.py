@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +68,18 @@ class Stage:
 
     def wants(self, run: Run) -> Row:
         """What the stage's outputs depend on: recipe values and hashes of inputs."""
-        names = {
-            p: str(p.relative_to(run.folder)) if p.is_relative_to(run.folder) else p.name for p in self.inputs(run)
-        }
-        return {"recipe": self.values(run.recipe), "inputs": {name: files.sha256(path) for path, name in names.items()}}
+        hashes = {name: files.sha256(path) for name, path in _named(self.inputs(run), run)}
+        return {"recipe": self.values(run.recipe), "inputs": hashes}
+
+
+def _named(paths: list[Path], run: Run) -> Iterator[tuple[str, Path]]:
+    """Each path once, under a name of its own: its place in the run, else its file name.
+
+    Files from elsewhere may share a file name. The second is then `name (2)`, in the order of the recipe: a name with
+    its folder would make a stage out of date where the files are only moved.
+    """
+    counts: Counter[str] = Counter()
+    for path in dict.fromkeys(paths):
+        name = str(path.relative_to(run.folder)) if path.is_relative_to(run.folder) else path.name
+        counts[name] += 1
+        yield name if counts[name] == 1 else f"{name} ({counts[name]})", path

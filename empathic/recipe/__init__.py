@@ -37,6 +37,9 @@ class Recipe(Section):
     )
     kernels: Kernels = Kernels()
     judge: list[Judge] = Field([Judge()], min_length=1, description="one, or a panel that votes")
+    ranker: Judge | None = Field(
+        None, description="picks the best of `teacher.best_of` replies, by behaviours alone; null: the first judge"
+    )
     epitome_scorer: str | None = Field(
         None, description="an EPITOME scorer's folder, as `empathic judge train` writes it: a measure more"
     )
@@ -200,6 +203,7 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             ),
             "epitome_scorer": beside(recipe.epitome_scorer),
             "judge": [judge.model_copy(update={"questions": beside(judge.questions)}) for judge in recipe.judge],
+            "ranker": recipe.ranker and recipe.ranker.model_copy(update={"questions": beside(recipe.ranker.questions)}),
             "student": recipe.student.model_copy(
                 update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}
             ),

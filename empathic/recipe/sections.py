@@ -61,7 +61,7 @@ class Teacher(Section):
     temperature: float = Field(1.0, ge=0)
     max_tokens: int = Field(256, ge=1)
     prompts: dict[str, str] = Field({}, description="strategy: a file with other words for it")
-    best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the judge keeps the best")
+    best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the ranker keeps the best")
     filters: Filters = Filters()
     max_connections: int = Field(32, ge=1, description="requests at a time, at most; fewer where the server slows down")
     timeout: float = Field(60.0, gt=0, description="seconds that an answer may take")

@@ -195,6 +195,11 @@ def _row(dialogue: Dialogue, strategy: Strategy, samples: list[list[Cleaned]]) -
     return row
 
 
+def origins_of(recipe: Recipe) -> set[str]:
+    """The origins of all that a teacher replies, the replies that it improves itself too."""
+    return {IMPROVED if strategy.improves else DIRECT for strategy in strategies_of(recipe)}
+
+
 def estimate(dialogues: Iterable[Dialogue], recipe: Recipe) -> tuple[int, tuple[int, int]]:
     """About how many requests a teacher would get, and tokens it would read and write, each asked once."""
     asked = strategies_of(recipe)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,8 @@ from empathic.recipe import Dialogues, Method
 
 
 def _improved(dialogues: list[Dialogue]) -> list[Dialogue]:
-    for d in dialogues:
-        d.replies["direct"] = Reply(f"A direct reply to {d.id}.")
-        d.replies["improved"] = Reply(f"A better reply to {d.id}.")
-    return dialogues
+    said = (("direct", "A direct reply"), ("improved", "A better reply"))
+    return [d.with_replies({origin: Reply(f"{text} to {d.id}.") for origin, text in said}) for d in dialogues]
 
 
 @pytest.mark.parametrize("name", ["direct", "human-improved", "llm-improved"])
@@ -55,9 +54,13 @@ def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_th
         42,
     )
     dialogues = _improved(sources.load_dialogues(Dialogues(), 42))
-    for d in dialogues[::3]:
-        del d.replies["improved"]
     aside = {d.id for d in dialogues[::3]}
+    dialogues = [
+        replace(d, replies={origin: reply for origin, reply in d.replies.items() if origin != "improved"})
+        if d.id in aside
+        else d
+        for d in dialogues
+    ]
     part = collect(improved.build, dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
     assert part.sft == [row for row in whole.sft if row["id"] not in aside]
     assert part.preferences == [row for row in whole.preferences if row["id"] not in aside]

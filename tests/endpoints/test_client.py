@@ -175,6 +175,7 @@ def _said(text: str, **settings: Any) -> Request:
     return Request([told, {"role": "user", "content": text}], **{"max_tokens": 48, **settings})
 
 
+@pytest.mark.network
 def test_a_local_reply_is_the_same_whatever_is_asked_before_and_beside_it(tmp_path: Path) -> None:
     asked = [_said(text) for text in ("The roof leaks again.", "We won the cup and nobody came.", "My dog is old.")]
     replies = []
@@ -188,6 +189,7 @@ def test_a_local_reply_is_the_same_whatever_is_asked_before_and_beside_it(tmp_pa
     assert replies[1]["My dog is old."] == replies[0]["My dog is old."]
 
 
+@pytest.mark.network
 def test_a_local_judgement_that_was_killed_goes_on_with_the_same_probabilities(tmp_path: Path) -> None:
     words = ("leaks", "sings", "burns", "waits", "shines", "hums")
     asked = [_said(f"The kettle {w}. Is that kind? yes or no", max_tokens=1, top_logprobs=20) for w in words]

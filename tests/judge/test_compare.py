@@ -39,6 +39,7 @@ def _asked(ledger: Path) -> list[str]:
     return [row for row in rows if any(said in row for said, *_ in SAID)]
 
 
+@pytest.mark.network
 def test_what_a_wins_over_b_is_what_b_loses_to_a(tiny_gguf: Path, tmp_path: Path) -> None:
     a = _file(tmp_path / "a.jsonl", 2, d0="sad")
     b = _file(tmp_path / "b.jsonl", 3, d0="sad", d1="proud")
@@ -63,6 +64,7 @@ def test_files_that_differ_in_an_emotion_are_refused(refused, tmp_path: Path) ->
     assert "b.jsonl: the emotion of id 'd3' is 'angry', and 'lonely' in" in error
 
 
+@pytest.mark.network
 def test_programs_get_rows_alone_and_what_to_mind_on_stderr(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     a, b = _file(tmp_path / "mine.jsonl", 2), _file(tmp_path / "theirs.jsonl", 3)
     judge = tmp_path / "qwen-tiny.gguf"
@@ -115,6 +117,7 @@ def _reply_file(path: Path, replies: list[str]) -> Path:
     return path
 
 
+@pytest.mark.network
 def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     a = _reply_file(tmp_path / "mine.jsonl", ["Your dog!", "Your job!", "Your keys!", "Your hat!"])
     b = _reply_file(tmp_path / "theirs.jsonl", ["Hm.", "Oh.", "Well.", ""])

@@ -127,6 +127,7 @@ def test_one_message_is_judged_without_specificity(judged) -> None:
         assert _rates(scores) == {"behaviours": (1.0, len(one.dialogues))}
 
 
+@pytest.mark.network
 def test_compare_judges_one_pair(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         files.write_jsonl(tmp_path / f"{name}.jsonl", [{"id": "d", "utterance": "I lost my hat.", "reply": f"{name}!"}])

@@ -125,6 +125,7 @@ def test_a_scorer_that_is_not_there_is_told_before_any_work(refused, recipe_file
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_recipe_is_not_gone_on_from(empathic, recipe_file: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert empathic("run", recipe_file, "--out", run, "--until", "corpus").returncode == 0
@@ -192,6 +193,7 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_in_one_line_and_the_same_command_goes_on(
     empathic, refused, recipe_file: Path, small_disk: Path
 ) -> None:

@@ -68,7 +68,8 @@ def test_what_others_read_can_be_read_again_on_the_command_line(talking, empathi
     path = tmp_path / "people.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert gather([str(path)]) == SAID
-    bare, told = tmp_path / "bare.jsonl", []
+    bare = tmp_path / "bare.jsonl"
+    told: list[str] = []
     bare.write_text(path.read_text().replace('"utterance": "message 0", ', ""))
     assert gather([str(bare)], log=told.append) == SAID[1:] and "1 of 6 replies" in told[0]
     out = tmp_path / "model.jsonl"

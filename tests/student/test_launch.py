@@ -14,6 +14,7 @@ SMALL = ("--set", "steps.sft.batch_size=4", "--set", "steps.dpo.batch_size=4", "
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes want two cores")
+@pytest.mark.slow
 def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
     empathic, recipe_file: Path, tmp_path: Path
 ) -> None:
@@ -35,6 +36,7 @@ def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
     assert not (two / "student" / "dpo" / "ref").exists()
 
 
+@pytest.mark.slow
 def test_more_processes_than_cores_are_refused(refused, recipe_file: Path, tmp_path: Path) -> None:
     line = refused("run", recipe_file, "--out", tmp_path / "run", "--until", "sft", "--processes", 999)
     assert "--processes 999: this machine has" in line

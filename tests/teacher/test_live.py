@@ -126,7 +126,7 @@ def test_memory_holds_few_dialogues_at_a_time(faulty, tmp_path: Path) -> None:
             yield dialogue, None
 
     kept = Ledger(tmp_path / "l.sqlite")
-    rows = live.replies(endless(), _recipe(), Client(Endpoint((faulty().url,), "m", "m", max_connections=2), kept))
+    rows: Any = live.replies(endless(), _recipe(), Client(Endpoint((faulty().url,), "m", "m", max_connections=2), kept))
     assert next(rows)[0]["id"] == "d0"
     assert begun < 100
     rows.close()
@@ -139,6 +139,7 @@ def test_caps_of_a_minute_are_kept(faulty, tmp_path: Path) -> None:
     assert 1.0 <= time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_recorded_requests_are_gone_over_in_no_time(faulty, tmp_path: Path) -> None:
     turns = ["Three weeks, and no letter."] * 3
     lines = (

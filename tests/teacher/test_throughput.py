@@ -8,6 +8,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from empathic.dialogues import Dialogue, Reply
 from empathic.endpoints.client import Client
 from empathic.endpoints.endpoint import Endpoint
@@ -39,6 +41,7 @@ def _ideal(chains: list[list[list[float]]]) -> float:
     return end
 
 
+@pytest.mark.slow
 def test_a_failing_server_is_kept_as_busy_as_it_can_be(faulty, tmp_path: Path) -> None:
     for attempt in range(3):  # whatever else a machine does makes this slower, never faster
         took, ideal, loop = _asked_all(faulty, tmp_path / f"{attempt}.sqlite")
@@ -76,6 +79,7 @@ def _asked_all(faulty, kept: Path) -> tuple[float, float, float]:
     return took, ideal, loop
 
 
+@pytest.mark.slow
 def test_a_server_with_less_room_than_was_hoped_is_found_out(faulty, tmp_path: Path) -> None:
     server = faulty("--latency", 0.1, "--limit", 16)
     recipe = Recipe(name="r", method={"name": "human-improved"}, strategy="naive", teacher={"endpoint": "http://x"})

@@ -37,8 +37,7 @@ def _taught(run: Run) -> Iterator[Dialogue]:
     id, found = next(said, (None, iter(())))
     for dialogue in run.each_dialogue("train"):
         if dialogue.id == id:
-            for row in found:
-                dialogue.replies[row["teacher"]] = Reply(row["reply"], row["rating"])
+            dialogue = dialogue.with_replies({row["teacher"]: Reply(row["reply"], row["rating"]) for row in found})
             id, found = next(said, (None, iter(())))
         yield dialogue
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from empathic import files
-from empathic.dialogues import Dialogue, leakage, sources
+from empathic.dialogues import Dialogue, leakage, sources, split
 from empathic.errors import UserError
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
@@ -50,11 +51,17 @@ def forecast(of: Forecast) -> str:
     return f"{len(of.train)} to train on, {len(of.tests)} to test on, {watch.dropped} dropped as leaks"
 
 
+def _inputs(run: Run) -> list[Path]:
+    asked = run.recipe.dialogues
+    ids = [] if asked.split in split.NAMES else [Path(asked.split)]
+    return [*sources.files_of(asked), *ids]
+
+
 STAGE = Stage(
     "dialogues",
     about="what people say",
     keys=("dialogues", "seed"),
-    inputs=lambda run: sources.files_of(run.recipe.dialogues),
+    inputs=_inputs,
     outputs=lambda run: [run.dialogues_file],
     work=work,
     forecast=forecast,

@@ -100,6 +100,7 @@ def test_a_reply_scores_the_same_whatever_is_scored_beside_it(scorer: Path) -> N
             assert alone[name] == pytest.approx(of[name], abs=1e-4)
 
 
+@pytest.mark.network
 def test_a_scorer_is_tried_on_a_half_of_the_controls(empathic, scorer: Path, tiny_gguf: Path, tmp_path: Path) -> None:
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2, "--json")
     found = [
@@ -137,6 +138,7 @@ def test_a_run_reads_levels_where_its_recipe_names_a_scorer(empathic, whole, sco
     assert "<strong>Levels</strong>" in (out / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_scorer_is_trained_and_measured_from_the_command_line(
     empathic, refused, welivita: Path, tiny: Path, tmp_path: Path
 ) -> None:

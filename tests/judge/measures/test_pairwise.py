@@ -59,6 +59,7 @@ def test_a_served_model_is_asked_twice_a_pair_and_its_pairs_become_a_measure(tin
     assert forth[0].estimate == pytest.approx(1 - back[0].estimate)
 
 
+@pytest.mark.network
 def test_compare_asks_side_by_side_where_told_to(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         rows = [{"id": d.id, "utterance": d.utterance, "reply": f"{name} {d.id}"} for d in TESTED]

@@ -87,6 +87,7 @@ def test_a_judge_that_says_what_people_said_agrees_fully(talking, tmp_path: Path
     assert found["explorations"].unanswered == sum(int(row.post[1:]) % 5 == 0 for row in train)
 
 
+@pytest.mark.network
 def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, tmp_path: Path) -> None:
     settings = ("--judge", "local:smollm2-135m", "--ledger", tmp_path / "l.sqlite", "--n", 4)
     env = {"EMPATHIC_DATA": str(welivita)}

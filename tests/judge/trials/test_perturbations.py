@@ -5,6 +5,8 @@ from collections import Counter
 from importlib import resources
 from pathlib import Path
 
+import pytest
+
 from empathic.dialogues import sources
 from empathic.judge.measures.behaviours import questions
 from empathic.judge.trials import perturbations
@@ -51,6 +53,7 @@ def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() ->
         assert whose[reply].id != id
 
 
+@pytest.mark.network
 def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Path) -> None:
     settings = ("--judge", "local:smollm2-135m", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2)
     done = empathic("judge", "controls", *settings, "--pairwise", "--json")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokens import vocabulary
 
 from empathic import files
 from empathic.recipe import Kernels, Recipe, load_recipe
@@ -38,7 +39,7 @@ def _tiny(family: str, tokenizer: Any, folder: Path) -> Path:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     settings: dict[str, Any] = {
-        "vocab_size": len(tokenizer),
+        "vocab_size": vocabulary(tokenizer),
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
@@ -136,6 +137,7 @@ def test_dpo_has_the_loss_rewards_and_gradients_of_stock_trl(families, family: s
     _agree(ours, theirs, torch.float64, 2e-5)
 
 
+@pytest.mark.network
 def test_smollm2_in_float32_too(tmp_path: Path) -> None:
     recipe = _recipe("smollm2-135m", "steps.sft.batch_size=4", "student.prompt=full")
     ours = trainers.make_trainer("sft", _rows("sft", 4), recipe, None, tmp_path / "ours")
