@@ -105,7 +105,7 @@ def slices(ids: Iterable[str]) -> dict[str, list[str]]:
 
 def rates(name: str, folder: Path) -> Iterator[Row]:
     """Win rates of a run's students over the base, over people and over the step before, on every slice."""
-    for pair in sorted(path.stem for path in (folder / "verdicts").glob("*.jsonl")):
+    for pair in sorted(path.stem for path in (folder / "verdicts").glob("*-*.jsonl")):
         a, _, b = pair.partition("-")
         if b not in ("base", "human", "sft"):
             continue

@@ -8,10 +8,11 @@ from typing import Any
 
 from empathic.judge import controls, verdicts
 from empathic.judge.derived import at_equal_lengths, differences, judge_kappas, judges_agree, ranking
+from empathic.judge.scores import Scores
 from empathic.stats.win_rate import rounded
 
 
-def results(scores: verdicts.Scores, pairs: Sequence[tuple[str, str]], compared: Sequence[str]) -> dict[str, Any]:
+def results(scores: Scores, pairs: Sequence[tuple[str, str]], compared: Sequence[str]) -> dict[str, Any]:
     """All that follows from scores.
 
     Args:

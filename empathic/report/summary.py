@@ -13,10 +13,10 @@ from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.judge import family, regressions
 from empathic.judge.measures import behaviours, hollowness
-from empathic.judge.replies import read_replies
+from empathic.judge.scores import SCORES_FILE, Scores
 from empathic.recipe import Recipe
 from empathic.report import corpus, groups
-from empathic.run import dialogues_of, ledger_of
+from empathic.run import ledger_of
 from empathic.stats.win_rate import rounded
 from empathic.vote.tally import tally
 
@@ -73,12 +73,8 @@ def _questions(recipe: Recipe) -> list[str]:
 
 def _hollowness(run: Path) -> list[dict[str, Any]]:
     """How formulaic the students' replies are, and the known ones that every test dialogue has."""
-    tests = list(dialogues_of(run, "test"))
-    systems = {name: read_replies(run / "replies" / f"{name}.jsonl")[1] for name in ("base", "sft", "dpo")}
-    for origin in tests[0].replies:
-        if all(origin in d.replies for d in tests):
-            systems[origin] = {d.id: d.replies[origin].text for d in tests}
-    return [rounded(row) for row in hollowness.panel(tests, systems)]
+    scores = Scores.read(run / "verdicts" / SCORES_FILE)
+    return [rounded(row) for row in hollowness.read_panel(scores)]
 
 
 def _parts(run: Path) -> dict[str, list[dict[str, Any]]]:

@@ -24,8 +24,9 @@ from empathic.judge import controls, scoring, verdicts
 from empathic.judge.derived import at_equal_lengths, differences, judge_kappas, judges_agree, ranking
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.measures.levels import BEHAVIOURS
-from empathic.judge.replies import EvalDialogue
-from empathic.judge.scoring import EvalSet
+from empathic.judge.measures.measure import Means
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 from empathic.recipe import Judge
 from empathic.stats.win_rate import rounded
 
@@ -100,9 +101,10 @@ def _found(talking: Callable[..., Endpoint], folder: Path, judges: Sequence[dict
     panel = [Judge(endpoint=endpoint, model=f"m{i}", **keys) for i, keys in enumerate(judges)]
     said: list[str] = []
     with closing(Ledger(folder / "ledger.sqlite")) as ledger:
-        (scores,) = scoring.score(
-            [asked], panel, ledger, HashedPmi(), 7, log=said.append, levels=HashedLevels() if trained else None
-        )
+        models = {"specificity": HashedPmi()} | ({"levels": HashedLevels()} if trained else {})
+        (scores,) = scoring.score([asked], Means(panel, models, 7), ledger, log=said.append)
+    scores.write(folder / "scores.jsonl")
+    scores = Scores.read(folder / "scores.jsonl")
     for pair in [*PAIRS, *controls.control_pairs()]:
         rows, rates = verdicts.compare(*pair, scores)
         yield from rows
@@ -116,7 +118,7 @@ def _found(talking: Callable[..., Endpoint], folder: Path, judges: Sequence[dict
         by: {name: [*rate.to_row().values()] for name, rate in of.items()}
         for by, of in verdicts.control_rates(scores).items()
     }
-    yield said
+    yield sorted(said)
 
 
 def test_scores_verdicts_and_rates_are_what_they_were(talking: Callable[..., Endpoint], tmp_path: Path) -> None:

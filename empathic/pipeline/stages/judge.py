@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 from empathic import files
@@ -9,10 +11,12 @@ from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
 from empathic.judge.measures.epitome import Scorer
+from empathic.judge.measures.measure import Means
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import EvalDialogue, read_replies
+from empathic.judge.replies import EvalDialogue, EvalSet, read_replies
 from empathic.judge.results import results
-from empathic.judge.scoring import EvalSet, questions, score
+from empathic.judge.scores import SCORES_FILE
+from empathic.judge.scoring import models_of, questions, score
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
 from empathic.pipeline.stages import replies
 from empathic.pipeline.stages.replies import sampled
@@ -37,20 +41,21 @@ def work(run: Run) -> Row:
     compared = list(systems)
     own = _trusted(tests, recipe) or systems["dpo"]
     systems |= controls.control_systems([d.id for d in sampled(run, recipe.sample.controls, own)], own, recipe.seed)
-    pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
-    pairs += [(student, origin) for origin in compared[3:] for student in ("dpo", "sft")]
+    pairs = _pairs(compared[3:])
     asked = EvalSet(
         [EvalDialogue.of(d) for d in tests],
         systems,
         [*pairs, *controls.control_pairs()],
         unasked={"stock": dict.fromkeys(systems["dpo"], controls.STOCK)},
+        whole={name: systems[name] for name in SYSTEMS} | _everywhere(tests),
     )
     with run.ledger() as ledger:
         system_prompt = prompt.instruction(recipe.student.prompt)
         scorer = Specificity(recipe.student.model, recipe.student.template, system_prompt, ledger)
-        progress, log = run.display.step, run.display.note
         levels = Scorer(Path(recipe.levels)) if recipe.levels else None
-        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, log, levels)
+        means = Means(recipe.judge, models_of(scorer, levels), recipe.seed)
+        (scores,) = score([asked], means, ledger, run.display.step, run.display.note)
+    scores.write(run.path("verdicts", SCORES_FILE))
     named = {f"{a}-{b}": (a, b) for a, b in pairs}
     named |= dict(zip((f"control-{name}" for name in controls.CONTROLS), controls.control_pairs(), strict=True))
     for name, pair in named.items():
@@ -67,17 +72,27 @@ def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
     return {}
 
 
+def _everywhere(tests: list[Dialogue]) -> dict[str, dict[str, str]]:
+    """Known replies by origin, of the origins that every test dialogue has."""
+    origins = [origin for origin in tests[0].replies if all(origin in d.replies for d in tests)]
+    return {origin: {d.id: d.replies[origin].text for d in tests} for origin in origins}
+
+
+def _pairs(opponents: Sequence[str]) -> list[tuple[str, str]]:
+    """Which systems are held against each other, the controls' apart."""
+    pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
+    return pairs + [(student, origin) for origin in opponents for student in ("dpo", "sft")]
+
+
 def forecast(of: Forecast) -> str:
     """How many questions would be asked of whom."""
     recipe, tests = of.recipe, len(of.tests)
-    base, sft, dpo = of.replies.values()
     opponents = recipe.opponents({origin for d in of.tests for origin in d.replies})
-    known = [tests if n is None else min(n, tests) for n in opponents.values()]
-    controlled = min(recipe.sample.controls, tests)
-    against = sum(min(dpo, n) + min(sft, n) for n in known)
-    pairs = min(dpo, base) + min(sft, base) + min(dpo, sft) + min(dpo, controlled) + against + 3 * controlled
-    judged = base + sft + dpo + sum(known) + 4 * controlled
-    return ", ".join(f"{questions(one, judged, pairs)} questions to {one.endpoint}" for one in recipe.judge)
+    known = {origin: tests if n is None else min(n, tests) for origin, n in opponents.items()}
+    controlled = dict.fromkeys(itertools.chain(*controls.control_pairs()), min(recipe.sample.controls, tests))
+    pairs = [*_pairs(list(known)), *controls.control_pairs()]
+    asked = EvalSet.of_sizes({**of.replies, **known, **controlled}, pairs)
+    return ", ".join(f"{questions(one, asked)} questions to {one.endpoint}" for one in recipe.judge)
 
 
 STAGE = Stage(
