@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from empathic import __version__, files, models
 from empathic.errors import UserError
-from empathic.judge.measures import behaviours, epitome
+from empathic.judge.measures import behaviours, epitome, registry
 from empathic.pipeline.stage import Stage, value_at
 from empathic.pipeline.stages.order import NAMES, STAGES
 from empathic.recipe import Recipe
@@ -45,6 +45,7 @@ def run_pipeline(
     """
     if until is not None and until not in NAMES:
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(NAMES)}")
+    registry.check(recipe.judge)
     for judge in recipe.judge:
         behaviours.questions(judge.questions)  # a mistake there is better known before an hour of training
     if recipe.levels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from empathic.errors import UserError
 from empathic.judge.measures.agreed import AgreedMeasure
 from empathic.judge.measures.behaviours import BehavioursMeasure
 from empathic.judge.measures.epitome import EpitomeMeasure
@@ -13,6 +14,7 @@ from empathic.judge.measures.measure import Means, Measure
 from empathic.judge.measures.pairwise import PairwiseMeasure
 from empathic.judge.measures.specificity import SpecificityMeasure
 from empathic.judge.measures.words import WordsMeasure
+from empathic.recipe import Judge
 
 MEASURES: list[type[Measure]] = [  # in this order they score, and stand in verdicts
     BehavioursMeasure,
@@ -26,8 +28,24 @@ MEASURES: list[type[Measure]] = [  # in this order they score, and stand in verd
 ]
 
 
+def check(judges: Sequence[Judge]) -> None:
+    """Refuse a judge whose name is a measure's, since both name results.
+
+    Raises:
+        UserError: there is one.
+    """
+    names = [measure.name for measure in rules()]
+    if taken := [judge.name for judge in judges if judge.name in names]:
+        raise UserError(f"judge: the name {taken[0]!r} is a measure's; names must differ from {', '.join(names)}")
+
+
 def instances(means: Means) -> list[Measure]:
-    """What scores with these means, measure by measure."""
+    """What scores with these means, measure by measure.
+
+    Raises:
+        UserError: a judge has the name of a measure.
+    """
+    check(means.judges)
     return [one for kind in MEASURES for one in kind.instances(means)]
 
 
