@@ -19,8 +19,8 @@ lint: .venv/installed
 
 rivals: demo  ## the demo's models against the ordinary, direct and targeted replies too, all on the 64
 	test -d runs/rivals || cp -r runs/demo runs/rivals
-	$(BIN)/empathic run demo --out runs/rivals --redo --set name=rivals --set sample.sft=null \
-		--set 'sample.known={ordinary: null, direct: null, targeted: null}'
+	$(BIN)/empathic run demo --out runs/rivals --redo --set name=rivals --set 'sample.systems={sft: null}' \
+		--set 'sample.references={ordinary: null, direct: null, targeted: null}'
 
 study: .venv/installed  ## the paper's two claims on a small student (five hours; FULL=1: days); goes on where it was stopped
 	$(BIN)/python benchmarks/study.py $(if $(FULL),--full)

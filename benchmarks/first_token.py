@@ -16,9 +16,7 @@ from pathlib import Path
 
 import openai
 
-from empathic.cli.progress import Progress
 from empathic.endpoints.open import open_endpoint
-from empathic.recipe import load_recipe
 from empathic.run import Run
 from empathic.student import prompt
 
@@ -51,8 +49,8 @@ def main() -> None:
     with ExitStack() as stack:
         asked = {}
         for folder in given.runs:
-            run = Run(load_recipe(str(folder / "recipe.yaml")), folder, Progress(quiet=True))
-            endpoint = stack.enter_context(open_endpoint(f"local:{run.gguf('dpo')}"))
+            run = Run.open(folder)
+            endpoint = stack.enter_context(open_endpoint(f"local:{run.gguf(run.recipe.final)}"))
             server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
             system_prompt = prompt.instruction(run.recipe.student.prompt)
             said = [dialogue.utterance for dialogue in run.dialogues("test")][: given.messages]

@@ -88,7 +88,7 @@ def cost(ledger: Ledger) -> dict[str, tuple[int, int]]:
 def rows_of(systems: dict[str, Replies], scores: Scores, costs: dict[str, tuple[int, int]]) -> Iterator[dict[str, Any]]:
     """A row a system: win rates over `direct`, words, stock phrases, and tokens a reply."""
     for name, replies in systems.items():
-        rates = {} if name == "direct" else {r.judge: r.to_row() for r in verdicts.compare(name, "direct", scores)[1]}
+        rates = {} if name == "direct" else {r.measure: r.to_row() for r in verdicts.compare(name, "direct", scores)[1]}
         tokens, wasted = costs.get(name.rsplit(".", 1)[-1], (0, 0))
         yield {
             "system": name,

@@ -1,7 +1,9 @@
-"""Write the generated parts of the docs: docs/commands.md from the command line, docs/recipe.md from the recipe."""
+"""Write the generated parts of the docs: commands, keys of a recipe, the picture of imports."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -12,8 +14,11 @@ from pydantic import BaseModel
 
 from empathic.cli import main
 from empathic.recipe import Recipe
+from empathic.recipe.steps import KINDS
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import imports  # noqa: E402  beside this file
 
 
 def commands() -> str:
@@ -46,6 +51,9 @@ def recipe() -> str:
         "|---|---|---|",
     ]
     for name, field in Recipe.model_fields.items():
+        if name == "steps":
+            lines += _steps(field)
+            continue
         section = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_section(t)), None)
         if section is None:
             lines.append(f"| `{name}` | `{_default(field)}` | {field.description or ''} |")
@@ -56,6 +64,17 @@ def recipe() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _steps(field: Any) -> Iterator[str]:
+    """Every key of each kind of step, under the name that a step of the kind has by default."""
+    default = ", ".join(f"{{name: {kind}}}" for kind in KINDS)
+    yield f"| `steps` | `[{default}]` | {field.description} |"
+    for kind, section in KINDS.items():
+        for key, inner in section.model_fields.items():
+            default = kind if key in ("name", "kind") else _default(inner)
+            what = (inner.description or "").replace("|", "\\|")
+            yield f"| `steps.{kind}.{key}` | `{default}` | {what} |"
+
+
 def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
@@ -64,9 +83,15 @@ def _default(field: Any) -> str:
     return "needed" if field.is_required() else str(field.default)
 
 
+def architecture() -> str:
+    """The page as it is written by hand, with the picture of today's imports."""
+    page = (HERE / "architecture.md").read_text(encoding="utf-8")
+    return re.sub(r"(<!-- picture -->\n).*?(<!-- /picture -->)", rf"\1{imports.picture()}\n\2", page, flags=re.DOTALL)
+
+
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"commands.md": commands(), "recipe.md": recipe()}
+    return {"commands.md": commands(), "recipe.md": recipe(), "architecture.md": architecture()}
 
 
 if __name__ == "__main__":

@@ -127,10 +127,11 @@ name: small
 dialogues: {{source: {source.name}}}
 method: {{name: direct, teachers: [kind], rejected: [dull]}}
 student: {{model: "{tiny}", max_tokens: 12}}
-sft: {{epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
-dpo: {{epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
+steps:
+  - {{name: sft, epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
+  - {{name: dpo, epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
 judge: [{{name: tiny, endpoint: "local:{tiny_gguf}"}}]
-sample: {{sft: 2, controls: 3}}
+sample: {{systems: {{sft: 2}}, controls: 3}}
 """,
         encoding="utf-8",
     )

@@ -37,7 +37,7 @@ class Settings(Protocol):
 
     @property
     def split(self) -> str:
-        """`own`, `paper`, `random`, or a file of test ids."""
+        """`source`, `paper`, `random`, or a file of test ids."""
 
     @property
     def test_share(self) -> float:
@@ -63,7 +63,7 @@ def stream_dialogues(settings: Settings, seed: int) -> Iterator[Dialogue]:
     Raises:
         UserError: a file that is missing or wrong, or a split that can't be made.
     """
-    how = "paper" if settings.source == "welivita" and settings.split == "own" else settings.split
+    how = "paper" if settings.source == "welivita" and settings.split == "source" else settings.split
     return split.assign(lambda: _read(settings), how, settings.test_share, seed)
 
 

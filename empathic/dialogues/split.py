@@ -21,14 +21,14 @@ def assign(source: Source, how: str, test_share: float, seed: int) -> Iterator[D
 
     Args:
         source: dialogues, with the source's own split where it has one.
-        how: `own`, `paper`, `random`, or a file with a test id a line.
+        how: `source`, `paper`, `random`, or a file with a test id a line.
         test_share: the share of test dialogues in a random split.
         seed: the seed of a random split.
 
     Raises:
         UserError: the split can't be made from these dialogues, or leaves one side empty.
     """
-    if how == "own":
+    if how == "source":
         how = "given" if any(d.split for d in source()) else "random"
     if how == "given":
         tested: _Tested = _given

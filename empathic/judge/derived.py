@@ -35,7 +35,8 @@ def differences(first: str, second: str, against: str, scores: Scores) -> list[d
     """By how much `first` beats `against` more often than `second` does, on the same dialogues, by every measure.
 
     Returns:
-        Rows `first, second, against, judge, estimate, low, high, p, n`; none where they share fewer than two dialogues.
+        Rows `first, second, against, measure, estimate, low, high, p, n`; none where they share fewer than two
+        dialogues.
     """
     one, two = outcomes(scores, first, against), outcomes(scores, second, against)
     rows = []
@@ -44,7 +45,7 @@ def differences(first: str, second: str, against: str, scores: Scores) -> list[d
         of_two = {id: of[measure] for id, of in two.items() if measure in of}
         if len(of_one.keys() & of_two.keys()) > 1:
             found = rounded(paired_difference(of_one, of_two))
-            rows.append({"first": first, "second": second, "against": against, "judge": measure, **found})
+            rows.append({"first": first, "second": second, "against": against, "measure": measure, **found})
     return rows
 
 

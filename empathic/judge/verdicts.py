@@ -57,9 +57,9 @@ def _shown(scores: Scores, system: str, id: str) -> dict[str, Any]:
 
 
 def control_rates(scores: Scores) -> dict[str, dict[str, WinRate]]:
-    """How often each measure prefers the reply that is better by construction: judge -> control -> rate."""
+    """How often each measure prefers the reply that is better by construction: measure -> control -> rate."""
     rates: dict[str, dict[str, WinRate]] = {}
     for name, pair in zip(controls.CONTROLS, controls.control_pairs(), strict=True):
         for rate in compare(*pair, scores)[1]:
-            rates.setdefault(rate.judge, {})[name] = rate
+            rates.setdefault(rate.measure, {})[name] = rate
     return rates

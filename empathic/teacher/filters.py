@@ -13,7 +13,7 @@ class ReplyFilter:
     """Lets replies pass, and counts what each filter removed; a reply counts for the first that it fails.
 
     Args:
-        keep: the recipe's `teacher.keep`.
+        keep: the recipe's `teacher.filters`.
     """
 
     def __init__(self, keep: Filters) -> None:

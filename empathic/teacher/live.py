@@ -105,7 +105,7 @@ async def _replies(
         try:
             for dialogue, rows in dialogues:
                 begun.append(_known(rows) if rows is not None else _begin(client, dialogue, asked, recipe))
-                if len(begun) >= _AHEAD * client.endpoint.in_flight:
+                if len(begun) >= _AHEAD * client.endpoint.max_connections:
                     yield await begun.popleft()
                     advance()
             while begun:

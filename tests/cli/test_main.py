@@ -28,7 +28,7 @@ def test_lists_of_recipes_and_models(empathic) -> None:
 
 def test_a_users_mistake_is_one_line_and_exit_code_2(refused) -> None:
     assert "did you mean 'demo'" in refused("run", "dmeo")
-    assert "did you mean 'epochs'" in refused("demo", "--set", "sft.epocs=1")
+    assert "did you mean 'epochs'" in refused("demo", "--set", "steps.sft.epocs=1")
     assert "no such stage" in refused("demo", "--until", "lunch", "--out", "x")
     assert "known:" in refused("models", "pull", "gpt-5")
     assert "models pull" in refused("models", "fetch")

@@ -15,8 +15,6 @@ from empathic.text import advises, content, is_stock, phrases, stock_phrases, wo
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "empathic/data/everyday/dense.jsonl"
 ROWS = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
-    json.loads(line) for line in (ROOT / "empathic/data/everyday/dense.jsonl").read_text(encoding="utf-8").splitlines()
-]
 KEYS = ["id", "emotion", "situation", "utterance", "ordinary", "direct", "targeted", "dimension", "split"]
 EMPATHETIC = [row[kind] for row in ROWS for kind in ("direct", "targeted")]
 

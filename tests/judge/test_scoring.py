@@ -48,7 +48,7 @@ def _rates(scores: Scores) -> dict[str, tuple[float, int] | int]:
     """By measure the rate and over how many dialogues; the tiny model's own only over how many."""
     rates = verdicts.compare("kind", "curt", scores)[1]
     return {
-        rate.judge: rate.n if rate.judge in ("specificity", "agreed") else (rate.estimate, rate.n) for rate in rates
+        rate.measure: rate.n if rate.measure in ("specificity", "agreed") else (rate.estimate, rate.n) for rate in rates
     }
 
 
@@ -116,7 +116,7 @@ def test_a_recipe_takes_levels_from_judges_or_from_a_scorer(tmp_path: Path) -> N
     ours = recipe.load_recipe(str(path)).judge
     assert scoring.questions(ours[0], EvalSet.of_sizes({"a": 4})) == 4 * (2 + len(BEHAVIOURS))
     with pytest.raises(UserError, match=r"mine.yaml: levels: .* choose"):
-        recipe.load_recipe(str(path), ["levels=runs/epitome"])
+        recipe.load_recipe(str(path), ["epitome_scorer=runs/epitome"])
 
 
 def test_one_message_is_judged_without_specificity(judged) -> None:
@@ -135,5 +135,5 @@ def test_compare_judges_one_pair(empathic, tiny_gguf: Path, tmp_path: Path) -> N
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--controls", 2)
     done = empathic("compare", tmp_path / "one.jsonl", tmp_path / "two.jsonl", *settings, "--json")
     assert done.returncode == 0, done.stderr
-    assert [(row["judge"], row["n"]) for row in json.loads(done.stdout)] == [("behaviours", 1)]
+    assert [(row["measure"], row["n"]) for row in json.loads(done.stdout)] == [("behaviours", 1)]
     assert "specificity is left out" in done.stderr

@@ -26,7 +26,7 @@ def test_verdicts_keep_every_probability_and_count_only_shared_dialogues() -> No
     ]
     assert rows[0]["a"] == "a"
     assert rows[0]["scores"]["a"]["probabilities"]["j"]["natural"] == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-6)
-    assert {rate.judge: (rate.estimate, rate.n) for rate in rates} == {
+    assert {rate.measure: (rate.estimate, rate.n) for rate in rates} == {
         "behaviours": (0.75, 2),
         "specificity": (2 / 3, 3),
         "agreed": (0.75, 2),
@@ -43,7 +43,7 @@ def test_a_question_without_an_answer_is_no_opinion() -> None:
     )
     rows, rates = verdicts.compare("a", "b", scores)
     assert [row["outcomes"] for row in rows] == [{"sure": 0.0, "behaviours": 0.0}, {"silent": 1.0, "behaviours": 1.0}]
-    assert {rate.judge: rate.n for rate in rates} == {"silent": 1, "sure": 1, "behaviours": 2}
+    assert {rate.measure: rate.n for rate in rates} == {"silent": 1, "sure": 1, "behaviours": 2}
     assert rows[0]["scores"]["a"] == {
         "probabilities": {"silent": {}, "sure": {"heard": 0.268941}},
         "log_odds": {"sure": -1.0},
@@ -59,7 +59,7 @@ def test_a_panel_votes_and_each_judge_has_a_rate_of_its_own() -> None:
     scores = table(log_odds={name: {"a": odds(*values), "b": odds(0, 0, 0)} for name, values in panel.items()})
     rows, rates = verdicts.compare("a", "b", scores)
     assert [row["outcomes"]["behaviours"] for row in rows] == [1.0, 1.0, 0.0]
-    assert {rate.judge: rate.estimate for rate in rates} == {
+    assert {rate.measure: rate.estimate for rate in rates} == {
         "one": pytest.approx(2 / 3),
         "two": pytest.approx(1 / 3),
         "three": pytest.approx(2.5 / 3),

@@ -18,6 +18,8 @@ from empathic.judge.measures.hollowness import HollownessMeasure
 from empathic.judge.replies import EvalDialogue, EvalSet, read_replies
 from empathic.judge.results import results
 from empathic.judge.scores import SCORES_FILE
+from empathic.recipe import Recipe
+from empathic.run.artefacts import VERSION
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
 PAIRS = (("dpo", "base"), ("sft", "base"))
@@ -34,6 +36,7 @@ def make(tmp_path: Path) -> Make:
         ids = [f"d{i}" for i in range(n)]
         _written(tmp_path, ids, said)
         about = {
+            "version": VERSION,
             "name": "nasty",
             "empathic": "0",
             "git": None,
@@ -88,8 +91,8 @@ def _written(folder: Path, ids: list[str], said: str) -> None:
         ]
         files.write_jsonl(folder / "replies" / f"{system}.jsonl", replies)
     step = {"loss": 0.6, "rewards/margins": 0.1, "rewards/accuracies": 1.0}
-    for name in ("sft", "dpo"):
-        files.write_json(folder / "student" / f"{name}.json", {"history": [step, {**step, "loss": 0.4}]})
+    for name, first in (("sft", {"loss": 0.6}), ("dpo", step)):
+        files.write_json(folder / "student" / f"{name}.json", {"history": [first, {**first, "loss": 0.4}]})
     (folder / "recipe.yaml").write_text("name: nasty\n", encoding="utf-8")
     (folder / "phone").mkdir()
 
@@ -136,5 +139,9 @@ def _judged(folder: Path, ids: list[str], judges: Mapping[str, float]) -> dict[s
     scores.add(HollownessMeasure().score(hollow, None, lambda: None))
     scores.write(folder / "verdicts" / SCORES_FILE)
     for a, b in PAIRS:
-        files.write_jsonl(folder / "verdicts" / f"{a}-{b}.jsonl", verdicts.compare(a, b, scores)[0])
-    return {"judge": ", ".join(judges), **results(scores, PAIRS, ("base", "sft", "dpo"))}
+        files.write_jsonl(folder / "verdicts" / f"{a}.{b}.jsonl", verdicts.compare(a, b, scores)[0])
+    found = results(scores, Recipe(name="nasty"), ())
+    told = {
+        key: [row for row in found[key] if (row["a"], row["b"]) in PAIRS] for key in ("win_rates", "length_controlled")
+    }
+    return {**found, **told}

@@ -65,7 +65,7 @@ def test_the_judge_keeps_the_best_of_several_and_the_sieve_counts(faulty, empath
     ]
     (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     server = faulty("--varied")
-    asked = {"endpoint": server.url, "model": "m", "best_of": 3, "keep": {"words": [1, 97]}}
+    asked = {"endpoint": server.url, "model": "m", "best_of": 3, "filters": {"words": [1, 97]}}
     about = {
         "name": "best",
         "dialogues": {"source": "six.jsonl"},

@@ -58,7 +58,7 @@ def _asked_all(faulty, kept: Path) -> tuple[float, float, float]:
     said = {"human": Reply("Oh no.")}
     dialogues = [Dialogue(f"d{i}", f"My boat {i} sank.", replies=said, split="train") for i in range(DIALOGUES)]
     ledger = Ledger(kept)
-    client = Client(Endpoint((server.url,), "m", "m", in_flight=SLOTS, timeout=2.0), ledger)
+    client = Client(Endpoint((server.url,), "m", "m", max_connections=SLOTS, timeout=2.0), ledger)
     started = time.monotonic()
     rows = [row for of_one in live.replies(((d, None) for d in dialogues), recipe, client) for row in of_one]
     took = time.monotonic() - started
@@ -82,7 +82,7 @@ def test_a_server_with_less_room_than_was_hoped_is_found_out(faulty, tmp_path: P
     said = {"human": Reply("Oh no.")}
     dialogues = [Dialogue(f"d{i}", f"My boat {i} sank.", replies=said, split="train") for i in range(400)]
     ledger = Ledger(tmp_path / "l.sqlite")
-    client = Client(Endpoint((server.url,), "m", "m", in_flight=128, timeout=5.0), ledger)
+    client = Client(Endpoint((server.url,), "m", "m", max_connections=128, timeout=5.0), ledger)
     started = time.monotonic()
     rows = [row for of_one in live.replies(((d, None) for d in dialogues), recipe, client) for row in of_one]
     took = time.monotonic() - started

@@ -95,7 +95,7 @@ def _alike(ids: list[str], about: Mapping[str, Dialogue]) -> list[str]:
 
 def rates(scores: Scores) -> dict[str, dict[str, WinRate]]:
     """How often each measure prefers the good reply: fault -> measure -> rate."""
-    return {name: {rate.judge: rate for rate in verdicts.compare("good", name, scores)[1]} for name in FAULTS}
+    return {name: {rate.measure: rate for rate in verdicts.compare("good", name, scores)[1]} for name in FAULTS}
 
 
 def by_question(scores: Scores) -> dict[str, dict[str, WinRate]]:

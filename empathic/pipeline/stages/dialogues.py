@@ -31,10 +31,12 @@ def work(run: Run) -> Row:
             origins.update(d.replies if d.split == "test" else ())
             yield d.to_row()
 
-    files.write_jsonl(run.path("dialogues.jsonl"), kept())
-    if absent := [origin for origin in run.recipe.opponents(origins) if origin not in origins]:
+    files.write_jsonl(run.dialogues_file, kept())
+    if taken := [name for name in run.recipe.systems if name in origins]:
+        raise UserError(f"steps: {taken[0]!r} is also the origin of known replies; give the step another name")
+    if absent := [origin for origin in run.recipe.references(origins) if origin not in origins]:
         theirs = ", ".join(sorted(origins)) or "none"
-        raise UserError(f"sample.known: no test dialogue has a reply of {absent[0]!r}; theirs are of: {theirs}")
+        raise UserError(f"sample.references: no test dialogue has a reply of {absent[0]!r}; theirs are of: {theirs}")
     return {**counts, "leaks_dropped": watch.dropped}
 
 
@@ -50,9 +52,10 @@ def forecast(of: Forecast) -> str:
 
 STAGE = Stage(
     "dialogues",
+    about="what people say",
     keys=("dialogues", "seed"),
     inputs=lambda run: sources.files_of(run.recipe.dialogues),
-    outputs=("dialogues.jsonl",),
+    outputs=lambda run: [run.dialogues_file],
     work=work,
     forecast=forecast,
 )

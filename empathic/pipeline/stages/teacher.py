@@ -23,7 +23,7 @@ from empathic.teacher import batch, live, recorded
 from empathic.teacher.filters import ReplyFilter
 from empathic.teacher.journal import ReplyJournal
 
-_KEYS = ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "keep")
+_KEYS = ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "filters")
 Choose = Callable[[Dialogue, list[str]], str]
 
 
@@ -34,7 +34,7 @@ def work(run: Run) -> Row:
     if run.recipe.method.name != "direct":
         raise UserError(f"teacher.endpoint: {run.recipe.method.name} needs a teacher to ask; name its endpoint")
     rows = recorded.replies(run.each_dialogue("train"), run.recipe.method.teachers)
-    return {"replies": files.write_jsonl(run.path("teacher.jsonl"), rows)}
+    return {"replies": files.write_jsonl(run.teacher_file, rows)}
 
 
 def _ask(run: Run) -> Row:
@@ -50,7 +50,7 @@ def _ask(run: Run) -> Row:
     journal = ReplyJournal(run.folder)
     skipped: list[Row] = []
     dimensions: Counter[str] = Counter()
-    filters = ReplyFilter(run.recipe.teacher.keep)
+    filters = ReplyFilter(run.recipe.teacher.filters)
     with run.ledger() as ledger:
         with _teacher(run) as endpoint:
             for _ in journal.keep(_rows(run, journal, endpoint, ledger)):
@@ -70,7 +70,7 @@ def _ask(run: Run) -> Row:
                     yield row
 
         with _best(run, ledger) as choose:
-            replies = files.write_jsonl(run.path("teacher.jsonl"), kept(choose))
+            replies = files.write_jsonl(run.teacher_file, kept(choose))
     files.write_jsonl(run.path("aside.jsonl"), skipped)
     journal.close(bool(skipped))
     if skipped:
@@ -93,13 +93,13 @@ def _ask(run: Run) -> Row:
 def _teacher(run: Run) -> Iterator[Endpoint]:
     asked = run.recipe.teacher
     with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, log=run.display.note) as endpoint:
-        limits = asked.model_dump(include={"in_flight", "timeout", "requests_per_minute", "tokens_per_minute"})
+        limits = asked.model_dump(include={"max_connections", "timeout", "requests_per_minute", "tokens_per_minute"})
         yield endpoint if endpoint.local else replace(endpoint, **limits)
 
 
 def _rows(run: Run, journal: ReplyJournal, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
     """Every dialogue's rows, as they come."""
-    asked, total = run.recipe.teacher, run.manifest["stages"]["dialogues"]["facts"]["train"]
+    asked, total = run.recipe.teacher, run.manifest.stages["dialogues"].facts["train"]
     prices = None if endpoint.local else pricing.prices(asked.model, asked.prices, asked.batch)
     budget = pricing.Budget(prices, asked.budget, ledger.spent(endpoint.identity))
     known, advance = journal.known(run.each_dialogue("train")), run.counter(total)
@@ -143,10 +143,11 @@ def forecast(of: Forecast) -> str:
 
 STAGE = Stage(
     "teacher",
+    about="what the teacher replies",
     keys=("method", "strategy", "seed", *(f"teacher.{key}" for key in _KEYS)),
-    inputs=lambda run: [run.path("dialogues.jsonl"), *map(Path, run.recipe.teacher.prompts.values())],
-    outputs=("teacher.jsonl",),
+    inputs=lambda run: [run.dialogues_file, *map(Path, run.recipe.teacher.prompts.values())],
+    outputs=lambda run: [run.teacher_file],
     work=work,
     forecast=forecast,
-    partial=("teacher.part.jsonl", "teacher.before.jsonl"),
+    partial=lambda run: [run.path("teacher.part.jsonl"), run.path("teacher.before.jsonl")],
 )

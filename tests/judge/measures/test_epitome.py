@@ -118,7 +118,7 @@ def test_levels_are_a_measure_of_a_run(scorer: Path) -> None:
     asked = EvalSet(tested, {"kind": kind, "curt": dict.fromkeys(kind, "Noted.")})
     scores = Scores(measure.score(asked, None, lambda: None))
     (rate,) = verdicts.compare("kind", "curt", scores)[1]
-    assert (rate.judge, rate.estimate, rate.n) == ("levels", 1.0, 8)
+    assert (rate.measure, rate.estimate, rate.n) == ("levels", 1.0, 8)
 
 
 def test_a_folder_without_a_scorer_and_no_rows_are_told(tmp_path: Path, tiny: Path) -> None:
@@ -131,10 +131,10 @@ def test_a_folder_without_a_scorer_and_no_rows_are_told(tmp_path: Path, tiny: Pa
 def test_a_run_reads_levels_where_its_recipe_names_a_scorer(empathic, whole, scorer: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(whole.run, out)
-    done = empathic("run", whole.recipe, "--out", out, "--set", f"levels={scorer}", "--redo")
+    done = empathic("run", whole.recipe, "--out", out, "--set", f"epitome_scorer={scorer}", "--redo")
     assert done.returncode == 0, done.stderr
     figures = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert {row["judge"] for row in figures["win_rates"]} >= {"behaviours", "levels"}
+    assert {row["measure"] for row in figures["win_rates"]} >= {"behaviours", "levels"}
     assert set(figures["controls"]["levels"]) == {"another", "stock", "shuffled"}
     assert "<strong>Levels</strong>" in (out / "report.html").read_text(encoding="utf-8")
 

@@ -58,7 +58,7 @@ def test_a_served_model_is_asked_twice_a_pair_and_its_pairs_become_a_measure(tin
         scores = Scores(measure.score(EvalSet(TESTED, systems, [("a", "b")]), asking, lambda: asked.append(1)))
     assert len(asked) == 4
     forth, back = (verdicts.compare(*pair, scores)[1] for pair in (("a", "b"), ("b", "a")))
-    assert [(rate.judge, rate.n) for rate in forth] == [("pairwise", 2)]
+    assert [(rate.measure, rate.n) for rate in forth] == [("pairwise", 2)]
     assert forth[0].estimate == pytest.approx(1 - back[0].estimate)
 
 
@@ -69,7 +69,7 @@ def test_compare_asks_side_by_side_where_told_to(empathic, tiny_gguf: Path, tmp_
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--controls", 2, "--json")
     done = empathic("compare", tmp_path / "one.jsonl", tmp_path / "two.jsonl", *settings, "--pairwise")
     assert done.returncode == 0, done.stderr
-    assert [row["judge"] for row in json.loads(done.stdout)] == ["behaviours", "specificity", "agreed", "pairwise"]
+    assert [row["measure"] for row in json.loads(done.stdout)] == ["behaviours", "specificity", "agreed", "pairwise"]
 
 
 @pytest.mark.parametrize("bias", [1.0, 0.6])

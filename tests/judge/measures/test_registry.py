@@ -15,7 +15,7 @@ from empathic.judge.measures.measure import Means, ReplyMeasure
 from empathic.judge.replies import EvalDialogue, EvalSet
 from empathic.judge.results import results
 from empathic.judge.scores import Scores
-from empathic.recipe import Judge
+from empathic.recipe import Judge, Recipe
 
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing}.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
 SET = EvalSet(
@@ -58,7 +58,7 @@ def test_a_new_measure_has_win_rates_and_stands_in_verdicts(scores: Scores) -> N
         "scores": {"dpo": {"length": 12}, "sft": {"length": 3}},
     }
     assert [one.system for one in derived.ranking(scores, list(SET.systems), "length")] == ["base", "dpo", "sft"]
-    assert results(scores, [("dpo", "base")], ["dpo", "base"])["win_rates"][0]["estimate"] == 0
+    assert results(scores, Recipe(name="r"), ())["win_rates"][0]["estimate"] == 0
 
 
 def test_what_was_read_back_is_what_was_written(scores: Scores, tmp_path: Path) -> None:

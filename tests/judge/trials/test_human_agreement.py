@@ -97,7 +97,7 @@ def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, t
     assert "explorations" in empathic("judge", "agreement", "epitome", *settings, **env).stdout
     rated = empathic("judge", "agreement", "rated", *settings, "--json", **env)
     found = json.loads(rated.stdout)
-    rates = {row["judge"]: row["estimate"] for row in found["rates"]}
+    rates = {row["measure"]: row["estimate"] for row in found["rates"]}
     assert list(rates) == ["behaviours", "specificity", "agreed", "pairwise"]
     assert {row["n"] for row in found["rates"]} == {found["over_pairwise"]["n"]} == {4}
     assert found["over_pairwise"]["estimate"] == rates["behaviours"] - rates["pairwise"]

@@ -71,8 +71,8 @@ def _answers(ledger: Path) -> set[str]:
 
 def test_killed_twenty_times_nothing_in_the_ledger_is_sent_again(faulty, forty: Path, tmp_path: Path) -> None:
     server = faulty("--latency", 0.1, "--faults", 0.2, "--only", "500", "--only", "reset", "--only", "truncated")
-    in_flight = 8
-    recipe = _recipe(forty, server.url, in_flight=in_flight)
+    max_connections = 8
+    recipe = _recipe(forty, server.url, max_connections=max_connections)
     dice, kills = random.Random(7), 0
     while kills < 20:
         run = _start(recipe, tmp_path / "killed")
@@ -88,7 +88,7 @@ def test_killed_twenty_times_nothing_in_the_ledger_is_sent_again(faulty, forty: 
     assert last.wait() == 0, last.communicate()
     counts = server.counts()
     repeats = sum(counts["well"].values()) - len(_answers(tmp_path / "killed" / "ledger.sqlite"))
-    assert repeats <= kills * in_flight
+    assert repeats <= kills * max_connections
     assert len(_answers(tmp_path / "killed" / "ledger.sqlite")) == 120
     whole = _start(recipe, tmp_path / "whole")
     assert whole.wait() == 0, whole.communicate()
@@ -100,7 +100,7 @@ def test_killed_twenty_times_nothing_in_the_ledger_is_sent_again(faulty, forty: 
 
 def test_two_runs_at_once_share_a_ledger(faulty, forty: Path, tmp_path: Path) -> None:
     server = faulty("--latency", 0.05)
-    recipe = _recipe(forty, server.url, in_flight=8)
+    recipe = _recipe(forty, server.url, max_connections=8)
     shared = ("--set", f"ledger={tmp_path / 'shared.sqlite'}")
     runs = [_start(recipe, tmp_path / name, *shared) for name in ("one", "two")]
     assert [run.wait() for run in runs] == [0, 0], [run.communicate() for run in runs]
@@ -113,7 +113,7 @@ def test_two_runs_at_once_share_a_ledger(faulty, forty: Path, tmp_path: Path) ->
 
 def test_a_budget_stops_before_it_is_passed_and_more_money_goes_on(faulty, forty: Path, tmp_path: Path) -> None:
     server = faulty("--latency", 0.05)
-    recipe, out = _recipe(forty, server.url, in_flight=2, budget=0.03), tmp_path / "run"
+    recipe, out = _recipe(forty, server.url, max_connections=2, budget=0.03), tmp_path / "run"
     stopped = _start(recipe, out)
     assert stopped.wait() == 2
     line = stopped.communicate()[1].strip()
