@@ -9,11 +9,12 @@ from typing import Any
 from empathic.judge import controls, verdicts
 from empathic.judge.comparisons import added, comparisons, headline
 from empathic.judge.derived import at_equal_lengths, differences, judge_kappas, judges_agree, ranking
+from empathic.judge.scores import Scores
 from empathic.recipe import BASE, Recipe
 from empathic.stats.win_rate import rounded
 
 
-def results(scores: verdicts.Scores, recipe: Recipe, references: Sequence[str]) -> dict[str, Any]:
+def results(scores: Scores, recipe: Recipe, references: Sequence[str]) -> dict[str, Any]:
     """All that follows from scores.
 
     Args:

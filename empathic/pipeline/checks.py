@@ -6,7 +6,7 @@ from pathlib import Path
 
 from empathic import files
 from empathic.dialogues import sources, split
-from empathic.judge.measures import behaviours, epitome
+from empathic.judge.measures import behaviours, epitome, registry
 from empathic.recipe import Recipe
 from empathic.student import prompt
 from empathic.teacher import live
@@ -27,6 +27,7 @@ def check_files(recipe: Recipe) -> None:
         prompt.template(recipe.student.template)
     if recipe.teacher.endpoint:
         live.strategies_of(recipe)
+    registry.check(recipe.judge)
     for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
         behaviours.questions(judge.questions)
     if recipe.epitome_scorer:

@@ -19,7 +19,6 @@ from empathic.recipe.sections import Dialogues, Filters, Judge, Kernels, Method,
 from empathic.recipe.steps import BASE, LORA_RANK, Dpo, Section, Sft, Step
 
 __all__ = ["BASE", "Dialogues", "Filters", "Judge", "Kernels", "Method", "Recipe", "Sample", "Student", "Teacher"]
-_MEASURES = ("behaviours", "specificity", "agreed", "levels", "pairwise")  # beside judges in the results
 _SAMPLED = 32  # dialogues for references, and for steps between the first and the last, where a recipe doesn't say
 
 
@@ -53,8 +52,8 @@ class Recipe(Section):
     @classmethod
     def _named_apart(cls, judges: list[Judge]) -> list[Judge]:
         names = [judge.name for judge in judges]
-        if len({*names, *_MEASURES}) < len(names) + len(_MEASURES):
-            raise PydanticCustomError("names", f"names must differ, and from {', '.join(_MEASURES)}")
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("names", "names must differ")
         return judges
 
     @field_validator("epitome_scorer")

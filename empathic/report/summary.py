@@ -10,7 +10,7 @@ from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.judge import comparisons, family, regressions
 from empathic.judge.measures import behaviours, hollowness
-from empathic.judge.replies import read_replies
+from empathic.judge.scores import SCORES_FILE, Scores
 from empathic.reading import kept
 from empathic.recipe import Recipe
 from empathic.report import corpus, groups
@@ -68,12 +68,8 @@ def _questions(recipe: Recipe) -> list[str]:
 
 def _hollowness(run: Run) -> list[dict[str, Any]]:
     """How formulaic the students' replies are, and the known ones that every test dialogue has."""
-    tests = run.dialogues("test")
-    systems = {name: read_replies(run.replies(name))[1] for name in run.systems}
-    for origin in tests[0].replies:
-        if all(origin in d.replies for d in tests):
-            systems[origin] = {d.id: d.replies[origin].text for d in tests}
-    return [rounded(row) for row in hollowness.panel(tests, systems)]
+    scores = Scores.read(run.path("verdicts", SCORES_FILE))
+    return [rounded(row) for row in hollowness.read_panel(scores)]
 
 
 def _parts(run: Run) -> dict[str, list[dict[str, Any]]]:

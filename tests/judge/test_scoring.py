@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from score_table import table
 
 from empathic import files, recipe
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.judge import scoring, verdicts
-from empathic.judge.measures.levels import BEHAVIOURS
+from empathic.judge.measures.levels import BEHAVIOURS, LevelsMeasure
+from empathic.judge.measures.measure import Means
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import EvalDialogue
-from empathic.judge.scoring import EvalSet
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 from empathic.recipe import Judge
 
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing}.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
@@ -28,22 +30,21 @@ SET = EvalSet(TESTED, SYSTEMS, [("kind", "curt")])
 def judged(talking, tiny: Path, tmp_path: Path) -> Callable[..., Any]:
     """Scores of `SET` by a judge that answers the last turn as told, what was said of it, and the progress."""
 
-    def judge(
-        say: Callable[[str], str], one: EvalSet = SET, **keys: Any
-    ) -> tuple[verdicts.Scores, list[str], list[Any]]:
+    def judge(say: Callable[[str], str], one: EvalSet = SET, **keys: Any) -> tuple[Scores, list[str], list[Any]]:
         said: list[str] = []
         steps: list[Any] = []
         endpoint = talking(lambda messages: say(messages[-1]["content"])).urls[0]
         asked = Judge(name="qwen", endpoint=endpoint, model="m", **keys)
         with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
             scorer = Specificity(str(tiny), None, "Be kind.", ledger)
-            (scores,) = scoring.score([one], [asked], ledger, scorer, 0, lambda *step: steps.append(step), said.append)
+            means = Means([asked], scoring.models_of(scorer))
+            (scores,) = scoring.score([one], means, ledger, lambda *step: steps.append(step), said.append)
         return scores, said, steps
 
     return judge
 
 
-def _rates(scores: verdicts.Scores) -> dict[str, tuple[float, int] | int]:
+def _rates(scores: Scores) -> dict[str, tuple[float, int] | int]:
     """By measure the rate and over how many dialogues; the tiny model's own only over how many."""
     rates = verdicts.compare("kind", "curt", scores)[1]
     return {
@@ -99,20 +100,21 @@ def test_levels_of_an_endpoint_are_a_measure(judged) -> None:
 
 
 def test_replies_are_compared_by_the_questions_answered_about_both() -> None:
-    scores = verdicts.Scores(log_odds={"j": {"a": {"d0": {"heard": 1.0}}, "b": {"d0": {"heard": 0.0, "plain": 9.0}}}})
-    assert scores.outcomes("a", "b") == {"d0": {"behaviours": 1.0}}
+    scores = table(log_odds={"j": {"a": {"d0": {"heard": 1.0}}, "b": {"d0": {"heard": 0.0, "plain": 9.0}}}})
+    assert verdicts.outcomes(scores, "a", "b") == {"d0": {"behaviours": 1.0}}
 
 
 def test_a_panels_level_is_the_mean_of_all_who_were_asked() -> None:
-    scores = verdicts.Scores(levels={"one": {"a": {"d0": 2.0, "d1": 1.0}}, "two": {"a": {"d0": 0.5}}})
-    assert (scores.level("a", "d0"), scores.level("a", "d1"), scores.level("b", "d0")) == (1.25, None, None)
+    scores = table(levels={"one": {"a": {"d0": 2.0, "d1": 1.0}}, "two": {"a": {"d0": 0.5}}})
+    found = [LevelsMeasure.level(scores, *place) for place in (("a", "d0"), ("a", "d1"), ("b", "d0"))]
+    assert found == [1.25, None, None]
 
 
 def test_a_recipe_takes_levels_from_judges_or_from_a_scorer(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("judge: [{levels: true}]\n", encoding="utf-8")
     ours = recipe.load_recipe(str(path)).judge
-    assert scoring.questions(ours[0], 4, 0) == 4 * (2 + len(BEHAVIOURS))
+    assert scoring.questions(ours[0], EvalSet.of_sizes({"a": 4})) == 4 * (2 + len(BEHAVIOURS))
     with pytest.raises(UserError, match=r"mine.yaml: levels: .* choose"):
         recipe.load_recipe(str(path), ["epitome_scorer=runs/epitome"])
 

@@ -29,7 +29,7 @@ def _start(folder: Path, *arguments: Any) -> subprocess.Popen[str]:
 
 def _probabilities(run: Path) -> dict[tuple[str, str, str, str], float]:
     found = {}
-    for path in sorted((run / "verdicts").glob("*.jsonl")):
+    for path in sorted((run / "verdicts").glob("*.*.jsonl")):
         for row in files.read_jsonl(path):
             for system, scores in row["scores"].items():
                 for judge, questions in scores.get("probabilities", {}).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from empathic.errors import UserError
 from empathic.judge import controls, verdicts
 from empathic.judge.comparisons import comparisons
 from empathic.judge.measures.epitome import Scorer
+from empathic.judge.measures.measure import Means
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import EvalDialogue, read_replies
+from empathic.judge.replies import EvalDialogue, EvalSet, read_replies
 from empathic.judge.results import results
-from empathic.judge.scoring import EvalSet, questions, score
+from empathic.judge.scores import SCORES_FILE
+from empathic.judge.scoring import models_of, questions, score
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
 from empathic.pipeline.stages.replies import fewer, sampled
 from empathic.recipe import Recipe
@@ -45,14 +48,16 @@ def work(run: Run) -> Row:
         systems,
         [*pairs, *controls.control_pairs()],
         unasked={controls.STOCK_SYSTEM: dict.fromkeys(shipped, controls.STOCK)},
+        whole={name: systems[name] for name in run.systems} | _everywhere(tests),
     )
     with run.ledger() as ledger:
         system_prompt = prompt.instruction(recipe.student.prompt)
         scorer = Specificity(recipe.student.model, recipe.student.template, system_prompt, ledger)
-        progress, log = run.display.step, run.display.note
         levels = Scorer(Path(recipe.epitome_scorer)) if recipe.epitome_scorer else None
-        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, log, levels)
+        means = Means(recipe.judge, models_of(scorer, levels), recipe.seed)
+        (scores,) = score([asked], means, ledger, run.display.step, run.display.note)
     shutil.rmtree(run.path("verdicts"), ignore_errors=True)  # of pairs that an earlier recipe had
+    scores.write(run.path("verdicts", SCORES_FILE))
     for pair in pairs:
         files.write_jsonl(run.verdicts(*pair), verdicts.compare(*pair, scores)[0])
     for name, control in zip(controls.CONTROLS, controls.control_pairs(), strict=True):
@@ -69,17 +74,21 @@ def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
     return {}
 
 
+def _everywhere(tests: list[Dialogue]) -> dict[str, dict[str, str]]:
+    """Known replies by origin, of the origins that every test dialogue has."""
+    origins = [origin for origin in tests[0].replies if all(origin in d.replies for d in tests)]
+    return {origin: {d.id: d.replies[origin].text for d in tests} for origin in origins}
+
+
 def forecast(of: Forecast) -> str:
     """How many questions would be asked of whom."""
     recipe, tests = of.recipe, len(of.tests)
     wanted = recipe.references({origin for d in of.tests for origin in d.replies})
     known = {origin: fewer(n, tests) for origin, n in wanted.items()}
-    controlled = min(recipe.sample.controls, tests)
-    sizes = {**of.replies, **known, controls.STOCK_SYSTEM: controlled}
-    pairs = sum(min(sizes[a], sizes[b]) for a, b in comparisons(recipe, known))
-    pairs += len(controls.CONTROLS) * controlled
-    judged = sum(sizes.values()) + len(controls.CONTROLS) * controlled  # their good replies, and all but the stock one
-    return ", ".join(f"{questions(one, judged, pairs)} questions to {one.endpoint}" for one in recipe.judge)
+    controlled = dict.fromkeys(itertools.chain(*controls.control_pairs()), min(recipe.sample.controls, tests))
+    pairs = [*comparisons(recipe, known), *controls.control_pairs()]
+    asked = EvalSet.of_sizes({**of.replies, **known, **controlled}, pairs)
+    return ", ".join(f"{questions(one, asked)} questions to {one.endpoint}" for one in recipe.judge)
 
 
 STAGE = Stage(

@@ -10,9 +10,10 @@ import pytest
 from empathic.endpoints.chat_api import Answer
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
-from empathic.judge import verdicts
 from empathic.judge.measures import behaviours, levels, pairwise
-from empathic.judge.replies import EvalDialogue
+from empathic.judge.measures.measure import Asking
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 
 OURS = behaviours.questions()
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
@@ -163,14 +164,14 @@ def test_a_file_of_other_questions_is_asked_and_faults_count_against_a_reply(tal
         asked.append(messages)
         return "Yes" if "heard" in messages[-1]["content"] else "No"
 
-    scores = verdicts.Scores()
     ledger = Ledger(tmp_path / "l.sqlite")
     replies = {"a": {TESTED[0].id: "Oh no."}}
-    verdicts.score_behaviours(TESTED, replies, talking(say), ledger, scores, questions=str(path))
+    measure = behaviours.BehavioursMeasure(questions=str(path))
+    scores = Scores(measure.score(EvalSet(TESTED, replies), Asking(talking(say), ledger), lambda: None))
     assert [message["content"] for message in asked[0] if message["role"] == "assistant"] == ["No", "Yes"]
-    odds = scores.log_odds["judge"]["a"][TESTED[0].id]
+    odds = scores.answers("behaviours", "judge", "a")[TESTED[0].id]
     assert odds["heard"] > 0 and odds["lectures"] > 0  # no to a fault is good
-    assert scores.behaviours("judge", "a", TESTED[0].id) > 0
+    assert measure.shown(scores, "a", TESTED[0].id)["log_odds"]["judge"] > 0
 
 
 @pytest.mark.parametrize(

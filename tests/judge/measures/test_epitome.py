@@ -16,7 +16,8 @@ from empathic.judge import verdicts
 from empathic.judge.measures import epitome, levels
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.measures.levels import LabelledReply
-from empathic.judge.replies import EvalDialogue
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 
 THINGS = ("kettle", "tractor", "violin", "harbour", "lantern", "bicycle", "orchard", "letter")
 
@@ -114,8 +115,9 @@ def test_a_scorer_is_tried_on_a_half_of_the_controls(empathic, scorer: Path, tin
 def test_levels_are_a_measure_of_a_run(scorer: Path) -> None:
     tested = [EvalDialogue(f"d{i}", f"My {thing} is gone.") for i, thing in enumerate(THINGS)]
     kind = {d.id: "What a sad loss. What happened to it?" for d in tested}
-    scores = verdicts.Scores()
-    verdicts.score_levels(tested, {"kind": kind, "curt": dict.fromkeys(kind, "Noted.")}, epitome.Scorer(scorer), scores)
+    measure = epitome.EpitomeMeasure(epitome.Scorer(scorer))
+    asked = EvalSet(tested, {"kind": kind, "curt": dict.fromkeys(kind, "Noted.")})
+    scores = Scores(measure.score(asked, None, lambda: None))
     (rate,) = verdicts.compare("kind", "curt", scores)[1]
     assert (rate.measure, rate.estimate, rate.n) == ("levels", 1.0, 8)
 

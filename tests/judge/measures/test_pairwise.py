@@ -14,7 +14,9 @@ from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.judge import verdicts
 from empathic.judge.measures import pairwise
-from empathic.judge.replies import EvalDialogue
+from empathic.judge.measures.measure import Asking
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 from empathic.stats.win_rate import win_rate
 
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys"))]
@@ -49,10 +51,11 @@ def test_replies_with_braces_and_orders_to_the_judge_stay_text() -> None:
 
 
 def test_a_served_model_is_asked_twice_a_pair_and_its_pairs_become_a_measure(tiny_gguf: Path, tmp_path: Path) -> None:
-    ledger, scores, asked = Ledger(tmp_path / "ledger.sqlite"), verdicts.Scores(), []
+    ledger, measure, asked = Ledger(tmp_path / "ledger.sqlite"), pairwise.PairwiseMeasure(), []
     systems = {"a": {d.id: f"{d.id} gone, how sad." for d in TESTED}, "b": {TESTED[0].id: "Oh.", TESTED[2].id: "Hm."}}
     with open_endpoint(f"local:{tiny_gguf}") as endpoint:
-        verdicts.score_pairwise(TESTED, systems, [("a", "b")], endpoint, ledger, scores, lambda: asked.append(1))
+        asking = Asking(endpoint, ledger)
+        scores = Scores(measure.score(EvalSet(TESTED, systems, [("a", "b")]), asking, lambda: asked.append(1)))
     assert len(asked) == 4
     forth, back = (verdicts.compare(*pair, scores)[1] for pair in (("a", "b"), ("b", "a")))
     assert [(rate.measure, rate.n) for rate in forth] == [("pairwise", 2)]

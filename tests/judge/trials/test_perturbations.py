@@ -6,11 +6,11 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from score_table import table
 
 from empathic.dialogues import sources
 from empathic.judge.measures.behaviours import questions
 from empathic.judge.trials import perturbations
-from empathic.judge.verdicts import Scores
 from empathic.recipe import Dialogues
 from empathic.text import content, is_stock, phrases
 
@@ -71,9 +71,8 @@ def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Pat
 
 
 def test_a_question_alone_is_tried_by_its_own_answers() -> None:
-    scores = Scores()
     good, bad = {"heard": 1.0, "plain": -1.0}, {"heard": 0.0, "plain": 0.0}
-    scores.log_odds["judge"] = {"good": {"1": good}, **{fault: {"1": bad} for fault in perturbations.FAULTS}}
+    scores = table({"judge": {"good": {"1": good}, **{fault: {"1": bad} for fault in perturbations.FAULTS}}})
     found = perturbations.by_question(scores)
     assert {name: rate.estimate for name, rate in found["stock"].items()} == {"heard": 1.0, "plain": 0.0}
 
