@@ -27,12 +27,12 @@ def table(
                 for id, odds in replies.items():
                     for question, value in odds.items() or [("heard", None)]:
                         yield ScoreRow("behaviours", judge, system, id, question, value)
-        for judge, numbers in (levels or {}).items():
-            for system, replies in numbers.items():
-                for id, value in replies.items():
-                    yield from (ScoreRow("levels", judge, system, id, name, value) for name in BEHAVIOURS)
+        for judge, levelled in (levels or {}).items():
+            for system, of_system in levelled.items():
+                for id, level in of_system.items():
+                    yield from (ScoreRow("levels", judge, system, id, name, level) for name in BEHAVIOURS)
         for measure, numbers in (("specificity", pmi or {}), ("words", words or {})):
-            for system, replies in numbers.items():
-                yield from (ScoreRow(measure, "", system, id, "", value) for id, value in replies.items())
+            for system, of_system in numbers.items():
+                yield from (ScoreRow(measure, "", system, id, "", number) for id, number in of_system.items())
 
     return Scores(rows())

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from empathic.dialogues import Dialogue
+from empathic.judge.replies import EvalDialogue
 from empathic.judge.measures.hollowness import Hollowness, panel
 
 SAID = [
@@ -21,8 +21,8 @@ HOLLOW = ["I'm so sorry to hear that. You should talk to someone."] * 4
 LOOP = ["It is late. It is late. It is late. It is late."] * 4
 
 
-def _dialogues() -> list[Dialogue]:
-    return [Dialogue(id=str(i), situation="", utterance=said, replies={}, split="test") for i, said in enumerate(SAID)]
+def _dialogues() -> list[EvalDialogue]:
+    return [EvalDialogue(str(i), said) for i, said in enumerate(SAID)]
 
 
 def _panel(**systems: list[str]) -> dict[str, Hollowness]:
