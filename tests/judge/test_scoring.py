@@ -113,7 +113,7 @@ def test_a_recipe_takes_levels_from_judges_or_from_a_scorer(tmp_path: Path) -> N
     path.write_text("judge: [{levels: true}]\n", encoding="utf-8")
     ours = recipe.load_recipe(str(path)).judge
     assert scoring.questions(ours[0], 4, 0) == 4 * (2 + len(BEHAVIOURS))
-    with pytest.raises(UserError, match=r"mine.yaml: levels: .* choose"):
+    with pytest.raises(UserError, match=r"mine.yaml: epitome_scorer: .* choose"):
         recipe.load_recipe(str(path), ["epitome_scorer=runs/epitome"])
 
 
