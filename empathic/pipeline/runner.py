@@ -19,7 +19,7 @@ from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Stage
 from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
-from empathic.run import Display, Row, Run, read_manifest
+from empathic.run import Display, Row, Run, has_manifest, read_manifest
 from empathic.run.artefacts import Manifest, StageRecord
 
 
@@ -71,12 +71,12 @@ def _claim(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".lock").touch()
-        strange = not (folder / "manifest.json").exists() and set(p.name for p in folder.iterdir()) - {".lock"}
+        strange = not has_manifest(folder) and set(p.name for p in folder.iterdir()) - {".lock"}
     except OSError as error:
         raise UserError(f"{folder}: can't be written ({error.strerror}); give another --out") from error
     if strange:
         (folder / ".lock").unlink()
-        raise UserError(f"{folder}: holds other files and no manifest.json; give an empty or new --out")
+        raise UserError(f"{folder}: holds other files and no run; give an empty or new --out")
 
 
 def _manifest(recipe: Recipe, before: Manifest | None) -> Manifest:

@@ -59,14 +59,18 @@ class _Silent:
         """Show nothing."""
 
 
+def has_manifest(folder: Path) -> bool:
+    """Whether a run was begun in a folder."""
+    return (folder / _MANIFEST).exists()
+
+
 def read_manifest(folder: Path) -> Manifest | None:
     """What the folder of a run says of its stages; None where no run was begun.
 
     Raises:
         UserError: the run was made by a version whose runs can't be read.
     """
-    path = folder / _MANIFEST
-    return artefacts.read(path, Manifest) if path.exists() else None
+    return artefacts.read(folder / _MANIFEST, Manifest) if has_manifest(folder) else None
 
 
 class Run:

@@ -122,7 +122,11 @@ def _found(talking: Callable[..., Endpoint], folder: Path, judges: Sequence[dict
 
 
 def test_scores_verdicts_and_rates_are_what_they_were(talking: Callable[..., Endpoint], tmp_path: Path) -> None:
-    panel: list[dict[str, Any]] = [{"name": "one", "pairwise": True, "levels": True}, {"name": "two", "levels": True}, {"name": "three"}]
+    panel: list[dict[str, Any]] = [
+        {"name": "one", "pairwise": True, "levels": True},
+        {"name": "two", "levels": True},
+        {"name": "three"},
+    ]
     lines = []
     asked: list[tuple[list[dict[str, Any]], bool]] = [(panel, False), ([{"name": "one", "pairwise": True}], True)]
     for number, (judges, trained) in enumerate(asked):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from empathic.judge.replies import EvalDialogue
 from empathic.judge.measures.hollowness import Hollowness, panel
+from empathic.judge.replies import EvalDialogue
 
 SAID = [
     "My train was late and I missed the wedding.",
@@ -49,7 +49,7 @@ def test_a_loop_repeats_itself_and_an_echo_copies() -> None:
 
 
 def test_openings_count_the_five_commonest_of_three_words() -> None:
-    dialogues = [Dialogue(id=str(i), situation="", utterance="Hi", replies={}, split="test") for i in range(8)]
+    dialogues = [EvalDialogue(str(i), "Hi") for i in range(8)]
     replies = {str(i): f"{'Oh no you' if i < 3 else f'Start {i} of'} number {i}" for i in range(8)}
     assert panel(dialogues, {"a": replies})[0].openings == pytest.approx(7 / 8)  # three alike and four of five single
 
