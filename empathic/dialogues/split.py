@@ -13,8 +13,8 @@ from empathic import files
 from empathic.dialogues.dialogue import Dialogue, Source
 from empathic.errors import UserError
 
-NAMES = ("own", "paper", "random")
-WANTED = "own, paper, random, or a file of test ids"
+NAMES = ("source", "paper", "random")
+WANTED = "source, paper, random, or a file of test ids"
 _Tested = Callable[[int, Dialogue], bool]  # of a dialogue and its number, whether it is tested on
 _HELD_OUT = "validation"  # a source's own: neither learnt from nor tested on, there to choose by
 

@@ -30,7 +30,7 @@ def test_a_dialogue_source_that_is_not_there_is_one_line(refused, tmp_path: Path
     [
         (["dialogues.source=nowhere.csv"], "nowhere.csv: no such file; dialogues.source wants"),
         (["dialogues.source=folder.csv"], "folder.csv: a folder, not a file; dialogues.source wants"),
-        (["dialogues.split=nowhere.txt"], "nowhere.txt: no such file; dialogues.split wants own, paper"),
+        (["dialogues.split=nowhere.txt"], "nowhere.txt: no such file; dialogues.split wants source, paper"),
         (["dialogues.split=folder.csv"], "folder.csv: a folder, not a file; dialogues.split wants"),
         (["student.prompt=nowhere.txt"], "student.prompt: nowhere.txt"),
         (["student.prompt=folder.csv"], "student.prompt: folder.csv"),
@@ -39,7 +39,7 @@ def test_a_dialogue_source_that_is_not_there_is_one_line(refused, tmp_path: Path
         (["ranker={questions: nowhere.yaml}"], "nowhere.yaml: no YAML file of questions"),
         ([*LIVE, "teacher.prompts={direct: nowhere.txt}"], "teacher.prompts.direct: nowhere.txt"),
         ([*LIVE, "teacher.prompts={direct: folder.csv}"], "teacher.prompts.direct: folder.csv"),
-        (["levels=nowhere"], "nowhere: no scorer there"),
+        (["epitome_scorer=nowhere"], "nowhere: no scorer there"),
     ],
 )
 def test_what_is_no_file_is_named_with_its_key(

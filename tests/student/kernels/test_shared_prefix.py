@@ -239,8 +239,7 @@ def test_a_model_that_cannot_share_runs_as_trl_runs_it_and_says_so(families, tmp
         "sft", _rows("sft"), recipe, None, tmp_path / "sft", lambda done, total: None, said.append
     )
     assert result["first_loss"] > 0
-    assert len(said) == 1
-    assert "gemma2 caps its attention scores" in said[0]
+    assert sum("gemma2 caps its attention scores" in line for line in said) == 1
 
 
 def _tree(rows: list[list[int]], labels_from: int = 1) -> PrefixTree:
