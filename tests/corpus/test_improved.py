@@ -39,7 +39,7 @@ def test_the_draw_is_that_of_pandas() -> None:
 
 
 def test_without_ratings_the_improved_reply_alone_is_a_target() -> None:
-    dialogues = _improved(sources.load_dialogues(Dialogues(), 42))
+    dialogues = _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42))
     corpus = collect(improved.build, dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
     assert (len(corpus.sft), len(corpus.preferences)) == (104, 88)
     assert {row["origin"] for row in corpus.sft} == {"improved"}
@@ -49,11 +49,11 @@ def test_without_ratings_the_improved_reply_alone_is_a_target() -> None:
 def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_they_were() -> None:
     whole = collect(
         improved.build,
-        _improved(sources.load_dialogues(Dialogues(), 42)),
+        _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42)),
         Method(name="llm-improved", rejected=["direct"]),
         42,
     )
-    dialogues = _improved(sources.load_dialogues(Dialogues(), 42))
+    dialogues = _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42))
     aside = {d.id for d in dialogues[::3]}
     dialogues = [
         replace(d, replies={origin: reply for origin, reply in d.replies.items() if origin != "improved"})
@@ -68,4 +68,4 @@ def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_th
 
 def test_nothing_to_prefer_the_improved_reply_to_is_refused() -> None:
     with pytest.raises(UserError, match=r"method\.rejected"):
-        collect(improved.build, _improved(sources.load_dialogues(Dialogues(), 42)), Method(name="human-improved"), 42)
+        collect(improved.build, _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42)), Method(name="human-improved"), 42)

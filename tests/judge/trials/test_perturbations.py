@@ -16,7 +16,7 @@ from empathic.text import content, is_stock, phrases
 
 
 def test_the_written_controls_are_what_their_datasheet_says() -> None:
-    known = {d.id: d for d in sources.load_dialogues(Dialogues(), 0)}
+    known = {d.id: d for d in sources.load_dialogues(Dialogues(source="everyday-dense"), 0)}
     rows = perturbations.written()
     assert {known[row["id"]].split for row in rows} == {"train"}
     assert set(Counter(known[row["id"]].emotion for row in rows).values()) == {2}
@@ -39,7 +39,7 @@ def test_the_written_controls_are_what_their_datasheet_says() -> None:
 
 def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() -> None:
     rows = perturbations.written()[:4]
-    about = {d.id: d for d in sources.load_dialogues(Dialogues(), 0)}
+    about = {d.id: d for d in sources.load_dialogues(Dialogues(source="everyday-dense"), 0)}
     found = perturbations.systems(rows, about, 0)
     assert set(found) == {"good", *perturbations.FAULTS}
     for fault in perturbations.FAULTS:
