@@ -63,7 +63,7 @@ def compare_files(
     tested, named = _read(a, b)
     (name_a, _), (name_b, _) = named
     systems = dict(named)
-    known = [d for d in sources.load_dialogues(Dialogues(), 0) if d.split == "test"][:tried_on]
+    known = [d for d in sources.load_dialogues(Dialogues(source="everyday-dense"), 0) if d.split == "test"][:tried_on]
     trial = [EvalDialogue.of(d) for d in known]
     trials = controls.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
     asked = EvalSet(tested, systems, [(name_a, name_b)], whole=systems)
