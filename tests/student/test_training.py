@@ -155,6 +155,7 @@ def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tmp_p
     assert result["first_loss"] > math.log(2) + 0.5
 
 
+@pytest.mark.slow
 def test_no_memory_left_names_the_setting_to_change(tiny: Path, tmp_path: Path) -> None:
     code = f"""
 import resource

@@ -125,6 +125,7 @@ def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, tmp_
         *(("llama", loss) for loss in ("sigmoid_norm", "apo_zero", "robust")),
     ],
 )
+@pytest.mark.slow
 def test_dpo_has_the_loss_rewards_and_gradients_of_stock_trl(families, family: str, loss: str, tmp_path: Path) -> None:
     recipe = _recipe(families[family], f"dpo.loss={loss}")
     training.sft(_rows("sft"), recipe, tmp_path / "sft", lambda done, total: None)
@@ -142,6 +143,7 @@ def test_smollm2_in_float32_too(tmp_path: Path) -> None:
     _agree(ours, training.sft_trainer(_rows("sft", 4), _stock(recipe), tmp_path / "theirs"), torch.float32, 2e-5)
 
 
+@pytest.mark.slow
 def test_the_loss_curves_of_50_steps_lie_on_each_other(families, tmp_path: Path) -> None:
     recipe = _recipe(families["llama"], "sft.batch_size=2", "sft.epochs=10", "sft.save_steps=1000")
     rows = _rows("sft", 10)
@@ -154,6 +156,7 @@ def test_the_loss_curves_of_50_steps_lie_on_each_other(families, tmp_path: Path)
 
 
 @pytest.mark.parametrize("step", ["sft", "dpo"])
+@pytest.mark.slow
 def test_a_batch_of_8_is_4_times_2_accumulated(families, step: str, tmp_path: Path) -> None:
     whole = _recipe(families["llama"], f"{step}.batch_size=8", "sft.epochs=3", "dpo.epochs=3")
     parts = _recipe(families["llama"], f"{step}.batch_size=8", f"{step}.passes=4", "sft.epochs=3", "dpo.epochs=3")
@@ -175,6 +178,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("step", ["sft", "dpo"])
+@pytest.mark.slow
 def test_activations_computed_again_give_the_same_gradients(families, step: str, tmp_path: Path) -> None:
     found = []
     for again in ("false", "true"):
@@ -193,6 +197,7 @@ def test_activations_computed_again_give_the_same_gradients(families, step: str,
 
 
 @pytest.mark.parametrize("step", ["sft", "dpo"])
+@pytest.mark.slow
 def test_a_resumed_training_is_an_unbroken_one_to_the_byte(families, step: str, tmp_path: Path) -> None:
     recipe = _recipe(families["llama"], f"{step}.batch_size=2", f"{step}.save_steps=2", f"{step}.epochs=2")
     training.sft(_rows("sft"), recipe, tmp_path / "start", lambda done, total: None)
