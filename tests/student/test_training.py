@@ -87,6 +87,7 @@ def test_the_loss_is_on_the_reply_alone_with_its_end_of_turn(recipe: Recipe, tmp
         assert shown.startswith("<|im_start|>system\n" + prompt.instruction("brief"))
 
 
+@pytest.mark.slow
 def test_same_seed_same_losses_and_the_same_adapter(recipe: Recipe, tmp_path: Path) -> None:
     one = training.sft(_rows("sft"), recipe, tmp_path / "one", _nothing)
     two = training.sft(_rows("sft"), recipe, tmp_path / "two", _nothing)
@@ -145,6 +146,7 @@ def test_a_corpus_of_one_example_trains(recipe: Recipe, tmp_path: Path) -> None:
     assert result["first_loss"] == pytest.approx(math.log(2), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tmp_path: Path) -> None:
     training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
     odd = recipe.model_copy(update={"dpo": recipe.dpo.model_copy(update={"loss": "sigmoidal"})})
