@@ -23,10 +23,10 @@ EMOTIONS = ("sad", "proud", "afraid", "joyful")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser or a whole run, by the fixtures that say so."""
+    """Mark what needs a browser, a whole run or a trained scorer, by the fixtures that say so."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        for fixture, mark in (("chromium", "browser"), ("whole", "slow")):
+        for fixture, mark in (("chromium", "browser"), ("whole", "slow"), ("scorer", "slow")):
             if fixture in fixtures:
                 item.add_marker(mark)
 

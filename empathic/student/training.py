@@ -20,6 +20,7 @@ from empathic.student.trainers import make_trainer
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 Log = Callable[[str], None]
+_NO_MEMORY = ("memory", "could not create a primitive")  # as PyTorch says it, and as oneDNN does
 # Not cuDNN's: its backward pass gave queries gradients that are not finite (bfloat16, PyTorch 2.11, H200: docs/log.md).
 _ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
@@ -70,7 +71,7 @@ def train(trainer: Any, out: Path, progress: Progress, log: Log) -> dict[str, An
         with sdpa_kernel(_ATTENTION):
             trainer.train(resume_from_checkpoint=str(done[-1]) if done else None)
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if isinstance(error, RuntimeError) and not any(said in str(error) for said in _NO_MEMORY):
             raise
         raise UserError(
             f"{out.name}: out of memory; set steps.{out.name}.gradient_checkpointing: true, raise "

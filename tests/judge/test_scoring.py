@@ -81,6 +81,7 @@ def test_a_judge_that_never_answers_is_refused_by_its_endpoint(judged, keys, sil
         judged(lambda shown: "I'd rather not" if silent in shown else "Yes", **keys)
 
 
+@pytest.mark.slow
 def test_levels_of_an_endpoint_are_a_measure(judged) -> None:
     def say(shown: str) -> str:
         if "Answer 0, 1 or 2" not in shown:

@@ -19,6 +19,7 @@ SAID = ["My dog died on Sunday.", "We won the cup!! 🏆", "نسيت عيد مي
 
 
 @pytest.mark.parametrize("quant", ["f32", "q8_0"])
+@pytest.mark.slow
 def test_the_file_reads_and_answers_as_the_merged_model_does(tiny: Path, tmp_path: Path, quant: str) -> None:
     convert.convert(tiny, tmp_path / "m.gguf", quant)
     with open_endpoint(f"local:{tmp_path / 'm.gguf'}") as endpoint:
@@ -61,6 +62,7 @@ def test_other_weights_are_noticed(tiny: Path, tiny_gguf: Path, tmp_path: Path) 
         assert not parity.check(endpoint, tmp_path / "other", TOLD, SAID, max_tokens=16).holds
 
 
+@pytest.mark.slow
 def test_what_the_converter_does_not_know_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "config.json").write_text('{"architectures": ["NoSuchModel"]}', encoding="utf-8")

@@ -69,6 +69,7 @@ def test_dialogues_without_a_reply_to_improve_are_passed_over(faulty, tmp_path: 
     assert [row["id"] for row in rows] == ["d0", "d1"]
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_in_every_way_still_answers_every_dialogue_once(faulty, tmp_path: Path) -> None:
     server = faulty("--latency", 0.02, "--faults", 0.3, "--limit", 4)
     recipe = _recipe(strategy="in-sequence")

@@ -43,6 +43,7 @@ def scorer(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_training_that_is_stopped_goes_on_and_ends_alike(tiny: Path, tmp_path: Path) -> None:
     def stopped_at(most: int) -> Callable[[int, int], None]:
         def progress(done: int, total: int) -> None:
@@ -65,6 +66,7 @@ def test_a_training_that_is_stopped_goes_on_and_ends_alike(tiny: Path, tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped", "undisturbed"]
 
 
+@pytest.mark.slow
 def test_a_batch_in_passes_teaches_what_it_does_at_once(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_killed_twenty_times_nothing_in_the_ledger_is_sent_again(faulty, forty: 
     assert not list((tmp_path / "killed").glob("teacher.*.jsonl"))
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_share_a_ledger(faulty, forty: Path, tmp_path: Path) -> None:
     server = faulty("--latency", 0.05)
     recipe = _recipe(forty, server.url, max_connections=8)
@@ -119,6 +120,7 @@ def test_two_runs_at_once_share_a_ledger(faulty, forty: Path, tmp_path: Path) ->
     assert server.counts()["came"] == before
 
 
+@pytest.mark.slow
 def test_a_budget_stops_before_it_is_passed_and_more_money_goes_on(faulty, forty: Path, tmp_path: Path) -> None:
     server = faulty("--latency", 0.05)
     recipe, out = _recipe(forty, server.url, max_connections=2, budget=0.03), tmp_path / "run"
@@ -149,6 +151,7 @@ def test_what_was_put_aside_is_asked_again_by_the_next_run(faulty, forty: Path, 
     assert ids == sorted(ids, key=lambda id: int(id[1:]))
 
 
+@pytest.mark.slow
 def test_a_key_is_nowhere_on_disk_and_in_no_message(faulty, forty: Path, tmp_path: Path) -> None:
     said: list[str] = []
     for faults in (("--faults", 0.3), ("--faults", 1, "--only", "401")):
