@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from typing import Any
 
 import openai
 
@@ -37,9 +36,8 @@ def asked(endpoint: Endpoint, reply: behaviours.JudgedReply, of: behaviours.Ques
     """Seconds for all questions about a reply."""
     server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
     started = time.perf_counter()
-    create: Any = server.chat.completions.create  # its overloads know no dictionaries
     for request in behaviours.requests(reply, of):
-        create(
+        server.chat.completions.create(
             model=endpoint.model,
             messages=request.messages,
             max_tokens=1,

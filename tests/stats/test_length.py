@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy
 import pytest
@@ -49,9 +48,7 @@ LOVERS = {  # what judges that go by length alone make of so many words more; at
 @pytest.mark.parametrize("mean", [-8, 0, 8])
 @pytest.mark.parametrize("lover", LOVERS)
 def test_a_judge_that_loves_length_alone_is_level_after_the_control(lover: str, mean: int, n: int) -> None:
-    dice = numpy.random.default_rng(6)
-    plain: list[Any] = []
-    found: list[Any] = []
+    dice, plain, found = numpy.random.default_rng(6), [], []
     while len(found) < 200:
         longer = numpy.round(dice.normal(mean, 10, n))
         if min((longer > 0).sum(), (longer < 0).sum()) >= n / 10:

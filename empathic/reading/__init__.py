@@ -1,1 +1,0 @@
-"""Readings: grades that blind readers, people or models, gave replies, kept as data."""
