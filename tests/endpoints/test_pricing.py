@@ -83,7 +83,8 @@ def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_a_new_ledger_may_be_opened_by_many_processes_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from empathic.ledger import Ledger; sys.stdin.read(1); Ledger(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib; from empathic.endpoints.ledger import Ledger; "
+        "sys.stdin.read(1); Ledger(pathlib.Path(sys.argv[1]))"
     )
     for i in range(4):
         path = tmp_path / f"{i}.sqlite"
