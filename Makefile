@@ -4,10 +4,13 @@ BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: demo test lint rivals study bench strategies questions docs clean
+.PHONY: demo check test lint rivals study bench strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
+
+check: lint  ## what answers in two minutes: no whole run, no download, no browser, no GPU
+	$(BIN)/python -m pytest -m "not slow and not network and not browser and not gpu"
 
 test: lint  ## everything that CI checks
 	$(BIN)/python -m pytest
@@ -19,8 +22,8 @@ lint: .venv/installed
 
 rivals: demo  ## the demo's models against the ordinary, direct and targeted replies too, all on the 64
 	test -d runs/rivals || cp -r runs/demo runs/rivals
-	$(BIN)/empathic run demo --out runs/rivals --redo --set name=rivals --set sample.sft=null \
-		--set 'sample.known={ordinary: null, direct: null, targeted: null}'
+	$(BIN)/empathic run demo --out runs/rivals --redo --set name=rivals --set 'sample.systems={sft: null}' \
+		--set 'sample.references={ordinary: null, direct: null, targeted: null}'
 
 study: .venv/installed  ## the paper's two claims on a small student (five hours; FULL=1: days); goes on where it was stopped
 	$(BIN)/python benchmarks/study.py $(if $(FULL),--full)

@@ -13,12 +13,11 @@ import statistics
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import openai
 
-from empathic.cli.progress import Progress
 from empathic.endpoints.open import open_endpoint
-from empathic.recipe import load_recipe
 from empathic.run import Run
 from empathic.student import prompt
 
@@ -26,7 +25,8 @@ from empathic.student import prompt
 def first_token(server: openai.OpenAI, model: str, system_prompt: str, said: str) -> float:
     """Seconds to the first token of a reply."""
     started = time.perf_counter()
-    stream = server.chat.completions.create(
+    create: Any = server.chat.completions.create  # its overloads know no dictionaries
+    stream = create(
         model=model,
         messages=prompt.messages(system_prompt, said),
         max_tokens=4,
@@ -51,8 +51,8 @@ def main() -> None:
     with ExitStack() as stack:
         asked = {}
         for folder in given.runs:
-            run = Run(load_recipe(str(folder / "recipe.yaml")), folder, Progress(quiet=True))
-            endpoint = stack.enter_context(open_endpoint(f"local:{run.gguf('dpo')}"))
+            run = Run.open(folder)
+            endpoint = stack.enter_context(open_endpoint(f"local:{run.gguf(run.recipe.final)}"))
             server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
             system_prompt = prompt.instruction(run.recipe.student.prompt)
             said = [dialogue.utterance for dialogue in run.dialogues("test")][: given.messages]

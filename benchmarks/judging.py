@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from typing import Any
 
 import openai
 
@@ -36,8 +37,9 @@ def asked(endpoint: Endpoint, reply: behaviours.JudgedReply, of: behaviours.Ques
     """Seconds for all questions about a reply."""
     server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
     started = time.perf_counter()
+    create: Any = server.chat.completions.create  # its overloads know no dictionaries
     for request in behaviours.requests(reply, of):
-        server.chat.completions.create(
+        create(
             model=endpoint.model,
             messages=request.messages,
             max_tokens=1,

@@ -26,10 +26,10 @@ def install() -> Path:
     """The environment's folder, made when absent."""
     if not (HOME / "installed").exists():
         venv.create(HOME, with_pip=True)
-        pip = [HOME / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        pip = [str(HOME / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, "torch==2.13.0"], check=True)
         subprocess.run([*pip, "--no-deps", f"llamafactory=={VERSION}"], check=True)
-        subprocess.run([*pip, "-r", Path(__file__).with_suffix(".txt")], check=True)
+        subprocess.run([*pip, "-r", str(Path(__file__).with_suffix(".txt"))], check=True)
         stub = next(HOME.glob("lib/python*/site-packages")) / "torchaudio"
         stub.mkdir(exist_ok=True)
         (stub / "__init__.py").touch()
@@ -93,7 +93,7 @@ def measure(
     if step == "dpo":
         settings |= {"pref_beta": 0.1, "pref_loss": "sigmoid", "adapter_name_or_path": str(adapter)}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    command = [install() / "bin" / "python", "-P", STEPS, folder / "recipe.yaml"]
+    command = [str(part) for part in (install() / "bin" / "python", "-P", STEPS, folder / "recipe.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "DISABLE_VERSION_CHECK": "1"})
     if done.returncode == -signal.SIGKILL:
         sys.exit("llamafactory: out of memory")

@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import fmean
 
 from empathic.cli.progress import Progress
-from empathic.judge import verdicts
-from empathic.judge.measures.behaviours import questions
+from empathic.judge.measures.behaviours import BehavioursMeasure, questions
+from empathic.judge.scores import Scores
 from empathic.judge.trials import perturbations
 from empathic.recipe import Judge
 from empathic.stats.paired import clustered_difference
@@ -29,9 +29,10 @@ CANDIDATES = Path(str(resources.files("empathic.judge") / "prompts" / "candidate
 Seen = dict[str, list[float]]  # dialogue id -> an outcome a fault: 1, 0.5 or 0 for the good reply
 
 
-def seen(scores: verdicts.Scores, names: Sequence[str]) -> Seen:
+def seen(scores: Scores, names: Sequence[str]) -> Seen:
     """Whether these questions together prefer the good reply, on the dialogues where the judge answered them all."""
-    (odds,) = scores.log_odds.values()
+    (judge,) = scores.judges(BehavioursMeasure.name)
+    odds = {of: scores.answers(BehavioursMeasure.name, judge, of) for of in ("good", *perturbations.FAULTS)}
     answered = [id for id in odds["good"] if all(of[id].keys() >= set(names) for of in odds.values())]
 
     def together(system: str, id: str) -> float:
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--ledger", type=Path)
     given = parser.parse_args()
 
-    def asked(file: str | None) -> verdicts.Scores:
+    def asked(file: str | None) -> Scores:
         with Progress() as display:
             judge = Judge(endpoint=given.judge, questions=file)
             return perturbations.trial(judge, given.ledger, given.dialogues, display.counting("judge"), half=1)

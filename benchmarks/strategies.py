@@ -22,8 +22,9 @@ from empathic.cli.progress import Progress
 from empathic.dialogues import Dialogue, sources
 from empathic.endpoints.ledger import Ledger
 from empathic.judge import controls, verdicts
-from empathic.judge.replies import EvalDialogue, Replies
-from empathic.judge.scoring import EvalSet, scored
+from empathic.judge.replies import EvalDialogue, EvalSet, Replies
+from empathic.judge.scores import Scores
+from empathic.judge.scoring import scored
 from empathic.pipeline import matrix
 from empathic.recipe import Dialogues, Judge, Recipe
 from empathic.teacher.strategies import IMPROVING
@@ -64,7 +65,7 @@ def taught(dialogues: list[Dialogue], teacher: str, methods: list[str], folder: 
     return systems
 
 
-def judged(dialogues: list[Dialogue], systems: dict[str, Replies], judge: str, ledger: Path) -> verdicts.Scores:
+def judged(dialogues: list[Dialogue], systems: dict[str, Replies], judge: str, ledger: Path) -> Scores:
     """Both measures of every reply, controls among them."""
     tested = [EvalDialogue.of(d) for d in dialogues]
     own = {d.id: d.replies["targeted"].text for d in dialogues}
@@ -84,12 +85,10 @@ def cost(ledger: Ledger) -> dict[str, tuple[int, int]]:
     }
 
 
-def rows_of(
-    systems: dict[str, Replies], scores: verdicts.Scores, costs: dict[str, tuple[int, int]]
-) -> Iterator[dict[str, Any]]:
+def rows_of(systems: dict[str, Replies], scores: Scores, costs: dict[str, tuple[int, int]]) -> Iterator[dict[str, Any]]:
     """A row a system: win rates over `direct`, words, stock phrases, and tokens a reply."""
     for name, replies in systems.items():
-        rates = {} if name == "direct" else {r.judge: r.to_row() for r in verdicts.compare(name, "direct", scores)[1]}
+        rates = {} if name == "direct" else {r.measure: r.to_row() for r in verdicts.compare(name, "direct", scores)[1]}
         tokens, wasted = costs.get(name.rsplit(".", 1)[-1], (0, 0))
         yield {
             "system": name,

@@ -28,8 +28,11 @@ from empathic.cli.progress import Progress
 from empathic.dialogues import sources
 from empathic.dialogues.leakage import normal
 from empathic.judge import verdicts
+from empathic.judge.comparisons import comparisons, headline
+from empathic.judge.controls import STOCK_SYSTEM
 from empathic.pipeline import runner
 from empathic.recipe import Dialogues, Recipe, load_recipe
+from empathic.run import Run
 from empathic.stats.paired import paired_difference
 from empathic.stats.win_rate import rounded, win_rate
 
@@ -69,9 +72,10 @@ def dialogues(folder: Path, hard: int, drawn: int, taught: int) -> None:
 def students(folder: Path, full: bool, own: list[str]) -> dict[str, Recipe]:
     """The recipe of every student, by name; `own` are settings for all of them."""
     epochs = 3 if full else 1
-    rated = [f"dialogues.source={folder}/rated.jsonl", "dialogues.split=own", f"sft.epochs={epochs}"]
-    rated += [f"dpo.epochs={epochs}", "sample={sft: null, known: {human: null}}"]
-    taught = [f"dialogues.source={folder}/taught.jsonl", "dialogues.split=own", "sample={controls: 16}"]
+    rated = [f"dialogues.source={folder}/rated.jsonl", "dialogues.split=source"]
+    rated += [f"steps.{step}.epochs={epochs}" for step in ("sft", "dpo")]
+    rated.append("sample={systems: {sft: null}, references: {human: null}}")
+    taught = [f"dialogues.source={folder}/taught.jsonl", "dialogues.split=source", "sample={controls: 16}"]
     of = {"chatgpt": ("chatgpt",), "all-four": LLMS} | ({llm: (llm,) for llm in LLMS} if full else {})
     every = {name: ("direct", [*rated, f"method.teachers=[{','.join(llms)}]"]) for name, llms in of.items()}
     for origin in ("direct", "targeted"):
@@ -90,9 +94,9 @@ def students(folder: Path, full: bool, own: list[str]) -> dict[str, Recipe]:
     }
 
 
-def outcomes(folder: Path, pair: str) -> Outcomes:
+def outcomes(run: Run, pair: tuple[str, str]) -> Outcomes:
     """Who won each dialogue of a pair of a run's systems."""
-    return {row["id"]: row["outcomes"] for row in files.read_jsonl(folder / "verdicts" / f"{pair}.jsonl")}
+    return {row["id"]: row["outcomes"] for row in files.read_jsonl(run.verdicts(*pair))}
 
 
 def slices(ids: Iterable[str]) -> dict[str, list[str]]:
@@ -104,21 +108,22 @@ def slices(ids: Iterable[str]) -> dict[str, list[str]]:
 
 
 def rates(name: str, folder: Path) -> Iterator[Row]:
-    """Win rates of a run's students over the base, over people and over the step before, on every slice."""
-    for pair in sorted(path.stem for path in (folder / "verdicts").glob("*.jsonl")):
-        a, _, b = pair.partition("-")
-        if b not in ("base", "human", "sft"):
+    """Win rates of a run's students over the base and over the step before, and of the last over people."""
+    run = Run.open(folder)
+    for pair in comparisons(run.recipe, ["human"]):
+        if not run.verdicts(*pair).exists() or pair.b == STOCK_SYSTEM:
             continue
-        found = outcomes(folder, pair)
+        found = outcomes(run, pair)
         for slice_, ids in slices(found).items():
             for measure in MEASURES:
-                rate = win_rate(a, b, measure, [found[id][measure] for id in ids])
+                rate = win_rate(*pair, measure, [found[id][measure] for id in ids])
                 yield {"student": name, "slice": slice_, **rate.to_row()}
 
 
 def differences(one: str, other: str, folder: Path) -> Iterator[Row]:
-    """By how much the one student's dpo model beats the base more often than the other's, on the same dialogues."""
-    of_one, of_other = (outcomes(folder / name, "dpo-base") for name in (one, other))
+    """By how much the one student's last step beats the base more often than the other's, on the same dialogues."""
+    runs = [Run.open(folder / name) for name in (one, other)]
+    of_one, of_other = (outcomes(run, headline(run.recipe)) for run in runs)
     for slice_, ids in slices(sorted(of_one.keys() & of_other.keys())).items():
         for measure in MEASURES:
             found = [{id: of[id][measure] for id in ids} for of in (of_one, of_other)]
@@ -130,7 +135,10 @@ def tables(found: Figures) -> Iterator[str]:
     """The figures as Markdown: a row a student, slice and pair, then a row a slice and two students."""
     yield from _table(
         ("student", "tested on", "win rate of"),
-        [((row["student"], row["slice"], f"{row['a']} over {row['b']}"), row["judge"], row) for row in found["rates"]],
+        [
+            ((row["student"], row["slice"], f"{row['a']} over {row['b']}"), row["measure"], row)
+            for row in found["rates"]
+        ],
         lambda row: f"{row['estimate']:.0%} ({100 * row['low']:.0f} to {100 * row['high']:.0f})",
     )
     yield ""

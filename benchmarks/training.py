@@ -8,7 +8,7 @@ as they are in benchmarks/training.json; a bench that was stopped goes on, from 
 
 Stock TRL runs without activation checkpointing, its faster setting here, and with its default of computing DPO's
 references in every step; ours computes them once, and its share of that pass over three epochs is counted in. `lean` is
-ours with `recompute: true`, which LLaMA-Factory does by default.
+ours with `gradient_checkpointing: true`, which LLaMA-Factory does by default.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     from empathic.errors import UserError
     from empathic.recipe import load_recipe
 
-    settings = [f"student.prompt={prompt}", f"{step}.batch_size={batch}", f"{step}.epochs=1", f"{step}.save_steps=1000"]
-    settings.append(f"{step}.recompute={str(peer == 'lean').lower()}")
+    of = {"batch_size": batch, "epochs": 1, "save_steps": 1000, "gradient_checkpointing": str(peer == "lean").lower()}
+    settings = [f"student.prompt={prompt}", *(f"steps.{step}.{key}={value}" for key, value in of.items())]
     try:
         recipe = load_recipe("direct", settings)
         dialogues = sources.load_dialogues(recipe.dialogues, recipe.seed)
@@ -53,7 +53,7 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
     train = [d for d in dialogues if d.split == "train"]
     made: dict[str, list[Any]] = {"sft": [], "preferences": []}
     for one in direct.build(lambda: train, recipe.method, recipe.seed):
-        made[one.step].append(one.row)
+        made[one.part].append(one.row)
     rows = made["sft" if step == "sft" else "preferences"]
     timed = min(MOST_STEPS, math.ceil(TIMED / batch))
     rows = [rows[i * 7 % len(rows)] for i in range(batch * (1 + timed))]
@@ -62,7 +62,7 @@ def measure(step: str, prompt: str, batch: int, peer: str) -> dict[str, float]:
         if step == "dpo":
             from empathic.student import training
 
-            training.sft(made["sft"][:4], recipe, start, lambda done, total: None)
+            training.train_step("sft", made["sft"][:4], recipe, None, start, lambda done, total: None)
         if peer == "llamafactory":
             return _llamafactory(step, rows, recipe, start, batch, Path(folder))
         return _trl(step, rows, recipe, start, batch, Path(folder), shared=peer in ("ours", "lean"))
@@ -73,11 +73,12 @@ def _trl(
 ) -> dict[str, float]:
     """TRL's trainer with shared prefixes, or as it comes."""
     from empathic.recipe import Kernels
-    from empathic.student import training
+    from empathic.student import trainers, training
 
     reference = 0.0
     if shared:
-        precompute = training.SharedDPOTrainer._precompute_ref_logps
+        trainer_of: Any = trainers.SharedDPOTrainer
+        precompute = trainer_of._precompute_ref_logps
 
         def timed(self: Any, *arguments: Any) -> Any:
             nonlocal reference
@@ -86,15 +87,13 @@ def _trl(
             reference = (time.perf_counter() - started) / len(rows)
             return found
 
-        training.SharedDPOTrainer._precompute_ref_logps = timed
+        trainer_of._precompute_ref_logps = timed
     else:
         recipe = recipe.model_copy(update={"kernels": Kernels(**dict.fromkeys(Kernels.model_fields, False))})
-        stock = training.DPOConfig
-        training.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})
-    if step == "dpo":
-        trainer: Any = training.dpo_trainer(rows, recipe, start, folder / "dpo")
-    else:
-        trainer = training.sft_trainer(rows, recipe, folder / "out")
+        stock = trainers.DPOConfig
+        trainers.DPOConfig = lambda **keys: stock(**keys | {"precompute_ref_log_probs": False})
+    adapter = start if step == "dpo" else None
+    trainer = trainers.make_trainer(step, rows, recipe, adapter, folder / step)
     ends: list[float] = []
     training.train(trainer, folder / step, lambda done, total: ends.append(time.perf_counter()), lambda text: None)
     seconds = (ends[-1] - ends[0]) / (len(rows) - batch) + reference / EPOCHS

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from empathic.cli import main
 from empathic.recipe import Recipe
+from empathic.recipe.steps import KINDS
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -50,6 +51,9 @@ def recipe() -> str:
         "|---|---|---|",
     ]
     for name, field in Recipe.model_fields.items():
+        if name == "steps":
+            lines += _steps(field)
+            continue
         section = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_section(t)), None)
         if section is None:
             lines.append(f"| `{name}` | `{_default(field)}` | {field.description or ''} |")
@@ -58,6 +62,17 @@ def recipe() -> str:
             what = (inner.description or "").replace("|", "\\|")
             lines.append(f"| `{name}.{key}` | `{_default(inner)}` | {what} |")
     return "\n".join(lines) + "\n"
+
+
+def _steps(field: Any) -> Iterator[str]:
+    """Every key of each kind of step, under the name that a step of the kind has by default."""
+    default = ", ".join(f"{{name: {kind}}}" for kind in KINDS)
+    yield f"| `steps` | `[{default}]` | {field.description} |"
+    for kind, section in KINDS.items():
+        for key, inner in section.model_fields.items():
+            default = kind if key in ("name", "kind") else _default(inner)
+            what = (inner.description or "").replace("|", "\\|")
+            yield f"| `steps.{kind}.{key}` | `{default}` | {what} |"
 
 
 def _is_section(kind: Any) -> bool:

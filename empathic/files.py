@@ -90,16 +90,43 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         raise UserError(f"{path}: can't be read ({error.strerror or error})") from error
 
 
+def check_readable(path: Path, key: str, want: str) -> None:
+    """Refuse what can't be read as a file.
+
+    Args:
+        path: the file.
+        key: the recipe's key that names it.
+        want: what the key may name.
+
+    Raises:
+        UserError: there is no such file, it is a folder, or it may not be read.
+    """
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        what = {FileNotFoundError: "no such file", IsADirectoryError: "a folder, not a file"}
+        why = what.get(type(error), f"can't be read ({error.strerror or error})")
+        raise UserError(f"{path}: {why}; {key} wants {want}") from error
+
+
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, or of all files of a folder with their names, as hex."""
+    """SHA-256 of a file, or of all files of a folder with their names, as hex.
+
+    Raises:
+        UserError: it can't be read.
+    """
     digest = hashlib.sha256()
     if path.is_dir():
         for inner in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(f"{inner.relative_to(path)}\0{sha256(inner)}\n".encode())
         return digest.hexdigest()
-    with path.open("rb") as source:
-        while block := source.read(1 << 20):
-            digest.update(block)
+    try:
+        with path.open("rb") as source:
+            while block := source.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise UserError(f"{path}: can't be read ({error.strerror or error}); put it back, or name another") from error
     return digest.hexdigest()
 
 

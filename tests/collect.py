@@ -22,6 +22,6 @@ def collect(build: Callable[..., Any], dialogues: Sequence[Dialogue], method: Me
     """What `build` makes of the train dialogues."""
     tally, found = Tally(), Corpus()
     for made in tally.watch(build(lambda: [d for d in dialogues if d.split == "train"], method, seed)):
-        getattr(found, made.step).append(made.row)
+        getattr(found, made.part).append(made.row)
     found.counts = tally.counts()
     return found

@@ -1,4 +1,4 @@
-"""Real parts for the tests: SmolLM2's tokenizer, tiny models made on the spot, and the command line."""
+"""Real parts for the tests: a small tokenizer, tiny models made on the spot, and the command line."""
 
 from __future__ import annotations
 
@@ -15,10 +15,28 @@ import pytest
 from browser import chromium  # noqa: F401
 from faulty import faulty  # noqa: F401
 from talking import talking  # noqa: F401
+from tokens import TOKENIZER, vocabulary
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 DATA = Path(os.environ.get("EMPATHIC_DATA") or Path(__file__).parents[2] / "shared" / "data")
 EMOTIONS = ("sad", "proud", "afraid", "joyful")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser, a whole run or a trained scorer, by the fixtures that say so."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for fixture, mark in (("chromium", "browser"), ("whole", "slow"), ("scorer", "slow")):
+            if fixture in fixtures:
+                item.add_marker(mark)
+
+
+@pytest.fixture(autouse=True)
+def _no_downloads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without the mark `network` there is no model in the cache, and none to be had: no test needs one unawares."""
+    if "network" not in request.keywords:
+        monkeypatch.setenv("EMPATHIC_CACHE", str(tmp_path / "no-models"))
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +49,15 @@ def welivita() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of two layers, random weights, with SmolLM2's tokenizer, as a Hugging Face folder."""
+    """A Llama of two layers, random weights, with the tests' tokenizer, as a Hugging Face folder."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from empathic.student.load import load_student
-
-    _, tokenizer = load_student("smollm2-135m")
+    tokenizer = AutoTokenizer.from_pretrained(TOKENIZER)
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(tokenizer),
+            vocab_size=vocabulary(tokenizer),
             hidden_size=64,
             intermediate_size=128,
             num_hidden_layers=2,
@@ -53,6 +69,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
             initializer_range=0.2,
         )
     )
+    spoken = torch.zeros(vocabulary(tokenizer), dtype=torch.bool)
+    spoken[list(tokenizer.get_vocab().values())] = True
+    model.get_input_embeddings().weight.data[~spoken] = 0.0  # what is no token is never the likeliest
     folder = tmp_path_factory.mktemp("tiny")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -127,10 +146,11 @@ name: small
 dialogues: {{source: {source.name}}}
 method: {{name: direct, teachers: [kind], rejected: [dull]}}
 student: {{model: "{tiny}", max_tokens: 12}}
-sft: {{epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
-dpo: {{epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
+steps:
+  - {{name: sft, epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
+  - {{name: dpo, epochs: 3, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1}}
 judge: [{{name: tiny, endpoint: "local:{tiny_gguf}"}}]
-sample: {{sft: 2, controls: 3}}
+sample: {{systems: {{sft: 2}}, controls: 3}}
 """,
         encoding="utf-8",
     )
@@ -178,6 +198,24 @@ def _empathic(folder: Path, arguments: tuple[Any, ...], env: dict[str, str]) -> 
         env={**os.environ, **env},
         timeout=600,
     )
+
+
+class _Silent:
+    """A display that shows nothing."""
+
+    def begin(self, stage: str) -> None: ...
+
+    def step(self, done: int, total: int) -> None: ...
+
+    def end(self, stage: str, seconds: float, kept: bool) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@pytest.fixture
+def display() -> _Silent:
+    """Where a run tells how far it is, and nobody looks."""
+    return _Silent()
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

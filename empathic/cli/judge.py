@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from empathic.errors import UserError
-
 judges = typer.Typer(help="Judges, and how well they judge.", no_args_is_help=True, rich_markup_mode=None)
 Endpoint = Annotated[str, typer.Option("--judge", help="Its endpoint: local:NAME, or a server's base URL.")]
 Model = Annotated[str | None, typer.Option(help="The judge's model, where the server has several.")]
@@ -65,13 +63,11 @@ def judge_lost(
     from empathic.cli import tables
     from empathic.cli.progress import Progress
     from empathic.judge import regressions
-    from empathic.recipe import load_recipe
+    from empathic.run import Run
 
-    if not (folder / "recipe.yaml").exists():
-        raise UserError(f"{folder}: no recipe.yaml there; give a run directory, such as runs/demo")
-    recipe = load_recipe(str(folder / "recipe.yaml"))
+    run = Run.open(folder)
     with Progress(quiet=json) as display:
-        found = regressions.measure(folder, recipe, regressions.truths(), display.counting("judge"))
+        found = regressions.measure(run, regressions.truths(), display.counting("judge"))
     print_json(found) if json else tables.lost(found)
 
 

@@ -13,6 +13,7 @@ import typer
 
 from empathic import __version__
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
+from empathic.cli.read import readers
 from empathic.errors import BatchPending, UserError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 
 app.add_typer(judges, name="judge")
+app.add_typer(readers, name="read")
 
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
 Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
@@ -177,18 +179,24 @@ def ledger(
 @app.command()
 def vote(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    a: Annotated[str, typer.Option("--a", help="One system: base, sft, dpo, or a known reply's origin.")] = "dpo",
-    b: Annotated[str, typer.Option("--b", help="The other.")] = "base",
+    a: Annotated[
+        str | None,
+        typer.Option("--a", help="One system: a step's, base, or a known reply's origin. Default: the last."),
+    ] = None,
+    b: Annotated[str | None, typer.Option("--b", help="The other; default: the student before any step.")] = None,
     n: Annotated[int | None, typer.Option("--n", min=1, help="On how many dialogues; default: all.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where the page is, on this computer.")] = 8765,
 ) -> None:
     """Let people judge two systems, blind, on a page; their votes are kept in the run and go into its report."""
     from empathic.cli import tables
+    from empathic.run import Run
     from empathic.vote import ballot_pairs, server
     from empathic.vote.ballots import Ballots
 
-    shown = ballot_pairs.pairs(folder, a, b, seed=0)[:n]
-    ballots = Ballots(folder / "votes.sqlite", a, b)
+    voted = Run.open(folder)
+    a, b = a or voted.systems[-1], b or voted.systems[0]
+    shown = ballot_pairs.pairs(voted, a, b, seed=0)[:n]
+    ballots = Ballots(voted.votes_file, a, b, voted.systems)
     listening = server.serve(shown, ballots, port)
     tables.voting(f"http://127.0.0.1:{listening.server_address[1]}/", len(shown), folder)
     try:
@@ -202,10 +210,12 @@ def vote(
 def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
     """Write a run's report.html anew from what the run holds, and its tables as CSV and LaTeX."""
     from empathic.report import page, summary, tables
+    from empathic.run import Run
 
-    summary.write_summary(folder)
-    tables.write_tables(folder)
-    print(page.write_page(folder))
+    told = Run.open(folder)
+    summary.write_summary(told)
+    tables.write_tables(told)
+    print(page.write_page(told))
 
 
 @app.command()

@@ -18,17 +18,6 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 console = Console()
-ABOUT = {
-    "dialogues": "what people say",
-    "teacher": "what the teacher replies",
-    "corpus": "what the student will learn",
-    "sft": "first step: imitate",
-    "dpo": "second step: prefer",
-    "phone": "files for the phone",
-    "replies": "the files reply",
-    "judge": "the judge reads",
-    "report": "one page to read",
-}
 
 
 class Progress:
@@ -68,14 +57,14 @@ class Progress:
         if self.task is not None:
             self.bars.update(self.task, completed=done, total=total)
 
-    def end(self, stage: str, seconds: float, kept: bool) -> None:
+    def end(self, stage: str, about: str, seconds: float, kept: bool) -> None:
         """A stage ended, or was kept from before."""
         if self.task is not None:
             self.bars.remove_task(self.task)
             self.task = None
         mark, took = ("[dim]=[/dim]", "[dim]kept[/dim]") if kept else ("[green]✓[/green]", duration(seconds))
         if not self.quiet:
-            console.print(f"{mark} {stage:<10} [dim]{ABOUT.get(stage, ''):<30}[/dim] {took}", highlight=False)
+            console.print(f"{mark} {stage:<10} [dim]{about:<34}[/dim] {took}", highlight=False)
 
     def note(self, text: str) -> None:
         """Something a person should know."""

@@ -15,7 +15,7 @@ from empathic.cli.progress import console
 from empathic.endpoints.ledger import short
 from empathic.judge import family
 from empathic.judge.measures.hollowness import COLUMNS, Hollowness
-from empathic.report.summary import failed_controls
+from empathic.run import Run
 
 
 def bill(rows: list[dict[str, Any]]) -> None:
@@ -43,15 +43,15 @@ def rates(
     lengths = ["at equal lengths"] if level else []
     for column in ("", "judged by", "win rate", "95% interval", *lengths, "ties", "n"):
         table.add_column(column, justify="left" if column in ("", "judged by") else "right")
-    controlled = {(row["a"], row["b"], row["judge"]): _at_equal_lengths(row) for row in level}
+    controlled = {(row["a"], row["b"], row["measure"]): _at_equal_lengths(row) for row in level}
     for row in rows:
-        mark = " *" if (failed or {}).get(row["judge"]) else ""
+        mark = " *" if (failed or {}).get(row["measure"]) else ""
         table.add_row(
             f"{row['a']} over {row['b']}",
-            row["judge"] + mark,
+            row["measure"] + mark,
             f"{row['estimate']:.0%}",
             f"{row['low']:.0%} to {row['high']:.0%}",
-            *(controlled.get((row["a"], row["b"], row["judge"]), "") for _ in lengths),
+            *(controlled.get((row["a"], row["b"], row["measure"]), "") for _ in lengths),
             str(row["ties"]),
             str(row["n"]),
         )
@@ -174,12 +174,13 @@ def power(rows: list[tuple[int, float, float]]) -> None:
 
 def print_summary(folder: Path) -> None:
     """The end of a run: three dialogues before and after, the win rate, and where the page and the file are."""
-    if not (folder / "summary.json").exists() or not (folder / "report.html").exists():
+    run = Run.open(folder)
+    if not run.summary_file.exists() or not run.page_file.exists():
         console.print(f"\nSo far in {folder}", highlight=False)
         return
-    summary = files.read_json(folder / "summary.json")
-    before = {row["id"]: row for row in files.read_jsonl(folder / "replies" / "base.jsonl")}
-    after = [row for row in files.read_jsonl(folder / "replies" / "dpo.jsonl") if row["id"] in before]
+    summary, last = run.summary(), run.recipe.final
+    before = {row["id"]: row for row in files.read_jsonl(run.replies(run.systems[0]))}
+    after = [row for row in files.read_jsonl(run.replies(last)) if row["id"] in before]
     table = Table(show_lines=True, title="before and after", title_justify="left", title_style="bold")
     for column in ("a person says", "before", "after"):
         table.add_column(column, ratio=1)
@@ -188,24 +189,23 @@ def print_summary(folder: Path) -> None:
     console.print()
     console.print(table)
     console.print()
-    main = [row for row in summary["win_rates"] if (row["a"], row["b"]) == ("dpo", "base")]
-    rates(main, failed_controls(summary), summary["one_family"])
-    console.print(f"\nthe page   {folder / 'report.html'}", highlight=False, soft_wrap=True)
-    for path in sorted((folder / "phone").glob("dpo-*.gguf")):
+    rates([row.model_dump() for row in summary.headline_rates()], summary.failed_controls(), summary.one_family)
+    console.print(f"\nthe page   {run.page_file}", highlight=False, soft_wrap=True)
+    for path in (run.gguf(last, quant) for quant in run.recipe.phone.quants):
         console.print(f"the file   {path} ({path.stat().st_size / 1e6:.0f} MB)", highlight=False, soft_wrap=True)
 
 
 def matrix(rows: list[dict[str, Any]], folder: Path) -> None:
-    """A table of a matrix: what each cell's dpo student wins over the base, and what to mind in it."""
+    """A table of a matrix: what each cell's last step wins over the base, and what to mind in it."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("cell")
-    judges = sorted({rate["judge"] for row in rows for rate in row["win_rates"]})
-    for judge in judges:
-        table.add_column(judge, justify="right")
+    measures = sorted({rate["measure"] for row in rows for rate in row["win_rates"]})
+    for measure in measures:
+        table.add_column(measure, justify="right")
     for row in rows:
-        rates = {rate["judge"]: rate for rate in row["win_rates"] if (rate["a"], rate["b"]) == ("dpo", "base")}
-        marks = {judge: " *" if row["failed"].get(judge) else "" for judge in judges}
-        table.add_row(row["cell"], *(_rate(rates[judge]) + marks[judge] if judge in rates else "" for judge in judges))
+        rates = {rate["measure"]: rate for rate in row["win_rates"]}
+        marks = {measure: " *" if row["failed"].get(measure) else "" for measure in measures}
+        table.add_row(row["cell"], *(_rate(rates[m]) + marks[m] if m in rates else "" for m in measures))
     console.print()
     console.print(table)
     found: dict[str, list[str]] = {}

@@ -14,15 +14,17 @@ from empathic.corpus.rows import Made, example, pair, rating
 from empathic.dialogues import Dialogue, Source
 from empathic.errors import UserError
 from empathic.recipe import Method
+from empathic.recipe.steps import EXAMPLES, PREFERENCES
 
 
-def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
+def build(train: Source, method: Method, seed: int, pairs_needed: bool = True) -> Iterator[Made]:
     """The corpus of the train dialogues, teacher by teacher.
 
     Args:
         train: dialogues with their replies.
         method: teachers, and whom to prefer them to.
         seed: decides which dialogue meets which of several rejected origins.
+        pairs_needed: whether a step learns from pairs; else data without any rejected reply will do.
 
     Raises:
         UserError: an origin that no dialogue has.
@@ -33,7 +35,8 @@ def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
         known |= d.replies.keys()
         rated = rated or any(reply.rating for reply in d.replies.values())
         count += 1
-    for key, origins in (("teachers", method.teachers), ("rejected", method.rejected)):
+    rejected = method.rejected if pairs_needed or not known.isdisjoint(method.rejected) else []
+    for key, origins in (("teachers", method.teachers), ("rejected", rejected)):
         for origin in origins:
             if origin not in known:
                 raise UserError(
@@ -42,19 +45,20 @@ def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
                 )
     for teacher in method.teachers:
         yield from _sft(train, teacher, rated, method.situations)
-        yield from _pairs(train, teacher, method.rejected, None if rated else _turns(count, method.rejected, seed))
+        if rejected:
+            yield from _pairs(train, teacher, rejected, None if rated else _turns(count, rejected, seed))
 
 
 def _sft(train: Source, teacher: str, rated: bool, situations: bool) -> Iterator[Made]:
     """The examples of one teacher; then, where asked for, those with the situation as the message."""
     for d in train():
         for origin in _targets(d, teacher, rated):
-            yield Made("sft", teacher, example(d, origin))
+            yield Made(EXAMPLES, teacher, example(d, origin))
     for d in train() if situations else ():
         if d.situation and d.situation != d.utterance:
             told = [{"role": "user", "content": d.situation}]
             for origin in _targets(d, teacher, rated):
-                yield Made("sft", teacher, {**example(d, origin), "prompt": told}, is_augmentation=True)
+                yield Made(EXAMPLES, teacher, {**example(d, origin), "prompt": told}, is_augmentation=True)
 
 
 def _targets(d: Dialogue, teacher: str, rated: bool) -> tuple[str, ...]:
@@ -73,7 +77,7 @@ def _pairs(train: Source, teacher: str, rejected: Sequence[str], turns: Sequence
         else:
             fits = {teacher, other} <= d.replies.keys() and d.replies[teacher].text != d.replies[other].text
         if fits:
-            yield Made("preferences", teacher, pair(d, teacher, other))
+            yield Made(PREFERENCES, teacher, pair(d, teacher, other))
 
 
 def _turns(count: int, rejected: Sequence[str], seed: int) -> bytearray:

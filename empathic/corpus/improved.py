@@ -16,6 +16,7 @@ from empathic.corpus.rows import Made, example, pair, rating
 from empathic.dialogues import Source
 from empathic.errors import UserError
 from empathic.recipe import Method
+from empathic.recipe.steps import EXAMPLES, PREFERENCES
 from empathic.teacher.live import origin_of
 
 _SHARE = 950 / 1750
@@ -47,10 +48,10 @@ def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
             continue
         if rating(d, "human") == 3 if drawn is None else drawn[index]:
             if rated and "human" in d.replies:
-                yield Made("sft", taught, example(d, "human"))
-            yield Made("sft", taught, example(d, taught))
+                yield Made(EXAMPLES, taught, example(d, "human"))
+            yield Made(EXAMPLES, taught, example(d, taught))
         elif rejected in d.replies and d.replies[rejected].text != d.replies[taught].text:
-            yield Made("preferences", taught, pair(d, taught, rejected))
+            yield Made(PREFERENCES, taught, pair(d, taught, rejected))
 
 
 def _drawn(count: int, seed: int) -> Any:

@@ -7,22 +7,25 @@ a corpus of a million dialogues needs no more memory than one of a thousand.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
+from empathic.recipe.steps import EXAMPLES, PARTS, PREFERENCES, CorpusPart
 
 Row = dict[str, Any]
+_DIALOGUES = "sft_dialogues"
+_NAMES: dict[CorpusPart, str] = {EXAMPLES: "SFT example", PREFERENCES: "preference pair"}
 
 
 class Made(NamedTuple):
-    """A row of the corpus: which step learns from it, which teacher it came of."""
+    """A row of the corpus: the part that it is of, and which teacher it came of."""
 
-    step: Literal["sft", "preferences"]
+    part: CorpusPart
     teacher: str
     row: Row
     is_augmentation: bool = False  # the dialogue gave this teacher's SFT an example before
@@ -38,22 +41,22 @@ class Tally:
         """Pass the rows on."""
         last = ""
         for one in made:
-            of = self.by_teacher.setdefault(one.teacher, {"sft_dialogues": 0, "sft": 0, "preferences": 0})
-            of[one.step] += 1
-            if one.step == "sft" and not one.is_augmentation and one.row["id"] != last:
-                of["sft_dialogues"] += 1
+            of = self.by_teacher.setdefault(one.teacher, {_DIALOGUES: 0, **dict.fromkeys(PARTS, 0)})
+            of[one.part] += 1
+            if one.part == EXAMPLES and not one.is_augmentation and one.row["id"] != last:
+                of[_DIALOGUES] += 1
                 last = one.row["id"]
             yield one
 
-    def counts(self) -> Row:
+    def counts(self, needed: Collection[CorpusPart] = PARTS) -> Row:
         """In all and by teacher.
 
         Raises:
-            UserError: one of the two steps has nothing to learn from.
+            UserError: a part that is needed has nothing in it.
         """
-        totals = {step: sum(of[step] for of in self.by_teacher.values()) for step in ("sft", "preferences")}
-        for step, name in (("sft", "SFT example"), ("preferences", "preference pair")):
-            if not totals[step]:
+        totals: dict[str, int] = {part: sum(of[part] for of in self.by_teacher.values()) for part in PARTS}
+        for part, name in _NAMES.items():
+            if part in needed and not totals[part]:
                 raise UserError(
                     f"method: the train dialogues leave no {name} (rated ones want both replies rated 3 for SFT, the "
                     "teacher's 3 and the other's 1 or 2 for a pair); add dialogues or teachers"
@@ -61,8 +64,11 @@ class Tally:
         return {**totals, "by_teacher": self.by_teacher}
 
 
-def write_corpus(made: Iterable[Made], folder: Path) -> Row:
-    """Write `sft.jsonl` and `preferences.jsonl`, or neither where a step would learn nothing; how much is in them.
+def write_corpus(made: Iterable[Made], folder: Path, needed: Collection[CorpusPart] = PARTS) -> Row:
+    """Write `sft.jsonl` and `preferences.jsonl`, or neither where a part that is needed is empty.
+
+    Returns:
+        How much is in them.
 
     Raises:
         UserError: as `Tally.counts` does, or the folder can't be written.
@@ -70,12 +76,12 @@ def write_corpus(made: Iterable[Made], folder: Path) -> Row:
     tally = Tally()
     with ExitStack() as stack:
         out = {}
-        for step in ("sft", "preferences"):
-            part = stack.enter_context(files.whole(folder / f"{step}.jsonl"))
-            out[step] = stack.enter_context(part.open("w", encoding="utf-8"))
+        for name in PARTS:
+            part = stack.enter_context(files.whole(folder / f"{name}.jsonl"))
+            out[name] = stack.enter_context(part.open("w", encoding="utf-8"))
         for one in tally.watch(made):
-            out[one.step].write(json.dumps(one.row, ensure_ascii=False) + "\n")
-        return tally.counts()
+            out[one.part].write(json.dumps(one.row, ensure_ascii=False) + "\n")
+        return tally.counts(needed)
 
 
 def rating(d: Dialogue, origin: str) -> int | None:

@@ -13,6 +13,7 @@ from empathic.dialogues import split, table
 from empathic.dialogues.dialogue import Dialogue
 from empathic.errors import UserError
 
+WANTED = "a .jsonl, .csv or .tsv file"  # of `dialogues.source`, beside our names and data sets
 WELIVITA = "welivita_pu_2000.csv"
 EMPATHETIC = ("empathetic_dialogues.jsonl.gz", "train.csv", "valid.csv", "test.csv")
 EVERYDAY = {"everyday": "[0-9]*.jsonl", "everyday-dense": "dense.jsonl"}  # the package's own corpora, and their files
@@ -37,7 +38,7 @@ class Settings(Protocol):
 
     @property
     def split(self) -> str:
-        """`own`, `paper`, `random`, or a file of test ids."""
+        """`source`, `paper`, `random`, or a file of test ids."""
 
     @property
     def test_share(self) -> float:
@@ -63,7 +64,7 @@ def stream_dialogues(settings: Settings, seed: int) -> Iterator[Dialogue]:
     Raises:
         UserError: a file that is missing or wrong, or a split that can't be made.
     """
-    how = "paper" if settings.source == "welivita" and settings.split == "own" else settings.split
+    how = "paper" if settings.source == "welivita" and settings.split == "source" else settings.split
     return split.assign(lambda: _read(settings), how, settings.test_share, seed)
 
 

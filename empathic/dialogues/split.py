@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from empathic import files
 from empathic.dialogues.dialogue import Dialogue, Source
 from empathic.errors import UserError
 
+NAMES = ("source", "paper", "random")
+WANTED = "source, paper, random, or a file of test ids"
 _Tested = Callable[[int, Dialogue], bool]  # of a dialogue and its number, whether it is tested on
 _HELD_OUT = "validation"  # a source's own: neither learnt from nor tested on, there to choose by
 
@@ -21,14 +24,14 @@ def assign(source: Source, how: str, test_share: float, seed: int) -> Iterator[D
 
     Args:
         source: dialogues, with the source's own split where it has one.
-        how: `own`, `paper`, `random`, or a file with a test id a line.
+        how: `source`, `paper`, `random`, or a file with a test id a line.
         test_share: the share of test dialogues in a random split.
         seed: the seed of a random split.
 
     Raises:
         UserError: the split can't be made from these dialogues, or leaves one side empty.
     """
-    if how == "own":
+    if how == "source":
         how = "given" if any(d.split for d in source()) else "random"
     if how == "given":
         tested: _Tested = _given
@@ -84,8 +87,7 @@ def _random(source: Source, share: float, seed: int) -> _Tested:
 
 
 def _listed(source: Source, path: Path) -> _Tested:
-    if not path.is_file():
-        raise UserError(f"dialogues.split: {path} is no file; want own, paper, random, or a file of test ids")
+    files.check_readable(path, "dialogues.split", WANTED)
     try:
         wanted = {line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()}
     except UnicodeDecodeError as error:

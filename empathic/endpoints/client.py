@@ -68,7 +68,9 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, ledger: Ledger, budget: Budget | None = None) -> None:
         self.endpoint, self.ledger, self.budget = endpoint, ledger, budget or Budget()
-        self.limiter = ConcurrencyLimiter(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self.limiter = ConcurrencyLimiter(
+            endpoint.max_connections, endpoint.requests_per_minute, endpoint.tokens_per_minute
+        )
         self._stack = AsyncExitStack()
         self._idle: list[Any] = []
         self._reached = False
@@ -84,7 +86,7 @@ class Client:
         ]
         for server in servers:
             await self._stack.enter_async_context(server)
-        each = -(-self.endpoint.in_flight // len(servers))
+        each = -(-self.endpoint.max_connections // len(servers))
         self._idle = [server for _ in range(each) for server in servers]
         return self
 

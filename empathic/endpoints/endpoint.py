@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Endpoint:
     """Servers that are up and answer alike, and the name that their answers are kept under in the ledger.
 
-    `in_flight` is how many requests they have at a time, at most, and `timeout` how many seconds an answer may take;
-    the caps of a minute are what the provider allows. `local` says that they are llama.cpp in this process. Its
+    `max_connections` is how many requests they have at a time, at most, and `timeout` how many seconds an answer may
+    take; the caps of a minute are what the provider allows. `local` says that they are llama.cpp in this process. Its
     log-probabilities vary slightly with the state of the KV cache and the batch size, so a local server gets one
     request at a time.
     """
@@ -19,7 +19,7 @@ class Endpoint:
     model: str
     identity: str
     key: str = "none"
-    in_flight: int = 8
+    max_connections: int = 8
     local: bool = False
     timeout: float = 300.0
     requests_per_minute: int | None = None

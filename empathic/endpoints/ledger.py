@@ -142,11 +142,11 @@ class Ledger:
 
     def spent(self, model: str) -> float:
         """US dollars that a model has cost, answers of no use included."""
-        tables = ("answers", "wasted")
-        return sum(
+        costs = (
             self._db.execute(f"select coalesce(sum(cost), 0) from {table} where model = ?", (model,)).fetchone()[0]
-            for table in tables
+            for table in ("answers", "wasted")
         )
+        return float(sum(costs))
 
     def bill(self) -> list[dict[str, Any]]:
         """Answers, tokens and US dollars by model and purpose, and what went to waste among them."""

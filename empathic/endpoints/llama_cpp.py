@@ -32,6 +32,6 @@ def serve(name: str, parallel: int, log: Callable[[str], None]) -> Iterator[Endp
     try:
         identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
         urls = tuple(f"{server.listening_address}/v1" for server in servers)
-        yield Endpoint(urls, "local", f"gguf:{identity}", in_flight=len(urls), local=True)
+        yield Endpoint(urls, "local", f"gguf:{identity}", max_connections=len(urls), local=True)
     finally:
         del servers

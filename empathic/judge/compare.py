@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from empathic.dialogues import Dialogue, sources
+from empathic.dialogues import sources
 from empathic.errors import UserError
 from empathic.judge import controls, family, verdicts
 from empathic.judge.derived import at_equal_lengths
-from empathic.judge.measures.hollowness import Hollowness, panel
-from empathic.judge.replies import EvalDialogue, Replies, read_replies
-from empathic.judge.scoring import EvalSet, scored
+from empathic.judge.measures.hollowness import Hollowness, read_panel
+from empathic.judge.replies import EvalDialogue, EvalSet, Replies, read_replies
+from empathic.judge.scoring import scored
 from empathic.recipe import Dialogues, Judge
 
 
@@ -66,19 +66,19 @@ def compare_files(
     known = [d for d in sources.load_dialogues(Dialogues(source="everyday-dense"), 0) if d.split == "test"][:tried_on]
     trial = [EvalDialogue.of(d) for d in known]
     trials = controls.control_systems([d.id for d in known], {d.id: d.replies["targeted"].text for d in known}, 0)
-    sets = [EvalSet(tested, systems, [(name_a, name_b)]), EvalSet(trial, trials, controls.control_pairs())]
+    asked = EvalSet(tested, systems, [(name_a, name_b)], whole=systems)
+    sets = [asked, EvalSet(trial, trials, controls.control_pairs())]
     scores, tries = scored(sets, judge, ledger, progress)
     failed = {
         by: [name for name, rate in found.items() if not controls.passes(rate)]
         for by, found in verdicts.control_rates(tries).items()
     }
-    hollow = panel([Dialogue(d.id, d.utterance) for d in tested], systems)
     return Compared(
         win_rates=[rate.to_row() for rate in verdicts.compare(name_a, name_b, scores)[1]],
         length_controlled=[rate.to_row() for rate in at_equal_lengths(name_a, name_b, scores)],
         failed=failed,
         one_family=family.related([judge], teachers),
-        hollowness=hollow,
+        hollowness=read_panel(scores),
     )
 
 

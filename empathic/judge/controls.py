@@ -9,6 +9,7 @@ from empathic.judge.replies import Replies
 from empathic.stats.win_rate import WinRate
 
 STOCK = "I'm really sorry to hear that. It's okay to feel this way. I'm here for you."
+STOCK_SYSTEM = "stock"  # as which the stock phrase is judged
 CONTROLS = {
     "another": "its own reply over the reply to another dialogue",
     "stock": "its own reply over a stock phrase",
@@ -41,13 +42,18 @@ def control_systems(ids: Sequence[str], own: Replies, seed: int) -> dict[str, Re
     replies = [own[id] for id in ids]
     systems = {"control:own": dict(zip(ids, replies, strict=True))}
     for name, bad in worse(replies, seed).items():
-        systems["stock" if name == "stock" else f"control:{name}"] = dict(zip(ids, bad, strict=True))
+        systems[_system(name)] = dict(zip(ids, bad, strict=True))
     return systems
+
+
+def _system(name: str) -> str:
+    """The system that a control is judged as."""
+    return STOCK_SYSTEM if name == "stock" else f"control:{name}"
 
 
 def control_pairs() -> list[tuple[str, str]]:
     """The pairs of `control_systems` that test the judge, the better one first."""
-    return [("control:own", "stock" if name == "stock" else f"control:{name}") for name in CONTROLS]
+    return [("control:own", _system(name)) for name in CONTROLS]
 
 
 def passes(rate: WinRate) -> bool:

@@ -6,7 +6,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from empathic.judge.verdicts import Scores
+from empathic.judge.measures.behaviours import BehavioursMeasure
+from empathic.judge.measures.words import WordsMeasure
+from empathic.judge.scores import Scores
+from empathic.judge.verdicts import outcomes
 from empathic.stats.agreement import agreement, alpha
 from empathic.stats.bradley_terry import Ranked, bradley_terry
 from empathic.stats.length import LengthControlled, length_controlled
@@ -16,14 +19,15 @@ from empathic.stats.win_rate import rounded
 
 def at_equal_lengths(a: str, b: str, scores: Scores) -> list[LengthControlled]:
     """Length-controlled win rates of `a` over `b`, by every measure."""
-    found = scores.outcomes(a, b)
-    longer = {id: scores.words[a][id] - scores.words[b][id] for id in found if _counted(id, scores, a, b)}
+    found = outcomes(scores, a, b)
+    of_a, of_b = (scores.values(WordsMeasure.name, system) for system in (a, b))
+    longer = {id: of_a[id] - of_b[id] for id in found if id in of_a and id in of_b}
     rates = []
     for measure in _measures(found):
         ids = [id for id in longer if measure in found[id]]
         if ids:
-            outcomes = [found[id][measure] for id in ids]
-            rates.append(length_controlled(a, b, measure, outcomes, [longer[id] for id in ids]))
+            won = [found[id][measure] for id in ids]
+            rates.append(length_controlled(a, b, measure, won, [longer[id] for id in ids]))
     return rates
 
 
@@ -31,16 +35,17 @@ def differences(first: str, second: str, against: str, scores: Scores) -> list[d
     """By how much `first` beats `against` more often than `second` does, on the same dialogues, by every measure.
 
     Returns:
-        Rows `first, second, against, judge, estimate, low, high, p, n`; none where they share fewer than two dialogues.
+        Rows `first, second, against, measure, estimate, low, high, p, n`; none where they share fewer than two
+        dialogues.
     """
-    one, two = scores.outcomes(first, against), scores.outcomes(second, against)
+    one, two = outcomes(scores, first, against), outcomes(scores, second, against)
     rows = []
     for measure in _measures(one):
         of_one = {id: of[measure] for id, of in one.items() if measure in of}
         of_two = {id: of[measure] for id, of in two.items() if measure in of}
         if len(of_one.keys() & of_two.keys()) > 1:
             found = rounded(paired_difference(of_one, of_two))
-            rows.append({"first": first, "second": second, "against": against, "judge": measure, **found})
+            rows.append({"first": first, "second": second, "against": against, "measure": measure, **found})
     return rows
 
 
@@ -50,22 +55,22 @@ def ranking(scores: Scores, systems: Sequence[str], measure: str = "agreed") -> 
     Args:
         scores: what outcomes come from.
         systems: two or more names.
-        measure: one of those of `Scores.outcomes`.
+        measure: one of those of `verdicts.outcomes`.
 
     Returns:
         A row a system; none where a pair of systems shares no dialogue, or the measure isn't there.
     """
-    outcomes = {
-        pair: {id: of[measure] for id, of in scores.outcomes(*pair).items() if measure in of}
+    won = {
+        pair: {id: of[measure] for id, of in outcomes(scores, *pair).items() if measure in of}
         for pair in itertools.combinations(systems, 2)
     }
-    return bradley_terry(outcomes, systems)
+    return bradley_terry(won, systems)
 
 
 def judges_agree(a: str, b: str, scores: Scores) -> float | None:
     """Krippendorff's alpha of a panel's judges on who won each dialogue; None without a panel."""
-    found = scores.outcomes(a, b)
-    by_judge = [{id: of[judge] for id, of in found.items() if judge in of} for judge in scores.log_odds]
+    found = outcomes(scores, a, b)
+    by_judge = [{id: of[judge] for id, of in found.items() if judge in of} for judge in _panel(scores)]
     return alpha(by_judge) if len(by_judge) > 1 else None
 
 
@@ -75,8 +80,8 @@ def judge_kappas(a: str, b: str, scores: Scores) -> list[dict[str, Any]]:
     Returns:
         Rows `judge_a, judge_b, kappa, low, high, n`; none without a panel, or where two judged no dialogue in common.
     """
-    found, rows = scores.outcomes(a, b), []
-    for one, other in itertools.combinations(scores.log_odds, 2):
+    found, rows = outcomes(scores, a, b), []
+    for one, other in itertools.combinations(_panel(scores), 2):
         ids = [id for id, of in found.items() if of.keys() >= {one, other}]
         if ids:
             of_one, of_other = ([int(2 * found[id][judge]) for id in ids] for judge in (one, other))
@@ -85,8 +90,9 @@ def judge_kappas(a: str, b: str, scores: Scores) -> list[dict[str, Any]]:
     return rows
 
 
-def _counted(id: str, scores: Scores, *systems: str) -> bool:
-    return all(id in scores.words.get(system, {}) for system in systems)
+def _panel(scores: Scores) -> list[str]:
+    """The judges that vote."""
+    return scores.judges(BehavioursMeasure.name)
 
 
 def _measures(found: dict[str, dict[str, float]]) -> list[str]:

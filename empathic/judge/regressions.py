@@ -17,14 +17,14 @@ from typing import Any
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.recipe import Recipe
+from empathic.recipe import BASE, Recipe
+from empathic.run import Run
 from empathic.stats.paired import paired_difference
 from empathic.stats.win_rate import outcome, rounded, win_rate
 from empathic.student import prompt
 from empathic.student.likelihood import Likelihood
 from empathic.student.load import load_student
 
-SYSTEMS = ("base", "sft", "dpo")
 MOODS = ("sad", "plain")
 _AT_ONCE = 16  # texts
 
@@ -34,10 +34,8 @@ def truths() -> list[dict[str, str]]:
     return list(files.read_jsonl(Path(str(resources.files("empathic") / "data" / "truths.jsonl"))))
 
 
-def measure(
-    run: Path, recipe: Recipe, rows: Sequence[dict[str, str]], progress: Callable[[int, int], None]
-) -> list[dict[str, Any]]:
-    """The base and both of a run's students on `rows`, written to `lost.json` of the run with what they were.
+def measure(run: Run, rows: Sequence[dict[str, str]], progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
+    """The base and a run's student after each step on `rows`, written to `lost.json` of the run with what they were.
 
     Returns:
         A row a system: `perplexity` of the messages' and corrections' plain text, `affirms` by mood (how often the
@@ -49,14 +47,14 @@ def measure(
     adapters = _adapters(run)
     for name, path in adapters.items():
         if not path.is_dir():
-            raise UserError(f"{run}: the stage {name!r} isn't done; train it first")
+            raise UserError(f"{run.folder}: the stage {name!r} isn't done; train it first")
     hashes = _hashes(run)
-    system_prompt = prompt.instruction(recipe.student.prompt)
-    total = len(SYSTEMS) * len(rows) * len(MOODS)
+    system_prompt = prompt.instruction(run.recipe.student.prompt)
+    total = len(run.systems) * len(rows) * len(MOODS)
     found: list[dict[str, Any]] = []
     of_base: dict[str, dict[str, float]] = {}
-    for number, name in enumerate(SYSTEMS):
-        scorer = Likelihood(*_student(recipe, adapters.get(name)), system_prompt)
+    for number, name in enumerate(run.systems):
+        scorer = Likelihood(*_student(run.recipe, adapters.get(name)), system_prompt)
         affirms: dict[str, dict[str, float]] = {mood: {} for mood in MOODS}
         for i, row in enumerate(rows):
             lengths = [len(scorer.tokens(row[side])) for side in ("affirms", "corrects")]
@@ -69,23 +67,22 @@ def measure(
         change = {m: rounded(paired_difference(of, of_base[m])) for m, of in affirms.items()}
         texts = [row[key] for row in rows for key in ("plain", "truth")]
         found.append({"system": name, "perplexity": round(_perplexity(scorer, texts), 2)})
-        found[-1] |= {"affirms": rates, "change": None if name == "base" else change}
-    files.write_json(run / "lost.json", {"adapters": hashes, "rows": found})
+        found[-1] |= {"affirms": rates, "change": None if name == BASE else change}
+    files.write_json(run.lost_file, {"adapters": hashes, "rows": found})
     return found
 
 
-def kept(run: Path) -> list[dict[str, Any]]:
+def kept(run: Run) -> list[dict[str, Any]]:
     """The rows that `measure` wrote; none where it didn't, or where the students have been trained anew since."""
-    path = run / "lost.json"
-    found = files.read_json(path) if path.exists() else None
+    found = files.read_json(run.lost_file) if run.lost_file.exists() else None
     return found["rows"] if isinstance(found, dict) and found.get("adapters") == _hashes(run) else []
 
 
-def _adapters(run: Path) -> dict[str, Path]:
-    return {name: run / "student" / name for name in SYSTEMS[1:]}
+def _adapters(run: Run) -> dict[str, Path]:
+    return {step.name: run.adapter(step.name) for step in run.recipe.steps}
 
 
-def _hashes(run: Path) -> dict[str, str]:
+def _hashes(run: Run) -> dict[str, str]:
     return {name: files.sha256(path) for name, path in _adapters(run).items() if path.is_dir()}
 
 

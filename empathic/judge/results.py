@@ -7,31 +7,36 @@ from collections.abc import Sequence
 from typing import Any
 
 from empathic.judge import controls, verdicts
+from empathic.judge.comparisons import added, comparisons, headline
 from empathic.judge.derived import at_equal_lengths, differences, judge_kappas, judges_agree, ranking
+from empathic.judge.scores import Scores
+from empathic.recipe import BASE, Recipe
 from empathic.stats.win_rate import rounded
 
 
-def results(scores: verdicts.Scores, pairs: Sequence[tuple[str, str]], compared: Sequence[str]) -> dict[str, Any]:
+def results(scores: Scores, recipe: Recipe, references: Sequence[str]) -> dict[str, Any]:
     """All that follows from scores.
 
     Args:
         scores: of every system, the controls among them.
-        pairs: whose win rates are wanted, also at equal lengths.
-        compared: the systems that are ranked, each held against each other one.
+        recipe: the run's, whose steps say which systems are held against which.
+        references: origins of known replies, which are ranked with the systems.
     """
+    pairs, main = comparisons(recipe, references), headline(recipe)
+    compared = [*recipe.systems, *references]
     return {
         "win_rates": [rate.to_row() for pair in pairs for rate in verdicts.compare(*pair, scores)[1]],
         "length_controlled": [rate.to_row() for pair in pairs for rate in at_equal_lengths(*pair, scores)],
-        "differences": differences("dpo", "sft", "base", scores),
+        "differences": [row for pair in added(recipe) for row in differences(*pair, BASE, scores)],
         "ranking": [rounded(one) for one in ranking(scores, compared)],
         "who_beats_whom": [
             rate.to_row()
             for pair in itertools.permutations(compared, 2)
             for rate in verdicts.compare(*pair, scores)[1]
-            if rate.judge == "agreed"
+            if rate.measure == "agreed"
         ],
-        "alpha": judges_agree("dpo", "base", scores),
-        "judge_kappas": judge_kappas("dpo", "base", scores),
+        "alpha": judges_agree(*main, scores),
+        "judge_kappas": judge_kappas(*main, scores),
         "controls": {
             by: {
                 name: {"rate": round(rate.estimate, 4), "n": rate.n, "passes": controls.passes(rate)}

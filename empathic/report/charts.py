@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+
+from empathic.run.artefacts import WinRateRow
 
 _WIDTH = 640
 
@@ -24,14 +25,14 @@ def _cut(name: str, most: int = 24) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def intervals(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> str:
+def intervals(rows: Sequence[WinRateRow], names: Mapping[str, str]) -> str:
     """Win rates as points with their 95% intervals, around the line of 50%.
 
     Args:
-        rows: win rates as `summary.json` has them.
-        names: what readers call each judge.
+        rows: win rates.
+        names: what readers call each measure.
     """
-    labels = [_cut(names.get(row["judge"], row["judge"])) for row in rows]
+    labels = [_cut(names.get(row.measure, row.measure)) for row in rows]
     left, right, step, top = max(150, *(24 + 11 * len(label) for label in labels)), 76, 34, 26
     height = top + step * len(rows) + 6
 
@@ -46,10 +47,10 @@ def intervals(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> str:
     for i, row in enumerate(rows):
         y = top + step * i + step / 2
         body.append(_text(left - 14, y + 5, labels[i], "end"))
-        body.append(f'<line x1="{x(row["low"]):.1f}" x2="{x(row["high"]):.1f}" y1="{y}" y2="{y}" class="whisker"/>')
-        body.append(f'<circle cx="{x(row["estimate"]):.1f}" cy="{y}" r="6" class="point"/>')
-        body.append(_text(_WIDTH - right + 16, y + 5, f"{row['estimate']:.0%}", "start", "value"))
-    said = "; ".join(f"{r['judge']} {r['estimate']:.0%}, from {r['low']:.0%} to {r['high']:.0%}" for r in rows)
+        body.append(f'<line x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{y}" y2="{y}" class="whisker"/>')
+        body.append(f'<circle cx="{x(row.estimate):.1f}" cy="{y}" r="6" class="point"/>')
+        body.append(_text(_WIDTH - right + 16, y + 5, f"{row.estimate:.0%}", "start", "value"))
+    said = "; ".join(f"{r.measure} {r.estimate:.0%}, from {r.low:.0%} to {r.high:.0%}" for r in rows)
     return _svg(height, f"Win rates with intervals: {said}", body)
 
 
@@ -80,7 +81,7 @@ def curve(values: Sequence[float], label: str, start_at_zero: bool = False) -> s
     return _svg(height, f"{label}: from {values[0]:.2f} to {values[-1]:.2f} over {len(values)} steps", body)
 
 
-def lengths(words: Mapping[str, Sequence[int]], names: dict[str, str]) -> str:
+def lengths(words: Mapping[str, Sequence[int]], names: Mapping[str, str]) -> str:
     """How long each system's replies are: a dot a reply, a bar at the mean, in words."""
     left, right, step, top = 150, 60, 40, 10
     height = top + step * len(words) + 26

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from empathic import files
-from empathic.run import dialogues_of
+from empathic.recipe.steps import PARTS
+from empathic.run import Run
 
 ALL = "all"
-_PARTS = ("prompt", "completion", "chosen", "rejected")
-_STEPS = ("sft", "preferences")
+_TEXTS = ("prompt", "completion", "chosen", "rejected")
 
 
-def by_origin(run: Path) -> list[dict[str, Any]]:
+def by_origin(run: Run) -> list[dict[str, Any]]:
     """How much there is of each origin, and how long it is; the last row is of all together, where they are several.
 
     Args:
-        run: its directory, with `corpus/` and `dialogues.jsonl`.
+        run: whose corpus and dialogues are there.
 
     Returns:
         Rows `origin, sft, preferences, prompt, completion, chosen, rejected, emotions`: how many SFT examples and
@@ -28,13 +27,13 @@ def by_origin(run: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a file is missing.
     """
-    emotions = {d.id: d.emotion for d in dialogues_of(run, "train")}
+    emotions = {d.id: d.emotion for d in run.each_dialogue("train")}
     found: dict[str, _Counts] = {}
     total = _Counts()
-    for step in _STEPS:
-        for row in files.read_jsonl(run / "corpus" / f"{step}.jsonl"):
+    for part in PARTS:
+        for row in files.read_jsonl(run.corpus(part)):
             for counts in (found.setdefault(row["origin"], _Counts()), total):
-                counts.add(step, row, emotions.get(row["id"], ""))
+                counts.add(part, row, emotions.get(row["id"], ""))
     rows = [counts.row(origin) for origin, counts in found.items()]
     return rows if len(rows) == 1 else [*rows, total.row(ALL)]
 
@@ -48,15 +47,15 @@ class _Counts:
         self.words: Counter[str] = Counter()
         self.emotions: set[str] = set()
 
-    def add(self, step: str, row: dict[str, Any], emotion: str) -> None:
-        self.rows[step] += 1
-        for part in _PARTS:
-            if part in row:
-                self.texts[part] += 1
-                self.words[part] += sum(len(message["content"].split()) for message in row[part])
+    def add(self, part: str, row: dict[str, Any], emotion: str) -> None:
+        self.rows[part] += 1
+        for key in _TEXTS:
+            if key in row:
+                self.texts[key] += 1
+                self.words[key] += sum(len(message["content"].split()) for message in row[key])
         if emotion:
             self.emotions.add(emotion)
 
     def row(self, origin: str) -> dict[str, Any]:
-        means = {p: round(self.words[p] / self.texts[p], 1) if self.texts[p] else None for p in _PARTS}
-        return {"origin": origin, **{s: self.rows[s] for s in _STEPS}, **means, "emotions": len(self.emotions)}
+        means = {p: round(self.words[p] / self.texts[p], 1) if self.texts[p] else None for p in _TEXTS}
+        return {"origin": origin, **{s: self.rows[s] for s in PARTS}, **means, "emotions": len(self.emotions)}

@@ -10,19 +10,21 @@ from typing import Any
 from empathic import files
 from empathic.endpoints.ledger import short
 from empathic.judge import family
+from empathic.judge.comparisons import headline
 from empathic.judge.measures import hollowness
-from empathic.report import charts, summary
+from empathic.report import charts
+from empathic.run import Run
 
 SHOWN = 500  # dialogues to browse, spread over the test set where there are more; the page stays under 5 MB
 _CHANCE = 0.05  # of 95% intervals lie wholly on one side of 50% where neither side is better
-JUDGES = {
+MEASURES = {
     "behaviours": "behaviours",
     "specificity": "specificity",
     "agreed": "agreed by both",
     "levels": "levels",
     "pairwise": "side by side",
 }
-SYSTEMS = {"base": "before", "sft": "after SFT", "dpo": "after DPO"}
+_MARGIN = "rewards/margins"
 CONTROLS = {
     "another": "a reply that belongs to another dialogue",
     "stock": "a stock phrase that fits anywhere",
@@ -30,7 +32,7 @@ CONTROLS = {
 }
 
 
-def write_page(run: Path) -> Path:
+def write_page(run: Run) -> Path:
     """Render the page of a run from its files, and return where it is.
 
     Raises:
@@ -49,58 +51,75 @@ def write_page(run: Path) -> Path:
         css=(here / "page.css").read_text(encoding="utf-8"),
         js=(here / "page.js").read_text(encoding="utf-8"),
     )
-    files.write_text(run / "report.html", page)
-    return run / "report.html"
+    files.write_text(run.page_file, page)
+    return run.page_file
 
 
-def _context(run: Path) -> dict[str, Any]:
+def _context(run: Run) -> dict[str, Any]:
     """Everything the template shows."""
-    figures = files.read_json(run / "summary.json")
-    manifest = files.read_json(run / "manifest.json")
+    figures, recipe = run.summary(), run.recipe
     replies = {
-        path.stem: list(files.read_jsonl(path))
-        for path in (run / "replies" / f"{system}.jsonl" for system in SYSTEMS)
-        if path.exists()
+        system: list(files.read_jsonl(run.replies(system))) for system in run.systems if run.replies(system).exists()
     }
-    history = {step: files.read_json(run / "student" / f"{step}.json")["history"] for step in ("sft", "dpo")}
+    names = {system: recipe.label(system) for system in run.systems}
     words = {system: [len(row["reply"].split()) for row in rows] for system, rows in replies.items()}
-    main = [r for r in figures["win_rates"] if (r["a"], r["b"]) == ("dpo", "base")]
-    failed = summary.failed_controls(figures)
+    main = figures.headline_rates()
+    failed = figures.failed_controls()
     pairs = _pairs(run, replies)
     shown = spread(pairs, SHOWN)
-    parts = figures["by_emotion"] + figures["by_length"]
+    parts = figures.by_emotion + figures.by_length
     return {
-        "name": manifest["name"],
-        "beats": {(row["a"], row["b"]): row for row in figures["who_beats_whom"]},
+        "name": run.manifest.name,
+        "beats": {(row.a, row.b): row for row in figures.who_beats_whom},
         "hollow_names": {key: text for key, text in hollowness.COLUMNS.items() if key != "words"},
-        "controlled": {(row["a"], row["b"], row["judge"]): row for row in figures["length_controlled"]},
+        "controlled": {(row.a, row.b, row.measure): row for row in figures.length_controlled},
         "figures": figures,
-        "manifest": manifest,
+        "manifest": run.manifest,
         "main": main,
-        "by_measure": {row["judge"]: row for row in main},
+        "by_measure": {row.measure: row for row in main},
         "failed": failed,
         "alike": _alike(failed),
-        "kinship": family.warnings(figures["one_family"]),
-        "judges": JUDGES,
-        "systems": SYSTEMS,
+        "kinship": family.warnings(figures.one_family),
+        "measures": MEASURES,
+        "systems": names,
+        "before": figures.headline[1],
+        "after": figures.headline[0],
+        "between": [step.name for step in recipe.steps[:-1]],
+        "last_step": recipe.steps[-1].label,
+        "steps": len(recipe.steps),
         "control_names": CONTROLS,
-        "interval_chart": charts.intervals(main, JUDGES),
-        "loss_charts": {
-            step: charts.curve([row["loss"] for row in rows], f"Loss, {step}") for step, rows in history.items()
-        },
-        "reward_chart": charts.curve([row["rewards/margins"] for row in history["dpo"]], "Reward margin", True),
-        "length_chart": charts.lengths(words, SYSTEMS),
+        "interval_chart": charts.intervals(main, MEASURES),
+        "training_charts": _training_charts(run),
+        "length_chart": charts.lengths(words, names),
         "parts": {
             "n": len(parts),
             "by_chance": _CHANCE * len(parts),
-            "apart": sum(row["low"] > 0.5 or row["high"] < 0.5 for row in parts),
+            "apart": sum(row.low > 0.5 or row.high < 0.5 for row in parts),
         },
         "pairs": shown,
         "of": len(pairs),
         "first": shown[len(shown) // 2],
-        "recipe": (run / "recipe.yaml").read_text(encoding="utf-8"),
-        "files": {path.name: path.stat().st_size / 1e6 for path in sorted((run / "phone").glob("*.gguf"))},
+        "recipe": run.recipe_file.read_text(encoding="utf-8"),
+        "files": {path.name: path.stat().st_size / 1e6 for path in _shipped(run)},
     }
+
+
+def _training_charts(run: Run) -> dict[str, str]:
+    """Each step's loss, and the margin of its rewards where it learns from pairs, by caption."""
+    found: dict[str, str] = {}
+    for step in run.recipe.steps:
+        rows = files.read_json(run.history(step.name))["history"]
+        found[f"{step.label} loss"] = charts.curve([row["loss"] for row in rows], f"Loss, {step.name}")
+        if all(_MARGIN in row for row in rows):
+            margins = [row[_MARGIN] for row in rows]
+            found[f"{step.label} reward margin"] = charts.curve(margins, f"Reward margin, {step.name}", True)
+    return found
+
+
+def _shipped(run: Run) -> list[Path]:
+    """The files for the phone that are there."""
+    made = (run.gguf(system, quant) for system in run.systems for quant in run.recipe.phone.quants)
+    return [path for path in made if path.exists()]
 
 
 def _alike(failed: dict[str, list[str]]) -> dict[tuple[str, ...], list[str]]:
@@ -119,17 +138,18 @@ def spread(rows: Sequence[Any], most: int) -> list[Any]:
     return [rows[i * (len(rows) - 1) // (most - 1)] for i in range(most)]
 
 
-def _pairs(run: Path, replies: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _pairs(run: Run, replies: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Dialogues before and after, with scores and who won by both measures."""
+    after, before = headline(run.recipe)
     by_id = {system: {row["id"]: row for row in rows} for system, rows in replies.items()}
-    verdicts = {row["id"]: row for row in files.read_jsonl(run / "verdicts" / "dpo-base.jsonl")}
-    shared = [row for row in replies["dpo"] if row["id"] in by_id["base"] and row["id"] in verdicts]
+    verdicts = {row["id"]: row for row in files.read_jsonl(run.verdicts(after, before))}
+    shared = [row for row in replies[after] if row["id"] in by_id[before] and row["id"] in verdicts]
     names = {1.0: "won", 0.0: "lost", 0.5: "tied"}
     return [
         {
             "emotion": row["emotion"],
             "utterance": row["utterance"],
-            "replies": {s: by_id[s][row["id"]]["reply"] for s in SYSTEMS if row["id"] in by_id.get(s, {})},
+            "replies": {s: of[row["id"]]["reply"] for s, of in by_id.items() if row["id"] in of},
             "scores": verdicts[row["id"]]["scores"],
             "outcome": names[verdicts[row["id"]]["outcomes"].get("agreed", 0.5)],
             "disputed": {0.0, 1.0} <= set(verdicts[row["id"]]["outcomes"].values()),

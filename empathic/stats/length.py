@@ -25,14 +25,14 @@ _SHARE, _LEAST = 0.1, 5  # of the dialogues, and how many, that either side's re
 
 @dataclass(frozen=True)
 class LengthControlled:
-    """How often system `a` would beat system `b` at equal lengths, by one judge, over `n` dialogues.
+    """How often system `a` would beat system `b` at equal lengths, by one measure, over `n` dialogues.
 
     `extrapolated` says that one side's replies were nearly always longer: then there is no rate and no interval.
     """
 
     a: str
     b: str
-    judge: str
+    measure: str
     estimate: float | None
     low: float | None
     high: float | None
@@ -46,14 +46,14 @@ class LengthControlled:
 
 
 def length_controlled(
-    a: str, b: str, judge: str, outcomes: Sequence[float], longer: Sequence[float]
+    a: str, b: str, measure: str, outcomes: Sequence[float], longer: Sequence[float]
 ) -> LengthControlled:
     """The win rate at equal lengths.
 
     Args:
         a: the system whose wins are counted.
         b: its opponent.
-        judge: who judged.
+        measure: by which outcomes were told.
         outcomes: 1, 0.5 or 0 for `a`, a dialogue each.
         longer: by how many words the reply of `a` is longer than that of `b`, in the same order.
 
@@ -65,10 +65,10 @@ def length_controlled(
     n, ties = len(outcomes), sum(outcome == 0.5 for outcome in outcomes)
     on_either = min(sum(words >= 0 for words in longer), sum(words <= 0 for words in longer))
     if on_either < max(_LEAST, _SHARE * n):
-        return LengthControlled(a, b, judge, None, None, None, True, ties, n)
+        return LengthControlled(a, b, measure, None, None, None, True, ties, n)
     level, error = _level(outcomes, longer)
     low, rate, high = (1 / (1 + math.exp(-(level + side * error))) for side in (-Z, 0.0, Z))
-    return LengthControlled(a, b, judge, rate, low, high, False, ties, n)
+    return LengthControlled(a, b, measure, rate, low, high, False, ties, n)
 
 
 def _level(outcomes: Sequence[float], longer: Sequence[float]) -> tuple[float, float]:

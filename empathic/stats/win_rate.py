@@ -17,11 +17,11 @@ Z = 1.959963984540054  # the normal's 97.5% point
 
 @dataclass(frozen=True)
 class WinRate:
-    """How often system `a` beat system `b`, by one judge, over `n` dialogues. Rates are in 0..1."""
+    """How often system `a` beat system `b`, by one measure, over `n` dialogues. Rates are in 0..1."""
 
     a: str
     b: str
-    judge: str
+    measure: str
     estimate: float
     low: float
     high: float
@@ -67,7 +67,7 @@ def majority(outcomes: Sequence[float]) -> float:
     return outcome(sum(outcomes), len(outcomes) / 2)
 
 
-def win_rate(a: str, b: str, judge: str, outcomes: Sequence[float]) -> WinRate:
+def win_rate(a: str, b: str, measure: str, outcomes: Sequence[float]) -> WinRate:
     """The win rate over one outcome (1, 0.5 or 0 for `a`) a dialogue.
 
     Raises:
@@ -75,7 +75,7 @@ def win_rate(a: str, b: str, judge: str, outcomes: Sequence[float]) -> WinRate:
     """
     rate = sum(outcomes) / len(outcomes) if outcomes else math.nan
     low, high = interval(rate, _without_ties(outcomes))
-    return WinRate(a, b, judge, rate, low, high, sum(o == 0.5 for o in outcomes), len(outcomes))
+    return WinRate(a, b, measure, rate, low, high, sum(o == 0.5 for o in outcomes), len(outcomes))
 
 
 def _without_ties(outcomes: Sequence[float]) -> float:

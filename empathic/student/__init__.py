@@ -1,1 +1,1 @@
-"""The small model: its prompt, its two steps of training, and merging what it learnt."""
+"""The small model: its prompt, the steps of its training, and merging what it learnt."""

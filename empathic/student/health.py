@@ -37,5 +37,6 @@ class StopOnDivergence(TrainerCallback):
         rate = f"{float(logs['learning_rate']):.2g}" if "learning_rate" in logs else "unknown"
         return (
             f"{self.step}: {what} at step {state.global_step} of {state.max_steps} (learning rate {rate}); nothing "
-            f"was exported, and the last whole checkpoint is kept; lower {self.step}.learning_rate and run with --redo"
+            f"was exported, and the last whole checkpoint is kept; lower steps.{self.step}.learning_rate and run "
+            "with --redo"
         )

@@ -15,12 +15,13 @@ from typing import Any
 
 from empathic import files
 from empathic.errors import UserError
+from empathic.run import Run
 
 _STEP = "step "
 
 
-def train(step: str, folder: Path, processes: int, progress: Any, log: Any) -> dict[str, Any]:
-    """Do `sft` or `dpo` of the run in `folder` with so many processes; arguments and result as `training` has them.
+def train(step: str, run: Run, progress: Any, log: Any) -> dict[str, Any]:
+    """Train a step of a run in as many processes as it says; arguments and result as `training` has them.
 
     Raises:
         UserError: more processes than devices, or a process that ended badly, in its own words.
@@ -28,6 +29,7 @@ def train(step: str, folder: Path, processes: int, progress: Any, log: Any) -> d
     import torch
     from accelerate.commands.config.config_args import default_config_file
 
+    processes = run.processes
     gpus, cores = torch.cuda.device_count(), len(os.sched_getaffinity(0))
     if processes > (gpus or cores):
         raise UserError(f"--processes {processes}: this machine has {gpus or cores} {'GPUs' if gpus else 'cores'}")
@@ -35,7 +37,7 @@ def train(step: str, folder: Path, processes: int, progress: Any, log: Any) -> d
     if not Path(default_config_file).exists():
         command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
         command += ["--multi_gpu"] if gpus > 1 else ["--cpu"]
-    command += ["-m", "empathic.student.launch", step, str(folder)]
+    command += ["-m", "empathic.student.launch", step, str(run.folder)]
     threads = {} if gpus else {"OMP_NUM_THREADS": str(cores // processes)}
     last: deque[str] = deque(maxlen=40)
     with subprocess.Popen(
@@ -53,16 +55,14 @@ def train(step: str, folder: Path, processes: int, progress: Any, log: Any) -> d
         refusals = [line for line in last if line.startswith("empathic: ")]
         why = refusals[-1].removeprefix("empathic: ") if refusals else next((x for x in reversed(last) if x), "killed")
         raise UserError(f"{step} with {processes} processes: {why}")
-    result: dict[str, Any] = files.read_json(folder / "student" / f"{step}.json")
+    result: dict[str, Any] = files.read_json(run.history(step))
     return result
 
 
 def main(step: str, folder: Path) -> None:
     """One of the processes."""
-    from empathic.recipe import load_recipe
     from empathic.student import training
 
-    recipe = load_recipe(str(folder / "recipe.yaml"))
     first = os.environ.get("RANK", "0") == "0"
 
     def progress(done: int, total: int) -> None:
@@ -74,12 +74,9 @@ def main(step: str, folder: Path) -> None:
             print(f"say {text}", flush=True)
 
     try:
-        out = folder / "student" / step
-        if step == "sft":
-            training.sft(list(files.read_jsonl(folder / "corpus" / "sft.jsonl")), recipe, out, progress, log)
-        else:
-            pairs = list(files.read_jsonl(folder / "corpus" / "preferences.jsonl"))
-            training.dpo(pairs, recipe, folder / "student" / "sft", out, progress, log)
+        run = Run.open(folder)
+        rows = list(files.read_jsonl(run.corpus(run.recipe.step(step).part)))
+        training.train_step(step, rows, run.recipe, run.start(step), run.adapter(step), progress, log)
     except UserError as error:
         sys.exit(f"empathic: {error}")
 

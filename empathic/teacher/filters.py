@@ -6,21 +6,21 @@ from collections import Counter
 
 from empathic.dialogues import Dialogue
 from empathic.recipe import Filters
-from empathic.text import content, is_stock, phrases, words
+from empathic.teacher.overlap import NearDuplicates
+from empathic.text import content, is_stock, words
 
 
 class ReplyFilter:
     """Lets replies pass, and counts what each filter removed; a reply counts for the first that it fails.
 
     Args:
-        keep: the recipe's `teacher.keep`.
+        keep: the recipe's `teacher.filters`.
     """
 
     def __init__(self, keep: Filters) -> None:
         self.keep = keep
         self.removed: Counter[str] = Counter()
-        self._seen: dict[tuple[str, ...], list[int]] = {}
-        self._sizes: list[int] = []
+        self._near = None if keep.overlap is None else NearDuplicates(keep.overlap)
 
     def passes(self, dialogue: Dialogue, reply: str) -> bool:
         """Whether a reply is kept; one that is counts as seen for later ones."""
@@ -37,16 +37,6 @@ class ReplyFilter:
             return "stock_phrases"
         if keep.relevant and not content(reply) & content(f"{dialogue.situation} {dialogue.utterance}"):
             return "relevant"
-        if keep.overlap is not None and self._overlap(reply) > keep.overlap:
+        if self._near and not self._near.add(reply):
             return "overlap"
         return ""
-
-    def _overlap(self, reply: str) -> float:
-        """The largest Jaccard overlap of five-word phrases with an earlier reply; the reply is then an earlier one."""
-        own = phrases(reply)
-        shared = Counter(earlier for phrase in own for earlier in self._seen.get(phrase, ()))
-        most = max((n / (len(own) + self._sizes[earlier] - n) for earlier, n in shared.items()), default=0.0)
-        for phrase in own:
-            self._seen.setdefault(phrase, []).append(len(self._sizes))
-        self._sizes.append(len(own))
-        return most

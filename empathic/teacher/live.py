@@ -105,7 +105,7 @@ async def _replies(
         try:
             for dialogue, rows in dialogues:
                 begun.append(_known(rows) if rows is not None else _begin(client, dialogue, asked, recipe))
-                if len(begun) >= _AHEAD * client.endpoint.in_flight:
+                if len(begun) >= _AHEAD * client.endpoint.max_connections:
                     yield await begun.popleft()
                     advance()
             while begun:
@@ -193,6 +193,11 @@ def _row(dialogue: Dialogue, strategy: Strategy, samples: list[list[Cleaned]]) -
     if len(samples) > 1:
         row["samples"] = [sample[-1].text for sample in samples]
     return row
+
+
+def origins_of(recipe: Recipe) -> set[str]:
+    """The origins of all that a teacher replies, the replies that it improves itself too."""
+    return {IMPROVED if strategy.improves else DIRECT for strategy in strategies_of(recipe)}
 
 
 def estimate(dialogues: Iterable[Dialogue], recipe: Recipe) -> tuple[int, tuple[int, int]]:

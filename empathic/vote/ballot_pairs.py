@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.judge.replies import read_replies
-from empathic.run import dialogues_of
-
-_STUDENTS = ("base", "sft", "dpo")
+from empathic.run import Run
 
 
 @dataclass(frozen=True)
@@ -35,18 +32,24 @@ class BallotPair:
         return random.Random(f"{rater} {self.id}").random() < 0.5
 
 
-def ordered(a: str, b: str) -> tuple[str, str]:
-    """Two systems in the order in which votes on them are kept: the further trained first, then known replies."""
-    first, second = sorted((a, b), key=lambda s: (-_STUDENTS.index(s) if s in _STUDENTS else 1, s))
+def ordered(a: str, b: str, systems: Sequence[str]) -> tuple[str, str]:
+    """Two systems in the order in which votes on them are kept: the further trained first, then known replies.
+
+    Args:
+        a: a system's name.
+        b: the other's.
+        systems: those that the run makes, in the order of its steps.
+    """
+    first, second = sorted((a, b), key=lambda s: (-systems.index(s) if s in systems else 1, s))
     return first, second
 
 
-def pairs(run: Path, a: str, b: str, seed: int) -> list[BallotPair]:
+def pairs(run: Run, a: str, b: str, seed: int) -> list[BallotPair]:
     """The pairs of a run's two systems, in an order by seed, so that raters who stop early rated the same ones.
 
     Args:
-        run: the run directory.
-        a: base, sft, dpo, or the origin of a known reply.
+        run: the run.
+        a: one of its systems, or the origin of a known reply.
         b: another; which of the two is `a` makes no difference.
         seed: of the order.
 
@@ -55,37 +58,36 @@ def pairs(run: Path, a: str, b: str, seed: int) -> list[BallotPair]:
     """
     if a == b:
         raise UserError(f"--a {a} --b {b}: want two different systems")
-    if not (run / "dialogues.jsonl").exists():
-        raise UserError(f"{run}: no dialogues.jsonl there; give a run directory, such as runs/demo")
+    if not run.dialogues_file.exists():
+        raise UserError(f"{run.folder}: the stage 'dialogues' isn't done; go on with the run first")
     tests = _tests(run)
-    said = {system: _replies(run, system, tests) for system in ordered(a, b)}
+    said = {system: _replies(run, system, tests) for system in ordered(a, b, run.systems)}
     for system, replies in said.items():
         if not replies:
-            there = [name for name in _STUDENTS if (run / "replies" / f"{name}.jsonl").exists()]
+            there = [name for name in run.systems if run.replies(name).exists()]
             there += sorted({origin for d in tests.values() for origin in d.replies})
-            raise UserError(f"{run}: no replies of {system!r}; want one of {', '.join(there)}")
+            raise UserError(f"{run.folder}: no replies of {system!r}; want one of {', '.join(there)}")
     found = _paired(tests, *said.values())
     if not found:
-        raise UserError(f"{run}: {a} and {b} have no two different replies to one dialogue; nothing to vote on")
+        raise UserError(f"{run.folder}: {a} and {b} have no two different replies to one dialogue; nothing to vote on")
     random.Random(seed).shuffle(found)
     return found
 
 
-def shown(run: Path, a: str, b: str) -> dict[str, str]:
+def shown(run: Run, a: str, b: str) -> dict[str, str]:
     """What raters would see of two systems now: dialogue id -> `BallotPair.shown`; nothing without replies of both."""
     tests = _tests(run)
-    found = _paired(tests, *(_replies(run, system, tests) for system in ordered(a, b)))
+    found = _paired(tests, *(_replies(run, system, tests) for system in ordered(a, b, run.systems)))
     return {pair.id: pair.shown for pair in found}
 
 
-def _tests(run: Path) -> dict[str, Dialogue]:
-    return {d.id: d for d in dialogues_of(run, "test")}
+def _tests(run: Run) -> dict[str, Dialogue]:
+    return {d.id: d for d in run.each_dialogue("test")}
 
 
-def _replies(run: Path, system: str, tests: Mapping[str, Dialogue]) -> dict[str, str]:
-    path = run / "replies" / f"{system}.jsonl"
-    if system in _STUDENTS and path.exists():
-        return read_replies(path)[1]
+def _replies(run: Run, system: str, tests: Mapping[str, Dialogue]) -> dict[str, str]:
+    if system in run.systems and run.replies(system).exists():
+        return read_replies(run.replies(system))[1]
     return {id: d.replies[system].text for id, d in tests.items() if system in d.replies}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +49,15 @@ class Ballots:
         path: the SQLite file, made when absent; one of a version that didn't note what was shown gets the column.
         a: a system's name.
         b: the other's.
+        systems: those that the run makes.
 
     Raises:
         UserError: the file is no database or can't be written; the methods, that they can't write or read it now.
     """
 
-    def __init__(self, path: Path, a: str, b: str) -> None:
+    def __init__(self, path: Path, a: str, b: str, systems: Sequence[str]) -> None:
         self.path = path
-        self.a, self.b = ordered(a, b)
+        self.a, self.b = ordered(a, b, systems)
         self._lock = threading.Lock()
         with _worded(f"{path}: not a file of votes that can be used", "move it away or mend that, and start again"):
             self._file = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
@@ -104,8 +105,8 @@ class Ballots:
         self._file.close()
 
 
-def votes(path: Path) -> list[Vote]:
-    """All votes of a file in the order they came, skips left out.
+def votes(path: Path, systems: Sequence[str]) -> list[Vote]:
+    """All votes of a file in the order they came, skips left out; `systems` are those that the run makes.
 
     Raises:
         UserError: it is no database, or can't be read.
@@ -124,7 +125,7 @@ def votes(path: Path) -> list[Vote]:
             else []
         )
     return [
-        Vote(pair := ordered(a, b), rater, dialogue, outcome if pair == (a, b) else 1 - outcome, saw)
+        Vote(pair := ordered(a, b, systems), rater, dialogue, outcome if pair == (a, b) else 1 - outcome, saw)
         for a, b, rater, dialogue, outcome, saw in rows
     ]
 

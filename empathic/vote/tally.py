@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from empathic import files
+from empathic.run import Run
 from empathic.stats.agreement import agreement, alpha
 from empathic.stats.corrected import human_corrected_rate
 from empathic.stats.win_rate import majority, outcome, rounded, win_rate
@@ -16,7 +16,7 @@ from empathic.vote.ballots import Vote, votes
 Outcomes = dict[str, dict[str, float]]  # measure -> dialogue -> 1, 0.5 or 0 for the first system
 
 
-def tally(run: Path) -> list[dict[str, Any]]:
+def tally(run: Run) -> list[dict[str, Any]]:
     """A row for each pair of systems that people voted on, as they reply now.
 
     Returns:
@@ -29,9 +29,8 @@ def tally(run: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: the votes can't be read.
     """
-    path = run / "votes.sqlite"
     cast: dict[tuple[str, str], list[Vote]] = {}
-    for vote in votes(path) if path.exists() else ():
+    for vote in votes(run.votes_file, run.systems) if run.votes_file.exists() else ():
         cast.setdefault(vote.pair, []).append(vote)
     rows = []
     for (a, b), all_cast in cast.items():
@@ -42,7 +41,7 @@ def tally(run: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _counted(run: Path, a: str, b: str, fresh: Sequence[Vote]) -> dict[str, Any]:
+def _counted(run: Run, a: str, b: str, fresh: Sequence[Vote]) -> dict[str, Any]:
     by_rater: dict[str, dict[str, float]] = {}
     by_dialogue: dict[str, list[float]] = {}
     for vote in fresh:
@@ -55,8 +54,8 @@ def _counted(run: Path, a: str, b: str, fresh: Sequence[Vote]) -> dict[str, Any]
         "win_rate": win_rate(a, b, "people", [*people.values()]).to_row(),
         "alpha": alpha([*by_rater.values()]),
         "judges": [
-            {"judge": judge, **rounded(agrees), "corrected": _corrected(people, said)}
-            for judge, said in _judged(run, a, b).items()
+            {"measure": measure, **rounded(agrees), "corrected": _corrected(people, said)}
+            for measure, said in _judged(run, a, b).items()
             if (agrees := _agreement(people, said))
         ],
     }
@@ -79,11 +78,11 @@ def _corrected(people: dict[str, float], judge: dict[str, float]) -> dict[str, A
         return None
 
 
-def _judged(run: Path, a: str, b: str) -> Outcomes:
+def _judged(run: Run, a: str, b: str) -> Outcomes:
     """What every measure, and every question, says of two systems; nothing where they weren't judged."""
     found: Outcomes = {}
     for first, second in ((a, b), (b, a)):
-        path = run / "verdicts" / f"{first}-{second}.jsonl"
+        path = run.verdicts(first, second)
         for row in files.read_jsonl(path) if path.exists() else ():
             said = {**row["outcomes"], **_by_question(row["scores"][first], row["scores"][second])}
             for measure, won in said.items():

@@ -11,8 +11,6 @@ from empathic.dialogues import Dialogue, Reply, sources
 from empathic.errors import UserError
 from empathic.recipe import Dialogues, Method
 
-DENSE = Dialogues(source="everyday-dense")  # the first edition
-
 FIGURES = {"chatgpt": (639, 593), "llama": (617, 563), "gemini": (551, 500), "mixtral": (587, 575)}
 
 
@@ -30,7 +28,7 @@ def test_the_papers_figures_on_the_2000(welivita: Path, monkeypatch) -> None:
 
 
 def test_everyday_prefers_targeted_to_ordinary_and_direct_in_equal_parts() -> None:
-    dialogues = sources.load_dialogues(DENSE, 42)
+    dialogues = sources.load_dialogues(Dialogues(source="everyday-dense"), 42)
     method = Method(teachers=["targeted"], rejected=["ordinary", "direct"])
     corpus = collect(direct.build, dialogues, method, 42)
     assert corpus.counts["by_teacher"] == {"targeted": {"sft_dialogues": 192, "sft": 192, "preferences": 192}}
@@ -44,7 +42,7 @@ def test_everyday_prefers_targeted_to_ordinary_and_direct_in_equal_parts() -> No
 
 
 def test_situations_double_the_examples_and_leave_the_pairs_alone() -> None:
-    dialogues = sources.load_dialogues(DENSE, 42)
+    dialogues = sources.load_dialogues(Dialogues(source="everyday-dense"), 42)
     plain = collect(direct.build, dialogues, Method(rejected=["ordinary"]), 42)
     both = collect(direct.build, dialogues, Method(rejected=["ordinary"], situations=True), 42)
     assert both.preferences == plain.preferences
@@ -71,14 +69,14 @@ def test_trl_takes_the_files_as_they_are(tmp_path: Path) -> None:
 
     from empathic import files
 
-    corpus = collect(direct.build, sources.load_dialogues(DENSE, 42), Method(rejected=["ordinary"]), 42)
+    corpus = collect(direct.build, sources.load_dialogues(Dialogues(source="everyday-dense"), 42), Method(rejected=["ordinary"]), 42)
     files.write_jsonl(tmp_path / "sft.jsonl", corpus.sft)
     read = datasets.load_dataset("json", data_files=str(tmp_path / "sft.jsonl"), split="train", cache_dir=str(tmp_path))
     assert read[0]["prompt"][0]["role"] == "user"
 
 
 def test_unknown_origins_and_an_empty_corpus_are_refused() -> None:
-    dialogues = sources.load_dialogues(DENSE, 42)
+    dialogues = sources.load_dialogues(Dialogues(source="everyday-dense"), 42)
     with pytest.raises(UserError, match="known: direct, ordinary, targeted"):
         collect(direct.build, dialogues, Method(teachers=["gpt"]), 1)
     with pytest.raises(UserError, match=r"method\.rejected"):

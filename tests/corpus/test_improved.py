@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,10 @@ from empathic.dialogues import Dialogue, Reply, sources
 from empathic.errors import UserError
 from empathic.recipe import Dialogues, Method
 
-DENSE = Dialogues(source="everyday-dense")  # the first edition
-
 
 def _improved(dialogues: list[Dialogue]) -> list[Dialogue]:
-    for d in dialogues:
-        d.replies["direct"] = Reply(f"A direct reply to {d.id}.")
-        d.replies["improved"] = Reply(f"A better reply to {d.id}.")
-    return dialogues
+    said = (("direct", "A direct reply"), ("improved", "A better reply"))
+    return [d.with_replies({origin: Reply(f"{text} to {d.id}.") for origin, text in said}) for d in dialogues]
 
 
 @pytest.mark.parametrize("name", ["direct", "human-improved", "llm-improved"])
@@ -42,7 +39,7 @@ def test_the_draw_is_that_of_pandas() -> None:
 
 
 def test_without_ratings_the_improved_reply_alone_is_a_target() -> None:
-    dialogues = _improved(sources.load_dialogues(DENSE, 42))
+    dialogues = _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42))
     corpus = collect(improved.build, dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
     assert (len(corpus.sft), len(corpus.preferences)) == (104, 88)
     assert {row["origin"] for row in corpus.sft} == {"improved"}
@@ -52,14 +49,18 @@ def test_without_ratings_the_improved_reply_alone_is_a_target() -> None:
 def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_they_were() -> None:
     whole = collect(
         improved.build,
-        _improved(sources.load_dialogues(DENSE, 42)),
+        _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42)),
         Method(name="llm-improved", rejected=["direct"]),
         42,
     )
-    dialogues = _improved(sources.load_dialogues(DENSE, 42))
-    for d in dialogues[::3]:
-        del d.replies["improved"]
+    dialogues = _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42))
     aside = {d.id for d in dialogues[::3]}
+    dialogues = [
+        replace(d, replies={origin: reply for origin, reply in d.replies.items() if origin != "improved"})
+        if d.id in aside
+        else d
+        for d in dialogues
+    ]
     part = collect(improved.build, dialogues, Method(name="llm-improved", rejected=["direct"]), 42)
     assert part.sft == [row for row in whole.sft if row["id"] not in aside]
     assert part.preferences == [row for row in whole.preferences if row["id"] not in aside]
@@ -67,9 +68,4 @@ def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_th
 
 def test_nothing_to_prefer_the_improved_reply_to_is_refused() -> None:
     with pytest.raises(UserError, match=r"method\.rejected"):
-        collect(
-            improved.build,
-            _improved(sources.load_dialogues(DENSE, 42)),
-            Method(name="human-improved"),
-            42,
-        )
+        collect(improved.build, _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42)), Method(name="human-improved"), 42)

@@ -87,7 +87,7 @@ def test_parameters_that_a_server_does_not_take_are_left_out(faulty, tmp_path: P
     assert {answer.text for answer in answers} == {"Yes", "No"}
     counts = server.counts()
     assert set(counts["well"].values()) == {1}
-    assert sum(counts["came"].values()) <= len(asked) + len(names) * endpoint.in_flight
+    assert sum(counts["came"].values()) <= len(asked) + len(names) * endpoint.max_connections
     stubborn = faulty("--takes-no", "model", "--takes-no", "messages")
     with open_endpoint(stubborn.url, "m") as endpoint, pytest.raises(UserError, match=r"400.*'model'"):
         ask(endpoint, asked[:1], Ledger(tmp_path / "s.sqlite"), "test")
@@ -117,7 +117,7 @@ def test_a_scored_answer_without_probabilities_has_room_for_words(talking, logpr
     answers = ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
     assert {(answer.text, answer.finish) for answer in answers} == {("The answer is **yes**", "length")}
     assert not any(answer.logprobs for answer in answers)
-    assert len(came) <= len(asked) + endpoint.in_flight, "what the server doesn't give is asked of it once"
+    assert len(came) <= len(asked) + endpoint.max_connections, "what the server doesn't give is asked of it once"
 
 
 def test_one_answer_without_probabilities_does_not_cost_the_others_theirs(talking, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_one_answer_without_probabilities_does_not_cost_the_others_theirs(talkin
         return "Hm, no." if messages[0]["content"] == "3?" else "Yes"
 
     asked = [Request([{"role": "user", "content": f"{i}?"}], 1, top_logprobs=20) for i in range(12)]
-    answers = ask(replace(talking(say, logprobs), in_flight=1), asked, Ledger(tmp_path / "l.sqlite"), "test")
+    answers = ask(replace(talking(say, logprobs), max_connections=1), asked, Ledger(tmp_path / "l.sqlite"), "test")
     assert (answers.pop(3).text, {answer.text for answer in answers}) == ("Hm, no.", {"Yes"})
     assert all(answer.logprobs == {"Yes": -0.1} for answer in answers)
 
@@ -175,6 +175,7 @@ def _said(text: str, **settings: Any) -> Request:
     return Request([told, {"role": "user", "content": text}], **{"max_tokens": 48, **settings})
 
 
+@pytest.mark.network
 def test_a_local_reply_is_the_same_whatever_is_asked_before_and_beside_it(tmp_path: Path) -> None:
     asked = [_said(text) for text in ("The roof leaks again.", "We won the cup and nobody came.", "My dog is old.")]
     replies = []
@@ -188,6 +189,7 @@ def test_a_local_reply_is_the_same_whatever_is_asked_before_and_beside_it(tmp_pa
     assert replies[1]["My dog is old."] == replies[0]["My dog is old."]
 
 
+@pytest.mark.network
 def test_a_local_judgement_that_was_killed_goes_on_with_the_same_probabilities(tmp_path: Path) -> None:
     words = ("leaks", "sings", "burns", "waits", "shines", "hums")
     asked = [_said(f"The kettle {w}. Is that kind? yes or no", max_tokens=1, top_logprobs=20) for w in words]

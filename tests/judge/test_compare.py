@@ -39,6 +39,7 @@ def _asked(ledger: Path) -> list[str]:
     return [row for row in rows if any(said in row for said, *_ in SAID)]
 
 
+@pytest.mark.network
 def test_what_a_wins_over_b_is_what_b_loses_to_a(tiny_gguf: Path, tmp_path: Path) -> None:
     a = _file(tmp_path / "a.jsonl", 2, d0="sad")
     b = _file(tmp_path / "b.jsonl", 3, d0="sad", d1="proud")
@@ -50,7 +51,7 @@ def test_what_a_wins_over_b_is_what_b_loses_to_a(tiny_gguf: Path, tmp_path: Path
     assert _asked(ledger) == asked, "both ways ask the same"
     assert len(forth.win_rates) == 4
     for one, other in zip(forth.win_rates, back.win_rates, strict=True):
-        assert (one["a"], one["b"], one["judge"]) == (other["b"], other["a"], other["judge"])
+        assert (one["a"], one["b"], one["measure"]) == (other["b"], other["a"], other["measure"])
         assert one["estimate"] == pytest.approx(1 - other["estimate"], abs=1e-4)
     for word in ("sad", "proud"):
         assert any(f"feels {word}." in row.split("Reply: ")[-1] for row in asked), "either file's label is told"
@@ -63,6 +64,7 @@ def test_files_that_differ_in_an_emotion_are_refused(refused, tmp_path: Path) ->
     assert "b.jsonl: the emotion of id 'd3' is 'angry', and 'lonely' in" in error
 
 
+@pytest.mark.network
 def test_programs_get_rows_alone_and_what_to_mind_on_stderr(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     a, b = _file(tmp_path / "mine.jsonl", 2), _file(tmp_path / "theirs.jsonl", 3)
     judge = tmp_path / "qwen-tiny.gguf"
@@ -71,14 +73,14 @@ def test_programs_get_rows_alone_and_what_to_mind_on_stderr(empathic, tiny_gguf:
     done = empathic("compare", a, b, *asked, "--teacher", "gpt-4o", "--teacher", "qwen2.5-72b")
     assert done.returncode == 0, done.stderr
     rates = json.loads(done.stdout)
-    assert set(rates[0]) == {"a", "b", "judge", "estimate", "low", "high", "ties", "n"}
+    assert set(rates[0]) == {"a", "b", "measure", "estimate", "low", "high", "ties", "n"}
     assert "* behaviours failed the control: another" in done.stderr
     assert "the teacher qwen2.5-72b are both Qwen models" in done.stderr and "gpt-4o" not in done.stderr
 
 
 def test_people_get_rates_at_equal_lengths_and_what_to_mind(capsys) -> None:
     row = {"a": "a", "b": "b", "estimate": 0.5, "low": 0.4, "high": 0.6, "ties": 0, "n": 9}
-    rows = [{**row, "judge": name} for name in ("behaviours", "specificity", "agreed")]
+    rows = [{**row, "measure": name} for name in ("behaviours", "specificity", "agreed")]
     level = [
         {**rows[0], "estimate": 0.61, "extrapolated": False},
         {**rows[1], "estimate": 0.12, "extrapolated": True},
@@ -95,7 +97,7 @@ def test_people_get_rates_at_equal_lengths_and_what_to_mind(capsys) -> None:
 
 
 def test_a_matrix_says_what_to_mind_in_which_cell(capsys, tmp_path: Path) -> None:
-    rate = {"a": "dpo", "b": "base", "judge": "agreed", "estimate": 0.7, "low": 0.6, "high": 0.8, "ties": 0, "n": 9}
+    rate = {"a": "dpo", "b": "base", "measure": "agreed", "estimate": 0.7, "low": 0.6, "high": 0.8, "ties": 0, "n": 9}
     kin = [{"judge": "one", "teacher": "gpt-4o", "family": "GPT"}]
     plain = {"win_rates": [rate], "failed": {"agreed": []}, "one_family": []}
     rows = [{"cell": "direct", **plain}, {"cell": "naive", **plain, "failed": {"agreed": ["stock"]}, "one_family": kin}]
@@ -115,6 +117,7 @@ def _reply_file(path: Path, replies: list[str]) -> Path:
     return path
 
 
+@pytest.mark.network
 def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     a = _reply_file(tmp_path / "mine.jsonl", ["Your dog!", "Your job!", "Your keys!", "Your hat!"])
     b = _reply_file(tmp_path / "theirs.jsonl", ["Hm.", "Oh.", "Well.", ""])
@@ -122,8 +125,8 @@ def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path:
     done = empathic("compare", a, b, *settings, "--json")
     assert done.returncode == 0, done.stderr
     rates = json.loads(done.stdout)
-    assert [(r["a"], r["b"], r["judge"], r["n"]) for r in rates] == [
-        ("mine", "theirs", judge, 4) for judge in ("behaviours", "specificity", "agreed")
+    assert [(r["a"], r["b"], r["measure"], r["n"]) for r in rates] == [
+        ("mine", "theirs", measure, 4) for measure in ("behaviours", "specificity", "agreed")
     ]
     same = empathic("compare", a, a, *settings, "--json")
     assert all(r["estimate"] == 0.5 and r["ties"] == 4 for r in json.loads(same.stdout))

@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import numpy
 import pytest
+from score_table import table
 
 from empathic.judge import derived
-from empathic.judge.verdicts import Scores
+from empathic.judge.scores import Scores
+
+Odds = dict[str, dict[str, dict[str, float]]]
 
 
-def _scores(dice: numpy.random.Generator, means: dict[str, float], n: int = 64) -> Scores:
+def _odds(dice: numpy.random.Generator, means: dict[str, float], n: int = 64) -> Odds:
     """Replies whose score is their system's mean and chance."""
-    odds = {name: {f"d{i}": {"q": float(dice.normal(mean))} for i in range(n)} for name, mean in means.items()}
-    return Scores(log_odds={"j": odds})
+    return {name: {f"d{i}": {"q": float(dice.normal(mean))} for i in range(n)} for name, mean in means.items()}
+
+
+def _scores(dice: numpy.random.Generator, means: dict[str, float]) -> Scores:
+    return table(log_odds={"j": _odds(dice, means)})
 
 
 def test_systems_without_a_dialogue_or_a_measure_in_common_have_no_order() -> None:
-    scores = Scores(log_odds={"j": {"a": {"d0": {"q": 1.0}}, "b": {"d1": {"q": 1.0}}}})
+    scores = table(log_odds={"j": {"a": {"d0": {"q": 1.0}}, "b": {"d1": {"q": 1.0}}}})
     assert derived.ranking(scores, ["a", "b"], "behaviours") == []
     assert derived.ranking(scores, ["a"], "behaviours") == []
     some = _scores(numpy.random.default_rng(0), {"a": 0, "b": 2})
@@ -24,25 +30,23 @@ def test_systems_without_a_dialogue_or_a_measure_in_common_have_no_order() -> No
 
 def test_a_panels_agreement_needs_a_panel() -> None:
     dice = numpy.random.default_rng(0)
-    one = _scores(dice, {"a": 0, "b": 1})
-    assert derived.judges_agree("a", "b", one) is None
-    one.log_odds["twin"] = one.log_odds["j"]
-    assert derived.judges_agree("a", "b", one) == pytest.approx(1)
-    one.log_odds["other"] = _scores(dice, {"a": 0, "b": 1}).log_odds["j"]
-    found = derived.judges_agree("a", "b", one)
+    odds = {"j": _odds(dice, {"a": 0, "b": 1})}
+    assert derived.judges_agree("a", "b", table(odds)) is None
+    odds["twin"] = odds["j"]
+    assert derived.judges_agree("a", "b", table(odds)) == pytest.approx(1)
+    odds["other"] = _odds(dice, {"a": 0, "b": 1})
+    found = derived.judges_agree("a", "b", table(odds))
     assert found is not None and 0 < found < 1
 
 
 def test_each_two_judges_of_a_panel_have_a_kappa() -> None:
     dice = numpy.random.default_rng(0)
-    scores = _scores(dice, {"a": 0, "b": 1})
-    assert derived.judge_kappas("a", "b", scores) == []
-    scores.log_odds["twin"] = scores.log_odds["j"]
-    scores.log_odds["other"] = {
-        name: dict(list(of.items())[:40]) for name, of in _scores(dice, {"a": 0, "b": 1}).log_odds["j"].items()
-    }
-    scores.log_odds["elsewhere"] = {"c": scores.log_odds["j"]["a"]}
-    twin, *others = derived.judge_kappas("a", "b", scores)
+    odds = {"j": _odds(dice, {"a": 0, "b": 1})}
+    assert derived.judge_kappas("a", "b", table(odds)) == []
+    odds["twin"] = odds["j"]
+    odds["other"] = {name: dict(list(of.items())[:40]) for name, of in _odds(dice, {"a": 0, "b": 1}).items()}
+    odds["elsewhere"] = {"c": odds["j"]["a"]}
+    twin, *others = derived.judge_kappas("a", "b", table(odds))
     assert list(twin) == ["judge_a", "judge_b", "kappa", "low", "high", "n"]
     assert (twin["judge_a"], twin["judge_b"], twin["kappa"], twin["high"], twin["n"]) == ("j", "twin", 1, 1, 64)
     assert 0.5 < twin["low"] < 1

@@ -13,7 +13,10 @@ import pytest
 
 from empathic import files
 from empathic.judge import regressions
+from empathic.recipe import Recipe
 from empathic.report import page, summary
+from empathic.run import Run
+from empathic.run.artefacts import Manifest
 from empathic.student.likelihood import Likelihood
 from empathic.text import is_stock
 
@@ -56,32 +59,34 @@ def test_likelihoods_of_texts_and_replies_equal_the_plain_computation(tiny: Path
 
 def test_what_training_cost_from_the_command_line_to_the_page(empathic, refused, whole, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert "no recipe.yaml there" in refused("judge", "lost", out)
+    assert "no manifest.json there" in refused("judge", "lost", out)
     shutil.copytree(whole.run, out)
     (out / "student" / "dpo").rename(tmp_path / "dpo")
     assert "train it first" in refused("judge", "lost", out)
     (tmp_path / "dpo").rename(out / "student" / "dpo")
     done = empathic("judge", "lost", out, "--json")
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
-    assert rows == regressions.kept(out)
-    assert [row["system"] for row in rows] == list(regressions.SYSTEMS)
+    rows, opened = json.loads(done.stdout), Run.open(out)
+    assert rows == regressions.kept(opened)
+    assert [row["system"] for row in rows] == list(opened.systems)
     assert rows[0]["change"] is None and rows[2]["change"]["sad"]["n"] == 120
     assert all(row["perplexity"] > 1 and row["affirms"]["plain"]["n"] == 120 for row in rows)
-    html = page.write_page(summary.write_summary(out).parent).read_text(encoding="utf-8")
+    summary.write_summary(opened)
+    html = page.write_page(opened).read_text(encoding="utf-8")
     assert "120 messages hold a falsehood" in html
 
 
 def test_what_was_measured_on_other_students_is_not_reported(tmp_path: Path) -> None:
-    assert regressions.kept(tmp_path) == []
+    run = Run(tmp_path, Recipe(name="r"), Manifest(name="r", empathic="0"))
+    assert regressions.kept(run) == []
     for name in ("sft", "dpo"):
         files.write_text(tmp_path / "student" / name / "adapter.safetensors", name)
     files.write_json(tmp_path / "lost.json", [{"system": "base"}])
-    assert regressions.kept(tmp_path) == [], "of a version that didn't say on what"
+    assert regressions.kept(run) == [], "of a version that didn't say on what"
     rows = [{"system": "base"}]
-    files.write_json(tmp_path / "lost.json", {"adapters": regressions._hashes(tmp_path), "rows": rows})
-    assert regressions.kept(tmp_path) == rows
+    files.write_json(tmp_path / "lost.json", {"adapters": regressions._hashes(run), "rows": rows})
+    assert regressions.kept(run) == rows
     files.write_text(tmp_path / "student" / "dpo" / "adapter.safetensors", "trained anew")
-    assert regressions.kept(tmp_path) == []
+    assert regressions.kept(run) == []
     shutil.rmtree(tmp_path / "student")
-    assert regressions.kept(tmp_path) == []
+    assert regressions.kept(run) == []

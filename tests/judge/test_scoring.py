@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from score_table import table
 
 from empathic import files, recipe
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.judge import scoring, verdicts
-from empathic.judge.measures.levels import BEHAVIOURS
+from empathic.judge.measures.levels import BEHAVIOURS, LevelsMeasure
+from empathic.judge.measures.measure import Means
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import EvalDialogue
-from empathic.judge.scoring import EvalSet
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 from empathic.recipe import Judge
 
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing}.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
@@ -28,26 +30,25 @@ SET = EvalSet(TESTED, SYSTEMS, [("kind", "curt")])
 def judged(talking, tiny: Path, tmp_path: Path) -> Callable[..., Any]:
     """Scores of `SET` by a judge that answers the last turn as told, what was said of it, and the progress."""
 
-    def judge(
-        say: Callable[[str], str], one: EvalSet = SET, **keys: Any
-    ) -> tuple[verdicts.Scores, list[str], list[Any]]:
+    def judge(say: Callable[[str], str], one: EvalSet = SET, **keys: Any) -> tuple[Scores, list[str], list[Any]]:
         said: list[str] = []
         steps: list[Any] = []
         endpoint = talking(lambda messages: say(messages[-1]["content"])).urls[0]
         asked = Judge(name="qwen", endpoint=endpoint, model="m", **keys)
         with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
             scorer = Specificity(str(tiny), None, "Be kind.", ledger)
-            (scores,) = scoring.score([one], [asked], ledger, scorer, 0, lambda *step: steps.append(step), said.append)
+            means = Means([asked], scoring.models_of(scorer))
+            (scores,) = scoring.score([one], means, ledger, lambda *step: steps.append(step), said.append)
         return scores, said, steps
 
     return judge
 
 
-def _rates(scores: verdicts.Scores) -> dict[str, tuple[float, int] | int]:
+def _rates(scores: Scores) -> dict[str, tuple[float, int] | int]:
     """By measure the rate and over how many dialogues; the tiny model's own only over how many."""
     rates = verdicts.compare("kind", "curt", scores)[1]
     return {
-        rate.judge: rate.n if rate.judge in ("specificity", "agreed") else (rate.estimate, rate.n) for rate in rates
+        rate.measure: rate.n if rate.measure in ("specificity", "agreed") else (rate.estimate, rate.n) for rate in rates
     }
 
 
@@ -80,6 +81,7 @@ def test_a_judge_that_never_answers_is_refused_by_its_endpoint(judged, keys, sil
         judged(lambda shown: "I'd rather not" if silent in shown else "Yes", **keys)
 
 
+@pytest.mark.slow
 def test_levels_of_an_endpoint_are_a_measure(judged) -> None:
     def say(shown: str) -> str:
         if "Answer 0, 1 or 2" not in shown:
@@ -99,22 +101,23 @@ def test_levels_of_an_endpoint_are_a_measure(judged) -> None:
 
 
 def test_replies_are_compared_by_the_questions_answered_about_both() -> None:
-    scores = verdicts.Scores(log_odds={"j": {"a": {"d0": {"heard": 1.0}}, "b": {"d0": {"heard": 0.0, "plain": 9.0}}}})
-    assert scores.outcomes("a", "b") == {"d0": {"behaviours": 1.0}}
+    scores = table(log_odds={"j": {"a": {"d0": {"heard": 1.0}}, "b": {"d0": {"heard": 0.0, "plain": 9.0}}}})
+    assert verdicts.outcomes(scores, "a", "b") == {"d0": {"behaviours": 1.0}}
 
 
 def test_a_panels_level_is_the_mean_of_all_who_were_asked() -> None:
-    scores = verdicts.Scores(levels={"one": {"a": {"d0": 2.0, "d1": 1.0}}, "two": {"a": {"d0": 0.5}}})
-    assert (scores.level("a", "d0"), scores.level("a", "d1"), scores.level("b", "d0")) == (1.25, None, None)
+    scores = table(levels={"one": {"a": {"d0": 2.0, "d1": 1.0}}, "two": {"a": {"d0": 0.5}}})
+    found = [LevelsMeasure.level(scores, *place) for place in (("a", "d0"), ("a", "d1"), ("b", "d0"))]
+    assert found == [1.25, None, None]
 
 
 def test_a_recipe_takes_levels_from_judges_or_from_a_scorer(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("judge: [{levels: true}]\n", encoding="utf-8")
     ours = recipe.load_recipe(str(path)).judge
-    assert scoring.questions(ours[0], 4, 0) == 4 * (2 + len(BEHAVIOURS))
-    with pytest.raises(UserError, match=r"mine.yaml: levels: .* choose"):
-        recipe.load_recipe(str(path), ["levels=runs/epitome"])
+    assert scoring.questions(ours[0], EvalSet.of_sizes({"a": 4})) == 4 * (2 + len(BEHAVIOURS))
+    with pytest.raises(UserError, match=r"mine.yaml: epitome_scorer: .* choose"):
+        recipe.load_recipe(str(path), ["epitome_scorer=runs/epitome"])
 
 
 def test_one_message_is_judged_without_specificity(judged) -> None:
@@ -127,11 +130,12 @@ def test_one_message_is_judged_without_specificity(judged) -> None:
         assert _rates(scores) == {"behaviours": (1.0, len(one.dialogues))}
 
 
+@pytest.mark.network
 def test_compare_judges_one_pair(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         files.write_jsonl(tmp_path / f"{name}.jsonl", [{"id": "d", "utterance": "I lost my hat.", "reply": f"{name}!"}])
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--controls", 2)
     done = empathic("compare", tmp_path / "one.jsonl", tmp_path / "two.jsonl", *settings, "--json")
     assert done.returncode == 0, done.stderr
-    assert [(row["judge"], row["n"]) for row in json.loads(done.stdout)] == [("behaviours", 1)]
+    assert [(row["measure"], row["n"]) for row in json.loads(done.stdout)] == [("behaviours", 1)]
     assert "specificity is left out" in done.stderr

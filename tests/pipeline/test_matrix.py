@@ -27,11 +27,24 @@ def test_the_papers_matrix_has_fifteen_cells_for_each_student() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "says"), [({"sft.epocs": [1]}, "epochs"), ({"sft.epochs": [0]}, "sft.epochs"), ({"name.x": [1]}, "name")]
+    ("keys", "says"),
+    [({"steps.sft.epocs": [1]}, "epochs"), ({"steps.0.epochs": [0]}, "steps.0.epochs"), ({"name.x": [1]}, "name")],
 )
 def test_a_key_or_value_that_a_recipe_does_not_have_is_named(keys: dict[str, list[int]], says: str) -> None:
     with pytest.raises(UserError, match=says):
         matrix.cells(Recipe(name="r", matrix=keys))
+
+
+def test_a_matrix_varies_keys_of_a_step_by_its_name_or_number() -> None:
+    cells = matrix.cells(Recipe(name="r", matrix={"steps.sft.lora_rank": [4, 16], "steps.1.beta": [0.1, 3.0]}))
+    assert list(cells) == ["4.0.1", "4.3.0", "16.0.1", "16.3.0"]
+    found = [(cell.lora_rank, cell.step("dpo").model_dump()["beta"]) for cell in cells.values()]
+    assert found == [
+        (4, 0.1),
+        (4, 3.0),
+        (16, 0.1),
+        (16, 3.0),
+    ]
 
 
 def test_two_cells_of_one_name_are_refused() -> None:
@@ -39,6 +52,7 @@ def test_two_cells_of_one_name_are_refused() -> None:
         matrix.cells(Recipe(name="r", matrix={"student.model": ["a/m", "b/m"]}))
 
 
+@pytest.mark.slow
 def test_every_cell_runs_and_what_they_share_is_asked_once(faulty, empathic, tmp_path: Path) -> None:
     rows = [
         {"utterance": f"My boat {i} sank.", "replies": {"human": f"Boat {i} was old."}, "split": split}
@@ -95,6 +109,8 @@ PROMPTS = {  # a small teacher does better with few words; ours are asked of the
 } | {name: _KINDER for name in IMPROVING if name not in ("lacking-dimension", "in-sequence")}
 
 
+@pytest.mark.network
+@pytest.mark.slow
 def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:
@@ -112,8 +128,7 @@ def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report
         "dialogues": {"source": "six.jsonl"},
         "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 64, "temperature": 0.7, "prompts": own},
         "student": {"model": str(tiny), "max_tokens": 8},
-        "sft": {"epochs": 1, "batch_size": 4},
-        "dpo": {"epochs": 1, "batch_size": 4},
+        "steps": [{"name": name, "epochs": 1, "batch_size": 4} for name in ("sft", "dpo")],
         "judge": [{"name": "tiny", "endpoint": f"local:{tiny_gguf}"}],
         "sample": {"controls": 2},
         "matrix": {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": list(IMPROVING)},

@@ -16,9 +16,10 @@ import pytest
 
 from empathic import files
 from empathic.files import read_json
-from empathic.pipeline.stages.order import STAGES
+from empathic.pipeline.stages.order import stages_of
+from empathic.recipe import Recipe
 
-NAMES = [stage.name for stage in STAGES]
+NAMES = [stage.name for stage in stages_of(Recipe(name="r"))]
 
 
 def _start(folder: Path, *arguments: Any) -> subprocess.Popen[str]:
@@ -28,7 +29,7 @@ def _start(folder: Path, *arguments: Any) -> subprocess.Popen[str]:
 
 def _probabilities(run: Path) -> dict[tuple[str, str, str, str], float]:
     found = {}
-    for path in sorted((run / "verdicts").glob("*.jsonl")):
+    for path in sorted((run / "verdicts").glob("*.*.jsonl")):
         for row in files.read_jsonl(path):
             for system, scores in row["scores"].items():
                 for judge, questions in scores.get("probabilities", {}).items():
@@ -56,7 +57,7 @@ def test_a_run_goes_through_and_then_keeps_everything(empathic, whole) -> None:
     summary = read_json(run / "summary.json")
     assert summary["dialogues"] == {"train": 4, "test": 4}
     assert summary["corpus"]["sft"] == 4
-    assert {(r["a"], r["b"], r["judge"]) for r in summary["win_rates"]} >= {
+    assert {(r["a"], r["b"], r["measure"]) for r in summary["win_rates"]} >= {
         ("dpo", "base", "agreed"),
         ("sft", "base", "behaviours"),
         ("dpo", "stock", "specificity"),
@@ -104,22 +105,27 @@ def test_a_changed_recipe_is_refused_with_what_changed_unless_told_to_redo(
     done = empathic("run", recipe_file, "--out", run, "--until", "corpus", "--set", "seed=7", "--redo")
     assert done.returncode == 0, done.stderr
     assert "kept" not in done.stdout.split("teacher")[0]
-    later = empathic("run", recipe_file, "--out", run, "--until", "corpus", "--set", "seed=7", "--set", "sft.epochs=9")
+    later = empathic(
+        "run", recipe_file, "--out", run, "--until", "corpus", "--set", "seed=7", "--set", "steps.sft.epochs=9"
+    )
     assert later.returncode == 0, "a key of a stage that isn't done may change"
 
 
 def test_known_replies_that_no_test_dialogue_has_are_told_before_any_work(
     refused, recipe_file: Path, tmp_path: Path
 ) -> None:
-    line = refused("run", recipe_file, "--out", tmp_path / "run", "--set", "sample.known={human: 2}")
+    line = refused("run", recipe_file, "--out", tmp_path / "run", "--set", "sample.references={human: 2}")
     assert line.endswith("no test dialogue has a reply of 'human'; theirs are of: dull, kind")
 
 
 def test_a_scorer_that_is_not_there_is_told_before_any_work(refused, recipe_file: Path, tmp_path: Path) -> None:
-    assert "no scorer there" in refused("run", recipe_file, "--out", tmp_path / "run", "--set", "levels=nowhere")
+    assert "no scorer there" in refused(
+        "run", recipe_file, "--out", tmp_path / "run", "--set", "epitome_scorer=nowhere"
+    )
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_recipe_is_not_gone_on_from(empathic, recipe_file: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert empathic("run", recipe_file, "--out", run, "--until", "corpus").returncode == 0
@@ -187,6 +193,7 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_in_one_line_and_the_same_command_goes_on(
     empathic, refused, recipe_file: Path, small_disk: Path
 ) -> None:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from score_table import table
 
 from empathic import files
 from empathic.corpus import rows
 from empathic.dialogues import Dialogue
 from empathic.judge import verdicts
 from empathic.judge.measures.behaviours import questions
+from empathic.judge.measures.hollowness import HollownessMeasure
+from empathic.judge.replies import EvalDialogue, EvalSet, read_replies
 from empathic.judge.results import results
+from empathic.judge.scores import SCORES_FILE
+from empathic.recipe import Recipe
+from empathic.run.artefacts import VERSION
 
 NASTY = "<script>document.title='broken'</script> & \"quotes\" 🙂 شكرا"
 PAIRS = (("dpo", "base"), ("sft", "base"))
@@ -30,6 +36,7 @@ def make(tmp_path: Path) -> Make:
         ids = [f"d{i}" for i in range(n)]
         _written(tmp_path, ids, said)
         about = {
+            "version": VERSION,
             "name": "nasty",
             "empathic": "0",
             "git": None,
@@ -84,8 +91,8 @@ def _written(folder: Path, ids: list[str], said: str) -> None:
         ]
         files.write_jsonl(folder / "replies" / f"{system}.jsonl", replies)
     step = {"loss": 0.6, "rewards/margins": 0.1, "rewards/accuracies": 1.0}
-    for name in ("sft", "dpo"):
-        files.write_json(folder / "student" / f"{name}.json", {"history": [step, {**step, "loss": 0.4}]})
+    for name, first in (("sft", {"loss": 0.6}), ("dpo", step)):
+        files.write_json(folder / "student" / f"{name}.json", {"history": [first, {**first, "loss": 0.4}]})
     (folder / "recipe.yaml").write_text("name: nasty\n", encoding="utf-8")
     (folder / "phone").mkdir()
 
@@ -110,15 +117,31 @@ def _stages(folder: Path, ids: list[str], judges: Mapping[str, float]) -> dict[s
 
 
 def _judged(folder: Path, ids: list[str], judges: Mapping[str, float]) -> dict[str, Any]:
-    """The judge's facts; the verdicts are written."""
-    scores = verdicts.Scores()
-    for system, lift in (("base", 0.0), ("sft", 0.5), ("dpo", 1.0), ("control:own", 1.0), ("stock", 1.5)):
-        for judge, liking in judges.items():
-            scores.log_odds.setdefault(judge, {})[system] = {
-                id: dict.fromkeys(questions().texts, liking * lift + i % 3) for i, id in enumerate(ids)
+    """The judge's facts; scores and verdicts are written."""
+    lifts = {"base": 0.0, "sft": 0.5, "dpo": 1.0, "control:own": 1.0, "stock": 1.5}
+    scores = table(
+        log_odds={
+            judge: {
+                system: {id: dict.fromkeys(questions().texts, liking * lift + i % 3) for i, id in enumerate(ids)}
+                for system, lift in lifts.items()
             }
-        scores.words[system] = {id: 15 + i * int(3 + 4 * lift) % 11 for i, id in enumerate(ids)}
-        scores.pmi[system] = {id: lift + (i % 5) for i, id in enumerate(ids)}
+            for judge, liking in judges.items()
+        },
+        pmi={system: {id: lift + (i % 5) for i, id in enumerate(ids)} for system, lift in lifts.items()},
+        words={
+            system: {id: 15 + i * int(3 + 4 * lift) % 11 for i, id in enumerate(ids)} for system, lift in lifts.items()
+        },
+    )
+    tests = [d for row in files.read_jsonl(folder / "dialogues.jsonl") if (d := Dialogue.from_row(row)).id in ids]
+    whole = {name: read_replies(folder / "replies" / f"{name}.jsonl")[1] for name in ("base", "sft", "dpo")}
+    whole |= {origin: {d.id: d.replies[origin].text for d in tests} for origin in tests[0].replies}
+    hollow = EvalSet([EvalDialogue.of(d) for d in tests], {}, whole=whole)
+    scores.add(HollownessMeasure().score(hollow, None, lambda: None))
+    scores.write(folder / "verdicts" / SCORES_FILE)
     for a, b in PAIRS:
-        files.write_jsonl(folder / "verdicts" / f"{a}-{b}.jsonl", verdicts.compare(a, b, scores)[0])
-    return {"judge": ", ".join(judges), **results(scores, PAIRS, ("base", "sft", "dpo"))}
+        files.write_jsonl(folder / "verdicts" / f"{a}.{b}.jsonl", verdicts.compare(a, b, scores)[0])
+    found = results(scores, Recipe(name="nasty"), ())
+    told = {
+        key: [row for row in found[key] if (row["a"], row["b"]) in PAIRS] for key in ("win_rates", "length_controlled")
+    }
+    return {**found, **told}

@@ -3,7 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from empathic import files
+from empathic.recipe import Recipe
 from empathic.report import corpus
+from empathic.run import Run
+from empathic.run.artefacts import Manifest
 
 
 def _turn(words: int) -> list[dict[str, str]]:
@@ -28,7 +31,8 @@ def test_a_corpus_is_counted_by_the_origin_of_its_replies(tmp_path: Path) -> Non
     ]
     files.write_jsonl(tmp_path / "corpus" / "preferences.jsonl", pairs)
     means = ("prompt", "completion", "chosen", "rejected")
-    rows = corpus.by_origin(tmp_path)
+    run = Run(tmp_path, Recipe(name="r"), Manifest(name="r", empathic="0"))
+    rows = corpus.by_origin(run)
     assert [(row["origin"], row["sft"], row["preferences"], row["emotions"]) for row in rows] == [
         ("human", 1, 0, 1),
         ("kind", 2, 2, 2),
@@ -40,4 +44,4 @@ def test_a_corpus_is_counted_by_the_origin_of_its_replies(tmp_path: Path) -> Non
         [3.4, 20, 8, 3],
     ]
     files.write_jsonl(tmp_path / "corpus" / "sft.jsonl", examples[1:])
-    assert [row["origin"] for row in corpus.by_origin(tmp_path)] == ["kind"], "nothing to add up"
+    assert [row["origin"] for row in corpus.by_origin(run)] == ["kind"], "nothing to add up"

@@ -8,12 +8,18 @@ import pytest
 
 from empathic import files
 from empathic.report import page, summary
+from empathic.run import Run
+
+
+def _written(run: Path) -> str:
+    opened = Run.open(run)
+    summary.write_summary(opened)
+    return page.write_page(opened).as_uri()
 
 
 @pytest.fixture
 def where(run: Path) -> str:
-    summary.write_summary(run)
-    return page.write_page(run).as_uri()
+    return _written(run)
 
 
 def test_dialogues_are_browsed_and_searched(chromium, where: str) -> None:
@@ -59,9 +65,8 @@ def test_what_is_no_figure_is_sorted_below_the_figures(chromium, run: Path) -> N
     for row, rate in zip(level, (0.4, 0.6, None, 0.05, None, 0.9), strict=True):
         row |= {"estimate": rate, "low": rate, "high": rate, "extrapolated": rate is None}
     files.write_json(run / "manifest.json", manifest)
-    summary.write_summary(run)
     shown = chromium.new_page()
-    shown.goto(page.write_page(run).as_uri())
+    shown.goto(_written(run))
     table = shown.locator("table.sortable").first
     table.get_by_role("button", name="at equal lengths").click()
     cells = [text.split("%")[0] for text in table.locator("tbody td:nth-child(5)").all_inner_texts()]
@@ -105,8 +110,7 @@ def test_text_is_readable_in_light_and_in_dark(chromium, where: str) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_is_never_wider_than_the_screen(chromium, make, width: int) -> None:
     run = make(judges={"a-judge-with-a-rather-long-name": 1.0, "another": 0.0}, said="Incomprehensibilities" * 12)
-    summary.write_summary(run)
     shown = chromium.new_page(viewport={"width": width, "height": 800})
-    shown.goto(page.write_page(run).as_uri())
+    shown.goto(_written(run))
     wide = shown.evaluate("document.documentElement.scrollWidth")
     assert wide <= width

@@ -8,17 +8,24 @@ import pandas
 from empathic import files
 from empathic.endpoints.ledger import Ledger
 from empathic.report import page, summary, tables
+from empathic.run import Run
 from empathic.vote.ballot_pairs import pairs
 from empathic.vote.ballots import Ballots
+
+
+def _tables(run: Path) -> Path:
+    opened = Run.open(run)
+    summary.write_summary(opened)
+    return tables.write_tables(opened)
 
 
 def test_every_table_of_the_page_is_there_as_csv_and_latex(make) -> None:
     run = make(judges={"fond": 1.0, "unmoved": 0.0})
     _all_that_a_page_can_show(run)
-    folder = tables.write_tables(summary.write_summary(run).parent)
+    folder = _tables(run)
     names = {path.stem for path in folder.glob("*.csv")}
     assert names == {path.stem for path in folder.glob("*.tex")}
-    html = page.write_page(run).read_text(encoding="utf-8")
+    html = page.write_page(Run.open(run)).read_text(encoding="utf-8")
     captions = re.findall(r'<caption data-file="(\w+)">', html)
     assert len(captions) == html.count("<table") == html.count("<caption")
     assert len(set(captions)) == len(captions) and set(captions) <= names
@@ -27,8 +34,8 @@ def test_every_table_of_the_page_is_there_as_csv_and_latex(make) -> None:
 
 
 def _all_that_a_page_can_show(run: Path) -> None:
-    ballots = Ballots(run / "votes.sqlite", "dpo", "base")
-    for i, pair in enumerate(pairs(run, "dpo", "base", seed=0)[:20]):
+    ballots = Ballots(run / "votes.sqlite", "dpo", "base", Run.open(run).systems)
+    for i, pair in enumerate(pairs(Run.open(run), "dpo", "base", seed=0)[:20]):
         for rater in ("Ada", "Ben"):
             ballots.cast(rater, pair, "a" if i < 15 else "b", "a")
     ballots.close()
@@ -45,7 +52,7 @@ def _all_that_a_page_can_show(run: Path) -> None:
 
 
 def test_tables_hold_the_figures_of_the_summary(run: Path) -> None:
-    folder = tables.write_tables(summary.write_summary(run).parent)
+    folder = _tables(run)
     figures = files.read_json(run / "summary.json")
     rows = pandas.read_csv(folder / "win_rates.csv").to_dict("records")
     assert [row["estimate"] for row in rows] == [row["estimate"] for row in figures["win_rates"]]
@@ -58,10 +65,10 @@ def test_tables_hold_the_figures_of_the_summary(run: Path) -> None:
 
 def test_win_rates_name_the_family_that_judge_and_teacher_share(run: Path) -> None:
     def families() -> dict[str, str]:
-        folder = tables.write_tables(summary.write_summary(run).parent)
+        folder = _tables(run)
         rows = pandas.read_csv(folder / "win_rates.csv", keep_default_na=False).to_dict("records")
         assert "family" in (folder / "by_length.csv").read_text(encoding="utf-8").splitlines()[0]
-        return {row["judge"]: row["family"] for row in rows}
+        return {row["measure"]: row["family"] for row in rows}
 
     assert set(families().values()) == {""}
     (run / "recipe.yaml").write_text("name: kin\nmethod: {teachers: [qwen]}\n", encoding="utf-8")
@@ -70,8 +77,8 @@ def test_win_rates_name_the_family_that_judge_and_teacher_share(run: Path) -> No
 
 def test_levels_are_a_judges_only_where_it_was_asked_for_them(run: Path) -> None:
     (run / "recipe.yaml").write_text("name: kin\nmethod: {teachers: [qwen]}\n", encoding="utf-8")
-    figures = files.read_json(summary.write_summary(run))
-    figures["win_rates"][0]["judge"] = "levels"
+    figures = summary.write_summary(Run.open(run))
+    figures.win_rates[0].measure = "levels"
     for asked, family in (([], ""), (["qwen"], "Qwen")):
-        found = dict(tables.tables({**figures, "levels_asked": asked}))
+        found = dict(tables.tables(figures.model_copy(update={"levels_asked": asked})))
         assert found["win_rates"][0]["family"] == family

@@ -40,6 +40,7 @@ def test_two_equal_systems_are_level_and_one_that_always_wins_is_not_endless() -
 
 
 @pytest.mark.parametrize(("step", "n"), [(0.5, 64), (1.5, 40)])
+@pytest.mark.slow
 def test_the_intervals_cover_the_truth_in_a_thousand_studies(step: float, n: int) -> None:
     """Three systems a step apart: the mean chance of the middle one is one half, whatever the step."""
     means, covered = {"low": -step, "middle": 0.0, "high": step}, 0

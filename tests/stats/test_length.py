@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy
 import pytest
@@ -48,7 +49,9 @@ LOVERS = {  # what judges that go by length alone make of so many words more; at
 @pytest.mark.parametrize("mean", [-8, 0, 8])
 @pytest.mark.parametrize("lover", LOVERS)
 def test_a_judge_that_loves_length_alone_is_level_after_the_control(lover: str, mean: int, n: int) -> None:
-    dice, plain, found = numpy.random.default_rng(6), [], []
+    dice = numpy.random.default_rng(6)
+    plain: list[Any] = []
+    found: list[Any] = []
     while len(found) < 200:
         longer = numpy.round(dice.normal(mean, 10, n))
         if min((longer > 0).sum(), (longer < 0).sum()) >= n / 10:

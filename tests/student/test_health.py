@@ -11,7 +11,7 @@ import torch
 
 from empathic.errors import UserError
 from empathic.recipe import load_recipe
-from empathic.student import checkpoints, training
+from empathic.student import checkpoints, trainers, training
 from empathic.student.health import StopOnDivergence
 from empathic.student.kernels import optimize
 
@@ -45,9 +45,9 @@ def test_rewards_that_collapse_stop_and_a_good_step_between_them_doesnt() -> Non
 
 
 def test_a_gradient_that_breaks_midway_keeps_the_last_good_checkpoint(tiny: Path, tmp_path: Path) -> None:
-    settings = [f"student.model={tiny}", "sft.batch_size=2", "sft.epochs=6", "sft.save_steps=2"]
+    settings = [f"student.model={tiny}", "steps.sft.batch_size=2", "steps.sft.epochs=6", "steps.sft.save_steps=2"]
     out = tmp_path / "sft"
-    trainer = training.sft_trainer([_row(i) for i in range(4)], load_recipe("demo", settings), out)
+    trainer = trainers.make_trainer("sft", [_row(i) for i in range(4)], load_recipe("demo", settings), None, out)
     stock, calls = trainer.compute_loss, 0
 
     def broken(*args: Any, **kwargs: Any) -> Any:
@@ -64,9 +64,9 @@ def test_a_gradient_that_breaks_midway_keeps_the_last_good_checkpoint(tiny: Path
 
 def test_a_batch_that_doesnt_divide_is_refused(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "8")
-    recipe = load_recipe("demo", [f"student.model={tiny}", "sft.batch_size=2"])
-    with pytest.raises(UserError, match=r"sft.batch_size: 2 can't be divided .* want a multiple of 8"):
-        training.sft_trainer([_row()], recipe, tmp_path / "sft")
+    recipe = load_recipe("demo", [f"student.model={tiny}", "steps.sft.batch_size=2"])
+    with pytest.raises(UserError, match=r"steps.sft.batch_size: 2 can't be divided .* want a multiple of 8"):
+        trainers.make_trainer("sft", [_row()], recipe, None, tmp_path / "sft")
 
 
 def test_a_kernel_switched_on_where_it_cant_run_is_refused(
@@ -75,4 +75,4 @@ def test_a_kernel_switched_on_where_it_cant_run_is_refused(
     monkeypatch.setitem(optimize._PATCHES, "prefix_sharing", lambda model: "it caps its attention scores")
     recipe = load_recipe("demo", [f"student.model={tiny}", "kernels.prefix_sharing=true"])
     with pytest.raises(UserError, match=r"kernels.prefix_sharing: it can't be used here, since it caps"):
-        training.sft_trainer([_row()], recipe, tmp_path / "sft")
+        trainers.make_trainer("sft", [_row()], recipe, None, tmp_path / "sft")

@@ -10,15 +10,17 @@ import pytest
 
 from empathic import files
 
-SMALL = ("--set", "sft.batch_size=4", "--set", "dpo.batch_size=4", "--until", "dpo")
+SMALL = ("--set", "steps.sft.batch_size=4", "--set", "steps.dpo.batch_size=4", "--until", "dpo")
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes want two cores")
+@pytest.mark.slow
 def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
     empathic, recipe_file: Path, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    accumulated = ("--set", "sft.passes=2", "--set", "dpo.passes=2")
+    twice = "gradient_accumulation_steps=2"
+    accumulated = ("--set", f"steps.sft.{twice}", "--set", f"steps.dpo.{twice}")
     done = empathic("run", recipe_file, "--out", one, *SMALL, *accumulated)
     assert done.returncode == 0, done.stderr
     done = empathic("run", recipe_file, "--out", two, *SMALL, "--processes", 2)
@@ -34,6 +36,7 @@ def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
     assert not (two / "student" / "dpo" / "ref").exists()
 
 
+@pytest.mark.slow
 def test_more_processes_than_cores_are_refused(refused, recipe_file: Path, tmp_path: Path) -> None:
     line = refused("run", recipe_file, "--out", tmp_path / "run", "--until", "sft", "--processes", 999)
     assert "--processes 999: this machine has" in line

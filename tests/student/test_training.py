@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe, load_recipe
-from empathic.student import prompt, training
+from empathic.student import prompt, trainers, training
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
@@ -40,18 +41,14 @@ def _rows(kind: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _recipe(tiny: Path, *changes: str) -> Recipe:
+    sft = ("steps.sft.epochs=2", "steps.sft.batch_size=2", "steps.sft.learning_rate=0.01")
+    return load_recipe("demo", [f"student.model={tiny}", *sft, "steps.dpo.batch_size=2", *changes])
+
+
 @pytest.fixture
 def recipe(tiny: Path) -> Recipe:
-    return load_recipe(
-        "demo",
-        [
-            f"student.model={tiny}",
-            "sft.epochs=2",
-            "sft.batch_size=2",
-            "sft.learning_rate=0.01",
-            "dpo.batch_size=2",
-        ],
-    )
+    return _recipe(tiny)
 
 
 def _nothing(done: int, total: int) -> None:
@@ -59,8 +56,8 @@ def _nothing(done: int, total: int) -> None:
 
 
 def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(recipe: Recipe, tmp_path: Path) -> None:
-    training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
-    result = training.dpo(_rows("dpo"), recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
+    training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
+    result = training.train_step("dpo", _rows("dpo"), recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
     first = result["history"][0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
     for reward in ("rewards/chosen", "rewards/rejected", "rewards/margins"):
@@ -70,15 +67,15 @@ def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(
     assert (tmp_path / "dpo" / "adapter_model.safetensors").exists()
 
 
-def test_precomputed_references_are_the_sft_model_too(recipe: Recipe, tmp_path: Path) -> None:
-    training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
-    twice = recipe.model_copy(update={"dpo": recipe.dpo.model_copy(update={"epochs": 2})})
-    result = training.dpo(_rows("dpo"), twice, tmp_path / "sft", tmp_path / "dpo", _nothing)
+def test_precomputed_references_are_the_sft_model_too(recipe: Recipe, tiny: Path, tmp_path: Path) -> None:
+    training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
+    twice = _recipe(tiny, "steps.dpo.epochs=2")
+    result = training.train_step("dpo", _rows("dpo"), twice, tmp_path / "sft", tmp_path / "dpo", _nothing)
     assert result["history"][0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
 
 
 def test_the_loss_is_on_the_reply_alone_with_its_end_of_turn(recipe: Recipe, tmp_path: Path) -> None:
-    trainer = training.sft_trainer(_rows("sft"), recipe, tmp_path / "sft")
+    trainer = trainers.make_trainer("sft", _rows("sft"), recipe, None, tmp_path / "sft")
     tokenizer = trainer.processing_class
     for row, example in zip(_rows("sft"), trainer.train_dataset, strict=True):
         learnt = [token for token, label in zip(example["input_ids"], example["labels"], strict=True) if label != -100]
@@ -88,8 +85,8 @@ def test_the_loss_is_on_the_reply_alone_with_its_end_of_turn(recipe: Recipe, tmp
 
 
 def test_same_seed_same_losses_and_the_same_adapter(recipe: Recipe, tmp_path: Path) -> None:
-    one = training.sft(_rows("sft"), recipe, tmp_path / "one", _nothing)
-    two = training.sft(_rows("sft"), recipe, tmp_path / "two", _nothing)
+    one = training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "one", _nothing)
+    two = training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "two", _nothing)
     assert [row["loss"] for row in one["history"]] == [row["loss"] for row in two["history"]]
     weights = "adapter_model.safetensors"
     assert files.sha256(tmp_path / "one" / weights) == files.sha256(tmp_path / "two" / weights)
@@ -133,25 +130,46 @@ def test_examples_that_teach_nothing_are_refused(
     rows[0] |= change
     with pytest.raises(UserError, match=line):
         if kind == "sft":
-            training.sft(rows, recipe, tmp_path / "sft", _nothing)
+            training.train_step("sft", rows, recipe, None, tmp_path / "sft", _nothing)
         else:
-            training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
-            training.dpo(rows, recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
+            training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
+            training.train_step("dpo", rows, recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
+
+
+def test_every_later_step_goes_on_from_the_adapter_of_the_one_before(tiny: Path, tmp_path: Path) -> None:
+    steps = (
+        "steps=[{name: sft, epochs: 2, learning_rate: 0.01, batch_size: 2, lora_rank: 4}, {name: again, kind: sft}, "
+    )
+    recipe = load_recipe("demo", [f"student.model={tiny}", steps + "{name: dpo}, {name: dpo-2, kind: dpo}]"])
+    first = training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
+    again = training.train_step("again", _rows("sft"), recipe, tmp_path / "sft", tmp_path / "again", _nothing)
+    assert again["first_loss"] < first["first_loss"], "it doesn't begin anew"
+    for name, start in (("dpo", "again"), ("dpo-2", "dpo")):
+        found = training.train_step(name, _rows("dpo"), recipe, tmp_path / start, tmp_path / name, _nothing)
+        assert found["first_loss"] == pytest.approx(math.log(2), abs=1e-5), "the step before is the reference"
+    shapes = [
+        json.loads((tmp_path / name / "adapter_config.json").read_text("utf-8"))["r"] for name in ("sft", "dpo-2")
+    ]
+    assert shapes == [4, 4]
+
+
+def test_a_step_without_anything_to_learn_from_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"corpus/preferences\.jsonl: holds nothing for steps\.dpo"):
+        training.train_step("dpo", [], recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
 
 
 def test_a_corpus_of_one_example_trains(recipe: Recipe, tmp_path: Path) -> None:
-    training.sft(_rows("sft")[:1], recipe, tmp_path / "sft", _nothing)
-    result = training.dpo(_rows("dpo")[:1], recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
+    training.train_step("sft", _rows("sft")[:1], recipe, None, tmp_path / "sft", _nothing)
+    result = training.train_step("dpo", _rows("dpo")[:1], recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
     assert result["first_loss"] == pytest.approx(math.log(2), abs=1e-5)
 
 
-def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tmp_path: Path) -> None:
-    training.sft(_rows("sft"), recipe, tmp_path / "sft", _nothing)
-    odd = recipe.model_copy(update={"dpo": recipe.dpo.model_copy(update={"loss": "sigmoidal"})})
+def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tiny: Path, tmp_path: Path) -> None:
+    training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
     with pytest.raises(UserError, match="'sigmoidal' is none of TRL's"):
-        training.dpo(_rows("dpo"), odd, tmp_path / "sft", tmp_path / "dpo", _nothing)
-    mixed = recipe.model_copy(update={"dpo": recipe.dpo.model_copy(update={"loss": {"sigmoid": 1.0, "sft": 0.5}})})
-    result = training.dpo(_rows("dpo"), mixed, tmp_path / "sft", tmp_path / "dpo", _nothing)
+        _recipe(tiny, "steps.dpo.loss=sigmoidal")
+    mixed = _recipe(tiny, "steps.dpo.loss={sigmoid: 1.0, sft: 0.5}")
+    result = training.train_step("dpo", _rows("dpo"), mixed, tmp_path / "sft", tmp_path / "dpo", _nothing)
     assert result["first_loss"] > math.log(2) + 0.5
 
 
@@ -160,16 +178,16 @@ def test_no_memory_left_names_the_setting_to_change(tiny: Path, tmp_path: Path) 
 import resource
 from pathlib import Path
 from empathic.recipe import load_recipe
-from empathic.student import training
+from empathic.student import trainers, training
 
 said = ["%s " % i + "so sad " * 900 for i in range(6)]
 rows = [{{"id": t[:1], "prompt": [{{"role": "user", "content": t}}],
           "completion": [{{"role": "assistant", "content": "I see."}}]}} for t in said]
-recipe = load_recipe("demo", ["student.model={tiny}", "sft.batch_size=6"])
-trainer = training.sft_trainer(rows, recipe, Path("sft"))
+recipe = load_recipe("demo", ["student.model={tiny}", "steps.sft.batch_size=6"])
+trainer = trainers.make_trainer("sft", rows, recipe, None, Path("sft"))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), resource.getrlimit(resource.RLIMIT_AS)[1]))
 training.train(trainer, Path("sft"), lambda done, total: None, print)
 """  # a process of its own: this one may hold enough freed memory
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert "out of memory; set sft.recompute: true, raise sft.passes, or lower sft.batch_size" in done.stderr
+    assert "out of memory; set steps.sft.gradient_checkpointing: true, raise steps.sft.gradient_acc" in done.stderr

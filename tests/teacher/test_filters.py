@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.recipe import Filters
 from empathic.teacher.filters import ReplyFilter
@@ -56,28 +52,3 @@ def test_what_each_filter_removed_is_counted_once() -> None:
     for reply in ("Oh.", "I'm here for you.", "I'm here for you always, friend.", "A boat is a boat."):
         filters.passes(DIALOGUE, reply)
     assert filters.removed == {"words": 1, "stock_phrases": 2}
-
-
-def test_the_judge_keeps_the_best_of_several_and_the_sieve_counts(faulty, empathic, tmp_path: Path) -> None:
-    rows = [
-        {"utterance": f"My boat {i} sank.", "replies": {"human": f"Boat {i} was old."}, "split": split}
-        for i, split in enumerate(("test", *["train"] * 6))
-    ]
-    (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    server = faulty("--varied")
-    asked = {"endpoint": server.url, "model": "m", "best_of": 3, "keep": {"words": [1, 97]}}
-    about = {
-        "name": "best",
-        "dialogues": {"source": "six.jsonl"},
-        "method": {"name": "human-improved"},
-        "strategy": "naive",
-        "teacher": asked,
-        "judge": [{"name": "other", "endpoint": server.url, "model": "n"}],
-    }
-    (tmp_path / "best.yaml").write_text(json.dumps(about), encoding="utf-8")
-    done = empathic("run", tmp_path / "best.yaml", "--out", tmp_path / "run", "--until", "teacher")
-    assert done.returncode == 0, done.stderr
-    found = list(files.read_jsonl(tmp_path / "run" / "teacher.jsonl"))
-    assert [len(set(row["samples"])) for row in found] == [3] * 6
-    assert all(row["reply"] in row["samples"] for row in found)
-    assert any(row["reply"] != row["samples"][0] for row in found), "the first of three at random is rarely always best"

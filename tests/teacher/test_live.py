@@ -31,7 +31,7 @@ def _recipe(method: str = "human-improved", strategy: str = "naive", **teacher: 
 def _ask(url: str, ledger: Path, recipe: Recipe, dialogues: list[Dialogue], **limits: Any) -> list[dict[str, Any]]:
     kept = Ledger(ledger)
     try:
-        endpoint = Endpoint((url,), "m", "m", **{"in_flight": 64, "timeout": 2.0, **limits})
+        endpoint = Endpoint((url,), "m", "m", **{"max_connections": 64, "timeout": 2.0, **limits})
         rows = live.replies(((d, None) for d in dialogues), recipe, Client(endpoint, kept))
         return [row for of_one in rows for row in of_one]
     finally:
@@ -69,10 +69,11 @@ def test_dialogues_without_a_reply_to_improve_are_passed_over(faulty, tmp_path: 
     assert [row["id"] for row in rows] == ["d0", "d1"]
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_in_every_way_still_answers_every_dialogue_once(faulty, tmp_path: Path) -> None:
     server = faulty("--latency", 0.02, "--faults", 0.3, "--limit", 4)
     recipe = _recipe(strategy="in-sequence")
-    rows = _ask(server.url, tmp_path / "l.sqlite", recipe, _dialogues(60), in_flight=64, timeout=1.0)
+    rows = _ask(server.url, tmp_path / "l.sqlite", recipe, _dialogues(60), max_connections=64, timeout=1.0)
     assert [row["id"] for row in rows] == [f"d{i}" for i in range(60)]
     assert all("reply" in row for row in rows)
     counts = server.counts()
@@ -102,7 +103,7 @@ def test_a_dialogue_that_never_gets_a_usable_answer_is_put_aside_with_the_reason
 def test_what_no_request_survives_ends_at_once(faulty, tmp_path: Path, status: str, says: str) -> None:
     server = faulty("--faults", 1, "--only", status)
     with pytest.raises(UserError, match=says):
-        _ask(server.url, tmp_path / "l.sqlite", _recipe(), _dialogues(300), in_flight=4)
+        _ask(server.url, tmp_path / "l.sqlite", _recipe(), _dialogues(300), max_connections=4)
     assert sum(server.counts()["came"].values()) < 40
 
 
@@ -126,7 +127,7 @@ def test_memory_holds_few_dialogues_at_a_time(faulty, tmp_path: Path) -> None:
             yield dialogue, None
 
     kept = Ledger(tmp_path / "l.sqlite")
-    rows = live.replies(endless(), _recipe(), Client(Endpoint((faulty().url,), "m", "m", in_flight=2), kept))
+    rows: Any = live.replies(endless(), _recipe(), Client(Endpoint((faulty().url,), "m", "m", max_connections=2), kept))
     assert next(rows)[0]["id"] == "d0"
     assert begun < 100
     rows.close()
@@ -139,6 +140,7 @@ def test_caps_of_a_minute_are_kept(faulty, tmp_path: Path) -> None:
     assert 1.0 <= time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_recorded_requests_are_gone_over_in_no_time(faulty, tmp_path: Path) -> None:
     turns = ["Three weeks, and no letter."] * 3
     lines = (

@@ -8,6 +8,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from empathic.dialogues import Dialogue, Reply
 from empathic.endpoints.client import Client
 from empathic.endpoints.endpoint import Endpoint
@@ -39,6 +41,7 @@ def _ideal(chains: list[list[list[float]]]) -> float:
     return end
 
 
+@pytest.mark.slow
 def test_a_failing_server_is_kept_as_busy_as_it_can_be(faulty, tmp_path: Path) -> None:
     for attempt in range(3):  # whatever else a machine does makes this slower, never faster
         took, ideal, loop = _asked_all(faulty, tmp_path / f"{attempt}.sqlite")
@@ -58,7 +61,7 @@ def _asked_all(faulty, kept: Path) -> tuple[float, float, float]:
     said = {"human": Reply("Oh no.")}
     dialogues = [Dialogue(f"d{i}", f"My boat {i} sank.", replies=said, split="train") for i in range(DIALOGUES)]
     ledger = Ledger(kept)
-    client = Client(Endpoint((server.url,), "m", "m", in_flight=SLOTS, timeout=2.0), ledger)
+    client = Client(Endpoint((server.url,), "m", "m", max_connections=SLOTS, timeout=2.0), ledger)
     started = time.monotonic()
     rows = [row for of_one in live.replies(((d, None) for d in dialogues), recipe, client) for row in of_one]
     took = time.monotonic() - started
@@ -76,13 +79,14 @@ def _asked_all(faulty, kept: Path) -> tuple[float, float, float]:
     return took, ideal, loop
 
 
+@pytest.mark.slow
 def test_a_server_with_less_room_than_was_hoped_is_found_out(faulty, tmp_path: Path) -> None:
     server = faulty("--latency", 0.1, "--limit", 16)
     recipe = Recipe(name="r", method={"name": "human-improved"}, strategy="naive", teacher={"endpoint": "http://x"})
     said = {"human": Reply("Oh no.")}
     dialogues = [Dialogue(f"d{i}", f"My boat {i} sank.", replies=said, split="train") for i in range(400)]
     ledger = Ledger(tmp_path / "l.sqlite")
-    client = Client(Endpoint((server.url,), "m", "m", in_flight=128, timeout=5.0), ledger)
+    client = Client(Endpoint((server.url,), "m", "m", max_connections=128, timeout=5.0), ledger)
     started = time.monotonic()
     rows = [row for of_one in live.replies(((d, None) for d in dialogues), recipe, client) for row in of_one]
     took = time.monotonic() - started

@@ -10,6 +10,9 @@ import pytest
 from voting import NASTY, N, Start
 
 from empathic import files
+from empathic.recipe import Recipe
+from empathic.run import Run
+from empathic.run.artefacts import Manifest
 from empathic.vote import ballot_pairs, server
 from empathic.vote.ballots import Ballots
 
@@ -18,6 +21,7 @@ from empathic.vote.ballots import Ballots
 def run(tmp_path: Path) -> Path:
     """A run's replies to twelve dialogues: the student's says GOOD."""
     folder = tmp_path / "run"
+    Run(folder, Recipe(name="voted"), Manifest(name="voted", empathic="0")).save()
     rows = [
         {"id": f"d{i}", "situation": "", "utterance": f"Message {i} {NASTY}", "split": "test"}
         | {"replies": {"human": {"text": f"A person's reply {i}"}}}
@@ -36,8 +40,9 @@ def start(run: Path) -> Iterator[Start]:
     stop: list[Callable[[], None]] = []
 
     def begin() -> str:
-        ballots = Ballots(run / "votes.sqlite", "dpo", "base")
-        listening = server.serve(ballot_pairs.pairs(run, "dpo", "base", 0), ballots, 0)
+        opened = Run.open(run)
+        ballots = Ballots(opened.votes_file, "dpo", "base", opened.systems)
+        listening = server.serve(ballot_pairs.pairs(opened, "dpo", "base", 0), ballots, 0)
         threading.Thread(target=listening.serve_forever, daemon=True).start()
         stop.extend((listening.shutdown, listening.server_close, ballots.close))
         return f"http://127.0.0.1:{listening.server_address[1]}"

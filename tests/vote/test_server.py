@@ -63,7 +63,12 @@ def test_two_raters_at_once_see_the_same_pairs_and_sides_by_lot(chromium, start:
 def test_text_is_shown_as_text_and_nothing_is_fetched_from_elsewhere(chromium, start: Start) -> None:
     page, asked, alerts = chromium.new_context().new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Any) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     url = start()
     page.goto(url)
     page.fill("#rater", NASTY)

@@ -3,17 +3,18 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from voting import Start, next_pair, post, rewrite, vote_for_good
+from voting import SYSTEMS, Start, next_pair, post, rewrite, vote_for_good
 
 from empathic import files
+from empathic.run import Run
 from empathic.vote import ballot_pairs
 from empathic.vote.ballots import Ballots, votes
 from empathic.vote.tally import tally
 
 
 def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path) -> None:
-    ballots = Ballots(run / "votes.sqlite", "dpo", "base")
-    shown = {pair.id: pair for pair in ballot_pairs.pairs(run, "dpo", "base", 0)}
+    ballots = Ballots(run / "votes.sqlite", "dpo", "base", SYSTEMS)
+    shown = {pair.id: pair for pair in ballot_pairs.pairs(Run.open(run), "dpo", "base", 0)}
     for rater, wins in (("Ada", 9), ("Grace", 9), ("Joan", 7)):
         for i in range(10):
             ballots.cast(rater, shown[f"d{i}"], "a" if i < wins else "b", "a")
@@ -30,12 +31,12 @@ def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path
         }
         for i in range(12)
     ]
-    files.write_jsonl(run / "verdicts" / "dpo-base.jsonl", verdicts)
-    (found,) = tally(run)
+    files.write_jsonl(run / "verdicts" / "dpo.base.jsonl", verdicts)
+    (found,) = tally(Run.open(run))
     assert (found["raters"], found["votes"], found["stale"]) == (3, 30, 0)
     assert found["win_rate"]["estimate"] == 0.9 and found["win_rate"]["n"] == 10
     assert 0 < found["alpha"] < 1
-    by_judge = {row["judge"]: row for row in found["judges"]}
+    by_judge = {row["measure"]: row for row in found["judges"]}
     assert by_judge["behaviours"]["accuracy"] == by_judge["behaviours"]["kappa"] == 1
     assert by_judge["agreed"]["accuracy"] == 0
     assert by_judge["heard"]["accuracy"] == 0.9 and by_judge["natural"]["accuracy"] == 0
@@ -46,7 +47,7 @@ def test_the_tally_holds_people_beside_people_and_judges_beside_people(run: Path
 
 
 def test_a_run_without_votes_has_no_tally(run: Path) -> None:
-    assert tally(run) == []
+    assert tally(Run.open(run)) == []
 
 
 def test_votes_on_replies_that_have_changed_count_nowhere_and_are_asked_for_anew(chromium, start, run: Path) -> None:
@@ -54,10 +55,10 @@ def test_votes_on_replies_that_have_changed_count_nowhere_and_are_asked_for_anew
     for _ in range(10):
         shown = next_pair(url, "Ada")["next"]
         post(url, "/vote", {"rater": "Ada", "pair": shown["pair"], "choice": "equal"})
-    voted = [vote.dialogue for vote in votes(run / "votes.sqlite")]
+    voted = [vote.dialogue for vote in votes(run / "votes.sqlite", SYSTEMS)]
     changed = set(voted[7:])
     rewrite(run, "dpo", changed)
-    (found,) = tally(run)
+    (found,) = tally(Run.open(run))
     assert (found["votes"], found["stale"], found["win_rate"]["n"]) == (7, 3, 7)
 
     url = start()
@@ -71,13 +72,13 @@ def test_votes_on_replies_that_have_changed_count_nowhere_and_are_asked_for_anew
     assert "since you voted on 3 of these pairs" in page.inner_text(".changed")
     vote_for_good(page, 3)
     assert page.is_hidden(".changed")
-    (found,) = tally(run)
+    (found,) = tally(Run.open(run))
     assert (found["votes"], found["stale"]) == (10, 0)
 
     rewrite(run, "base", set(voted))
     assert post(start(), "/back", {"rater": "Ada"})[1]["stale"] == 10, "back takes back what is shown now, no more"
     (run / "replies" / "base.jsonl").unlink()
-    assert tally(run) == []
+    assert tally(Run.open(run)) == []
 
 
 def test_votes_of_a_version_that_did_not_note_what_was_shown_are_stale(start: Start, run: Path) -> None:
@@ -91,10 +92,10 @@ def test_votes_of_a_version_that_did_not_note_what_was_shown_are_stale(start: St
     )
     old.commit()
     old.close()
-    assert tally(run) == []
+    assert tally(Run.open(run)) == []
     url = start()
     state = next_pair(url, "Ada")
     assert (state["done"], state["stale"]) == (0, 1)
     post(url, "/vote", {"rater": "Ada", "pair": "d3", "choice": "equal"})
-    (found,) = tally(run)
+    (found,) = tally(Run.open(run))
     assert (found["a"], found["b"], found["votes"], found["stale"]) == ("dpo", "base", 1, 2)

@@ -13,6 +13,7 @@ from empathic import files
 from empathic.vote.ballots import votes
 
 N = 12
+SYSTEMS = ("base", "sft", "dpo")
 NASTY = "<img src=x onerror=alert(1)> 🙂 شكرا"
 Start = Callable[[], str]
 
@@ -20,7 +21,7 @@ Start = Callable[[], str]
 def kept_outcomes(run: Path) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
     """Pair of systems -> rater -> dialogue -> outcome for the first system."""
     found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for vote in votes(run / "votes.sqlite"):
+    for vote in votes(run / "votes.sqlite", SYSTEMS):
         found.setdefault(vote.pair, {}).setdefault(vote.rater, {})[vote.dialogue] = vote.outcome
     return found
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -25,6 +26,10 @@ from empathic.endpoints.client import ask
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
+from empathic.judge.measures.measure import Asking, Means, Measure, Needs, Outcomes, row
+from empathic.judge.replies import EvalSet
+from empathic.judge.scores import ScoreRow, Scores
+from empathic.stats.win_rate import majority, outcome
 
 _FLOOR = math.log(1e-6)
 _YES_NO = re.compile(r"\byes\b|^\W*no\b|\bno\b(?!\s+\w)", re.I)  # "there is no telling" answers nothing
@@ -197,3 +202,65 @@ def score(
         {name: -value if name in of.faults else value for name, value in one.items() if value is not None}
         for one in answered
     ]
+
+
+@dataclass(frozen=True)
+class BehavioursMeasure(Measure):
+    """A judge's log-odds of the good answer, a row a question. Several judges are a panel, which votes."""
+
+    name: ClassVar[str] = "behaviours"
+    needs: ClassVar[Needs] = "endpoint"
+    no_use: ClassVar[str] = "answers were neither yes nor no"
+    judge: str = "judge"
+    questions: str | None = None  # a file of other ones
+
+    @classmethod
+    def instances(cls, means: Means) -> Sequence[Measure]:
+        """Every judge is asked."""
+        return [cls(judge.name, judge.questions) for judge in means.judges]
+
+    def count(self, of: EvalSet) -> int:
+        """Each question about each reply."""
+        return len(questions(self.questions).texts) * len(of.places())
+
+    def score(self, of: EvalSet, asking: Asking | None, advance: Callable[[], None]) -> Iterator[ScoreRow]:
+        """A row a question; without a value where the answer was neither yes nor no."""
+        assert asking
+        asked, places = questions(self.questions), of.places()
+        replies = [JudgedReply(d.utterance, of.systems[system][d.id], d.emotion) for d, system in places]
+        found = score(asking.endpoint, replies, asking.ledger, advance, asked)
+        for (d, system), odds in zip(places, found, strict=True):
+            for question in asked.texts:
+                yield row(self, system, d.id, odds.get(question), question)
+
+    @classmethod
+    def outcomes(cls, scores: Scores, a: str, b: str) -> Outcomes:
+        """By the mean over the questions that a judge answered about both replies, and by the vote of the judges.
+
+        A judge of a panel has a result of its own, by its name. It has no say where it answered no question about both.
+        """
+        judges = scores.judges(cls.name)
+        found: Outcomes = {}
+        for judge in judges:
+            of_a, of_b = scores.answers(cls.name, judge, a), scores.answers(cls.name, judge, b)
+            for id in of_a.keys() & of_b.keys():
+                one, other = of_a[id], of_b[id]
+                if both := [question for question in one if question in other]:
+                    won = outcome(*(sum(of[question] for question in both) / len(both) for of in (one, other)))
+                    found.setdefault(id, {})[judge] = won
+        return {id: {**(of if len(judges) > 1 else {}), cls.name: majority([*of.values()])} for id, of in found.items()}
+
+    @classmethod
+    def shown(cls, scores: Scores, system: str, id: str) -> dict[str, Any]:
+        """Every probability, and the mean log-odds, by judge."""
+        shown: dict[str, Any] = {}
+        for judge in scores.judges(cls.name):
+            answers = scores.answers(cls.name, judge, system)
+            if id in answers:
+                odds = answers[id]
+                shown.setdefault("probabilities", {})[judge] = {
+                    question: round(probability(value), 6) for question, value in odds.items()
+                }
+                if odds:
+                    shown.setdefault("log_odds", {})[judge] = round(sum(odds.values()) / len(odds), 4)
+        return shown

@@ -7,14 +7,25 @@ and the reply after it, and the state at the last token tells all three levels.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from empathic import files
 from empathic.errors import UserError
 from empathic.judge.measures.behaviours import JudgedReply
-from empathic.judge.measures.levels import BEHAVIOURS, LEVELS, LabelledReply, LevelProbabilities
+from empathic.judge.measures.levels import (
+    BEHAVIOURS,
+    LEVELS,
+    ByLevels,
+    LabelledReply,
+    LevelProbabilities,
+    expected_level,
+)
+from empathic.judge.measures.measure import Asking, Means, Measure, Needs, row
+from empathic.judge.replies import EvalSet
+from empathic.judge.scores import ScoreRow
 from empathic.student.load import load_student
 
 MODEL = "smollm2-135m"
@@ -148,6 +159,32 @@ class Scorer:
                 found[i] = {name: (p[0], p[1], p[2]) for name, p in zip(BEHAVIOURS, of, strict=True)}
                 advance()
         return [found[i] for i in range(len(rows))]
+
+
+@dataclass(frozen=True)
+class EpitomeMeasure(ByLevels):
+    """The levels that a trained scorer says, of every reply."""
+
+    needs: ClassVar[Needs] = "model"
+    scorer: Scorer
+    judge: str = ""
+
+    @classmethod
+    def instances(cls, means: Means) -> Sequence[Measure]:
+        """One, where there is a scorer."""
+        return [cls(means.models[cls.name])] if cls.name in means.models else []
+
+    def count(self, of: EvalSet) -> int:
+        """Every reply."""
+        return len(of.places(every=True))
+
+    def score(self, of: EvalSet, asking: Asking | None, advance: Callable[[], None]) -> Iterator[ScoreRow]:
+        """A row a behaviour."""
+        places, replies = of.places(every=True), of.all_replies
+        asked = [JudgedReply(d.utterance, replies[system][d.id]) for d, system in places]
+        for (d, system), levels in zip(places, self.scorer.probabilities(asked, advance), strict=True):
+            for name, probabilities in levels.items():
+                yield row(self, system, d.id, expected_level(probabilities), name)
 
 
 def _base(model: str) -> tuple[Any, Any]:

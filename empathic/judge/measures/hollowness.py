@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
-from empathic.dialogues import Dialogue
+from empathic.judge.measures.measure import Asking, Means, Measure, Needs, row
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import ScoreRow, Scores
 from empathic.text import advises, content, is_stock, phrases, words
 
 COLUMNS = {  # what each figure says, in words
@@ -50,7 +53,9 @@ class Hollowness:
     specific: float
 
 
-def panel(dialogues: Sequence[Dialogue], systems: Mapping[str, Mapping[str, str]], seed: int = 0) -> list[Hollowness]:
+def panel(
+    dialogues: Sequence[EvalDialogue], systems: Mapping[str, Mapping[str, str]], seed: int = 0
+) -> list[Hollowness]:
     """The figures of every system, on the dialogues that all of them answered with some word.
 
     Args:
@@ -59,9 +64,9 @@ def panel(dialogues: Sequence[Dialogue], systems: Mapping[str, Mapping[str, str]
         seed: decides in which orders replies are laid end to end to count distinct words.
 
     Returns:
-        A row a system; none where they share no dialogue.
+        A row a system; none where they share no dialogue, or there are no systems.
     """
-    shared = [d for d in dialogues if all(words(replies.get(d.id, "")) for replies in systems.values())]
+    shared = [d for d in dialogues if systems and all(words(replies.get(d.id, "")) for replies in systems.values())]
     if not shared:
         return []
     texts = {name: [replies[d.id] for d in shared] for name, replies in systems.items()}
@@ -69,7 +74,7 @@ def panel(dialogues: Sequence[Dialogue], systems: Mapping[str, Mapping[str, str]
     return [_measured(name, of, shared, budget, seed) for name, of in texts.items()]
 
 
-def _measured(name: str, replies: list[str], dialogues: Sequence[Dialogue], budget: int, seed: int) -> Hollowness:
+def _measured(name: str, replies: list[str], dialogues: Sequence[EvalDialogue], budget: int, seed: int) -> Hollowness:
     said = [words(reply) for reply in replies]
     openings = Counter(tuple(each[:_OPENING]) for each in said)
     four = [phrases(reply, 4) for reply in replies]
@@ -125,3 +130,36 @@ def _distinct(said: list[list[str]], length: int, budget: int, seed: int) -> flo
             found += [tuple(kept[i : i + length]) for i in range(len(kept) - length + 1)]
         shares.append(len(set(found)) / len(found) if found else 0.0)
     return _mean(shares)
+
+
+@dataclass(frozen=True)
+class HollownessMeasure(Measure):
+    """The figures of a set's `whole` systems: rows without an id, a figure a question. They decide nothing."""
+
+    name: ClassVar[str] = "hollowness"
+    needs: ClassVar[Needs] = "nothing"
+    judge: str = ""
+
+    @classmethod
+    def instances(cls, means: Means) -> Sequence[Measure]:
+        """One: it needs nothing."""
+        return [cls()]
+
+    def count(self, of: EvalSet) -> int:
+        """None: it asks nothing."""
+        return 0
+
+    def score(self, of: EvalSet, asking: Asking | None, advance: Callable[[], None]) -> Iterator[ScoreRow]:
+        """A row a figure of each system."""
+        for figures in panel(of.dialogues, of.whole):
+            for name, value in asdict(figures).items():
+                if name != "system":
+                    yield row(self, figures.system, None, value, name)
+
+
+def read_panel(scores: Scores) -> list[Hollowness]:
+    """The figures of every system, from their rows."""
+    by_system = scores.figures(HollownessMeasure.name)
+    return [
+        Hollowness(system, n=int(of["n"]), **{name: of[name] for name in COLUMNS}) for system, of in by_system.items()
+    ]

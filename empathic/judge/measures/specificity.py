@@ -6,11 +6,15 @@ dialogue, less its mean after other dialogues, in nats. Hollow kindness fits any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from empathic.endpoints.ledger import Ledger
+from empathic.judge.measures.measure import Asking, Means, Measure, Needs, ValueMeasure, row
+from empathic.judge.replies import EvalSet
+from empathic.judge.scores import ScoreRow
 from empathic.student.likelihood import Likelihood
 from empathic.student.load import load_student
 
@@ -65,3 +69,40 @@ class Specificity:
         found = self._scorer.of_replies((one.utterance, *one.others), replies)
         pmi: list[float] = (found[0] - found[1:].mean(0)).tolist()
         return pmi
+
+
+@dataclass(frozen=True)
+class SpecificityMeasure(ValueMeasure):
+    """Nats of specificity, a row a reply."""
+
+    name: ClassVar[str] = "specificity"
+    needs: ClassVar[Needs] = "model"
+    scorer: Specificity
+    seed: int = 0  # decides which other dialogues a reply is held against
+    judge: str = ""
+
+    @classmethod
+    def instances(cls, means: Means) -> Sequence[Measure]:
+        """One, where there is a scorer."""
+        return [cls(means.models[cls.name], means.seed)] if cls.name in means.models else []
+
+    def count(self, of: EvalSet) -> int:
+        """Every reply."""
+        return len(of.places(every=True))
+
+    def lacks(self, of: EvalSet) -> str | None:
+        """Another message to hold a reply against."""
+        return None if len({d.utterance for d in of.dialogues}) > 1 else "replies to two different messages"
+
+    def score(self, of: EvalSet, asking: Asking | None, advance: Callable[[], None]) -> Iterator[ScoreRow]:
+        """Dialogue by dialogue, each held against a few of the others."""
+        utterances = {d.utterance for d in of.dialogues}
+        for d in of.dialogues:
+            replies = {system: said[d.id] for system, said in of.all_replies.items() if d.id in said}
+            if not replies:
+                continue
+            pool = sorted(utterances - {d.utterance})
+            others = random.Random(f"{self.seed} {d.id}").sample(pool, min(OTHERS, len(pool)))
+            asked = SpecificityItem(d.utterance, tuple(others), tuple(replies.values()))
+            for system, nats in zip(replies, self.scorer.score([asked], advance)[0], strict=True):
+                yield row(self, system, d.id, nats)

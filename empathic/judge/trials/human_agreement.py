@@ -14,8 +14,8 @@ from empathic.judge import verdicts
 from empathic.judge.measures import levels
 from empathic.judge.measures.epitome import Scorer
 from empathic.judge.measures.levels import LabelledReply
-from empathic.judge.replies import EvalDialogue
-from empathic.judge.scoring import EvalSet, opened, scored
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scoring import opened, scored
 from empathic.judge.trials.human_labels import Rated
 from empathic.recipe import Judge
 from empathic.stats.agreement import Agreement, agreement
@@ -123,7 +123,7 @@ def of_preferences(
     tested = [EvalDialogue(pair.id, pair.utterance, pair.emotion) for pair in pairs]
     systems = {"good": {pair.id: pair.good for pair in pairs}, "bad": {pair.id: pair.bad for pair in pairs}}
     (scores,) = scored([EvalSet(tested, systems, [("good", "bad")])], judge, ledger, progress, seed)
-    found = scores.outcomes("good", "bad")
+    found = verdicts.outcomes(scores, "good", "bad")
     ours, theirs = (
         {id: of[measure] for id, of in found.items() if measure in of} for measure in ("behaviours", "pairwise")
     )

@@ -18,9 +18,11 @@ from empathic import files
 from empathic.dialogues import Dialogue, sources
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
+from empathic.judge.measures.behaviours import BehavioursMeasure
 from empathic.judge.measures.epitome import Scorer
-from empathic.judge.replies import EvalDialogue, Replies
-from empathic.judge.scoring import EvalSet, scored
+from empathic.judge.replies import EvalDialogue, EvalSet, Replies
+from empathic.judge.scores import Scores
+from empathic.judge.scoring import scored
 from empathic.recipe import Dialogues, Judge
 from empathic.stats.paired import Difference, clustered_difference
 from empathic.stats.win_rate import WinRate, outcome, rounded, win_rate
@@ -91,29 +93,31 @@ def _alike(ids: list[str], about: Mapping[str, Dialogue]) -> list[str]:
     return [next(good for other, good in by_feeling[about[id].emotion].items() if other != id) for id in ids]
 
 
-def rates(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
+def rates(scores: Scores) -> dict[str, dict[str, WinRate]]:
     """How often each measure prefers the good reply: fault -> measure -> rate."""
-    return {name: {rate.judge: rate for rate in verdicts.compare("good", name, scores)[1]} for name in FAULTS}
+    return {name: {rate.measure: rate for rate in verdicts.compare("good", name, scores)[1]} for name in FAULTS}
 
 
-def by_question(scores: verdicts.Scores) -> dict[str, dict[str, WinRate]]:
+def by_question(scores: Scores) -> dict[str, dict[str, WinRate]]:
     """How often the judge's answers to one question alone prefer the good reply: fault -> question -> rate."""
-    (odds,) = scores.log_odds.values()
+    (judge,) = scores.judges(BehavioursMeasure.name)
+    of_good = scores.answers(BehavioursMeasure.name, judge, "good")
     found: dict[str, dict[str, WinRate]] = {}
     for fault in FAULTS:
         outcomes: dict[str, list[float]] = {}
-        for id, good in odds["good"].items():
-            for question in good.keys() & odds[fault][id].keys():
-                outcomes.setdefault(question, []).append(outcome(good[question], odds[fault][id][question]))
+        of_fault = scores.answers(BehavioursMeasure.name, judge, fault)
+        for id, good in of_good.items():
+            for question in good.keys() & of_fault[id].keys():
+                outcomes.setdefault(question, []).append(outcome(good[question], of_fault[id][question]))
         found[fault] = {question: win_rate("good", fault, question, of) for question, of in outcomes.items()}
     return found
 
 
-def over_pairwise(scores: verdicts.Scores) -> Difference | None:
+def over_pairwise(scores: Scores) -> Difference | None:
     """By how much behaviours prefer the good reply more often than the paper's question; None where it wasn't asked."""
     by_way: dict[str, dict[str, list[float]]] = {"behaviours": {}, "pairwise": {}}
     for fault in FAULTS:
-        for id, of in scores.outcomes("good", fault).items():
+        for id, of in verdicts.outcomes(scores, "good", fault).items():
             if by_way.keys() <= of.keys():
                 for way, outcomes in by_way.items():
                     outcomes.setdefault(id, []).append(of[way])
@@ -130,7 +134,7 @@ def trial(
     half: int | None = None,
     levels: Scorer | None = None,
     emotions: bool = True,
-) -> verdicts.Scores:
+) -> Scores:
     """Try a judge: the scores of the good replies (`good`) and of those with each fault.
 
     Args:
@@ -159,7 +163,7 @@ def trial(
     return scored([asked], judge, ledger, progress, seed, levels)[0]
 
 
-def results(scores: verdicts.Scores, each: bool = False) -> dict[str, dict[str, Any]]:
+def results(scores: Scores, each: bool = False) -> dict[str, dict[str, Any]]:
     """What a trial shows.
 
     Args:

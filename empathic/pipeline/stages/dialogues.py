@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from empathic import files
-from empathic.dialogues import Dialogue, leakage, sources
+from empathic.dialogues import Dialogue, leakage, sources, split
 from empathic.errors import UserError
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
@@ -31,10 +32,12 @@ def work(run: Run) -> Row:
             origins.update(d.replies if d.split == "test" else ())
             yield d.to_row()
 
-    files.write_jsonl(run.path("dialogues.jsonl"), kept())
-    if absent := [origin for origin in run.recipe.opponents(origins) if origin not in origins]:
+    files.write_jsonl(run.dialogues_file, kept())
+    if taken := [name for name in run.recipe.systems if name in origins]:
+        raise UserError(f"steps: {taken[0]!r} is also the origin of known replies; give the step another name")
+    if absent := [origin for origin in run.recipe.references(origins) if origin not in origins]:
         theirs = ", ".join(sorted(origins)) or "none"
-        raise UserError(f"sample.known: no test dialogue has a reply of {absent[0]!r}; theirs are of: {theirs}")
+        raise UserError(f"sample.references: no test dialogue has a reply of {absent[0]!r}; theirs are of: {theirs}")
     return {**counts, "leaks_dropped": watch.dropped}
 
 
@@ -48,11 +51,18 @@ def forecast(of: Forecast) -> str:
     return f"{len(of.train)} to train on, {len(of.tests)} to test on, {watch.dropped} dropped as leaks"
 
 
+def _inputs(run: Run) -> list[Path]:
+    asked = run.recipe.dialogues
+    ids = [] if asked.split in split.NAMES else [Path(asked.split)]
+    return [*sources.files_of(asked), *ids]
+
+
 STAGE = Stage(
     "dialogues",
+    about="what people say",
     keys=("dialogues", "seed"),
-    inputs=lambda run: sources.files_of(run.recipe.dialogues),
-    outputs=("dialogues.jsonl",),
+    inputs=_inputs,
+    outputs=lambda run: [run.dialogues_file],
     work=work,
     forecast=forecast,
 )

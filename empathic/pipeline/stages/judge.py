@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from pathlib import Path
 
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
+from empathic.judge.comparisons import comparisons
 from empathic.judge.measures.epitome import Scorer
+from empathic.judge.measures.measure import Means
 from empathic.judge.measures.specificity import Specificity
-from empathic.judge.replies import EvalDialogue, read_replies
+from empathic.judge.replies import EvalDialogue, EvalSet, read_replies
 from empathic.judge.results import results
-from empathic.judge.scoring import EvalSet, questions, score
+from empathic.judge.scores import SCORES_FILE
+from empathic.judge.scoring import models_of, questions, score
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
-from empathic.pipeline.stages import replies
-from empathic.pipeline.stages.replies import sampled
+from empathic.pipeline.stages.replies import fewer, sampled
 from empathic.recipe import Recipe
-from empathic.run import SYSTEMS, Row, Run
+from empathic.run import Row, Run
 from empathic.student import prompt
 
 
@@ -25,37 +29,40 @@ def work(run: Run) -> Row:
     """Score every reply by both measures, every judge against its controls too, and pair them up."""
     recipe = run.recipe
     tests = run.dialogues("test")
-    systems = {name: read_replies(run.path("replies", f"{name}.jsonl"))[1] for name in SYSTEMS}
-    opponents = recipe.opponents({origin for d in tests for origin in d.replies})
+    systems = {name: read_replies(run.replies(name))[1] for name in run.systems}
+    wanted = recipe.references({origin for d in tests for origin in d.replies})
     known = {
         origin: {d.id: d.replies[origin].text for d in sampled(run, n) if origin in d.replies}
-        for origin, n in opponents.items()
+        for origin, n in wanted.items()
     }
-    if recipe.sample.known and (silent := [origin for origin, replies in known.items() if not replies]):
-        raise UserError(f"sample.known: none of the test dialogues drawn has a reply of {silent[0]!r}; draw more")
-    systems |= {origin: replies for origin, replies in known.items() if replies}
-    compared = list(systems)
-    own = _trusted(tests, recipe) or systems["dpo"]
+    if recipe.sample.references and (silent := [origin for origin, replies in known.items() if not replies]):
+        raise UserError(f"sample.references: none of the test dialogues drawn has a reply of {silent[0]!r}; draw more")
+    references = {origin: replies for origin, replies in known.items() if replies}
+    systems |= references
+    shipped = systems[recipe.final]
+    own = _trusted(tests, recipe) or shipped
     systems |= controls.control_systems([d.id for d in sampled(run, recipe.sample.controls, own)], own, recipe.seed)
-    pairs = [("dpo", "base"), ("sft", "base"), ("dpo", "sft"), ("dpo", "stock")]
-    pairs += [(student, origin) for origin in compared[3:] for student in ("dpo", "sft")]
+    pairs = comparisons(recipe, references)
     asked = EvalSet(
         [EvalDialogue.of(d) for d in tests],
         systems,
         [*pairs, *controls.control_pairs()],
-        unasked={"stock": dict.fromkeys(systems["dpo"], controls.STOCK)},
+        unasked={controls.STOCK_SYSTEM: dict.fromkeys(shipped, controls.STOCK)},
+        whole={name: systems[name] for name in run.systems} | _everywhere(tests),
     )
     with run.ledger() as ledger:
         system_prompt = prompt.instruction(recipe.student.prompt)
         scorer = Specificity(recipe.student.model, recipe.student.template, system_prompt, ledger)
-        progress, log = run.display.step, run.display.note
-        levels = Scorer(Path(recipe.levels)) if recipe.levels else None
-        (scores,) = score([asked], recipe.judge, ledger, scorer, recipe.seed, progress, log, levels)
-    named = {f"{a}-{b}": (a, b) for a, b in pairs}
-    named |= dict(zip((f"control-{name}" for name in controls.CONTROLS), controls.control_pairs(), strict=True))
-    for name, pair in named.items():
-        files.write_jsonl(run.path("verdicts", f"{name}.jsonl"), verdicts.compare(*pair, scores)[0])
-    return {"judge": ", ".join(judge.name for judge in recipe.judge), **results(scores, pairs, compared)}
+        levels = Scorer(Path(recipe.epitome_scorer)) if recipe.epitome_scorer else None
+        means = Means(recipe.judge, models_of(scorer, levels), recipe.seed)
+        (scores,) = score([asked], means, ledger, run.display.step, run.display.note)
+    shutil.rmtree(run.path("verdicts"), ignore_errors=True)  # of pairs that an earlier recipe had
+    scores.write(run.path("verdicts", SCORES_FILE))
+    for pair in pairs:
+        files.write_jsonl(run.verdicts(*pair), verdicts.compare(*pair, scores)[0])
+    for name, control in zip(controls.CONTROLS, controls.control_pairs(), strict=True):
+        files.write_jsonl(run.verdicts("control", name), verdicts.compare(*control, scores)[0])
+    return results(scores, recipe, list(references))
 
 
 def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
@@ -67,29 +74,34 @@ def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
     return {}
 
 
+def _everywhere(tests: list[Dialogue]) -> dict[str, dict[str, str]]:
+    """Known replies by origin, of the origins that every test dialogue has."""
+    origins = [origin for origin in tests[0].replies if all(origin in d.replies for d in tests)]
+    return {origin: {d.id: d.replies[origin].text for d in tests} for origin in origins}
+
+
 def forecast(of: Forecast) -> str:
     """How many questions would be asked of whom."""
     recipe, tests = of.recipe, len(of.tests)
-    base, sft, dpo = of.replies.values()
-    opponents = recipe.opponents({origin for d in of.tests for origin in d.replies})
-    known = [tests if n is None else min(n, tests) for n in opponents.values()]
-    controlled = min(recipe.sample.controls, tests)
-    against = sum(min(dpo, n) + min(sft, n) for n in known)
-    pairs = min(dpo, base) + min(sft, base) + min(dpo, sft) + min(dpo, controlled) + against + 3 * controlled
-    judged = base + sft + dpo + sum(known) + 4 * controlled
-    return ", ".join(f"{questions(one, judged, pairs)} questions to {one.endpoint}" for one in recipe.judge)
+    wanted = recipe.references({origin for d in of.tests for origin in d.replies})
+    known = {origin: fewer(n, tests) for origin, n in wanted.items()}
+    controlled = dict.fromkeys(itertools.chain(*controls.control_pairs()), min(recipe.sample.controls, tests))
+    pairs = [*comparisons(recipe, known), *controls.control_pairs()]
+    asked = EvalSet.of_sizes({**of.replies, **known, **controlled}, pairs)
+    return ", ".join(f"{questions(one, asked)} questions to {one.endpoint}" for one in recipe.judge)
 
 
 STAGE = Stage(
     "judge",
-    keys=(*STUDENT_KEYS, "student.prompt", "method.teachers", "judge", "levels", "sample", "seed"),
+    about="the judge reads",
+    keys=(*STUDENT_KEYS, "student.prompt", "method.teachers", "judge", "epitome_scorer", "sample", "seed"),
     inputs=lambda run: [
-        run.path("dialogues.jsonl"),
-        *(run.path(*name.split("/")) for name in replies.OUTPUTS),
+        run.dialogues_file,
+        *map(run.replies, run.systems),
         *(Path(judge.questions) for judge in run.recipe.judge if judge.questions),
-        *([Path(run.recipe.levels)] if run.recipe.levels else []),
+        *([Path(run.recipe.epitome_scorer)] if run.recipe.epitome_scorer else []),
     ],
-    outputs=("verdicts",),
+    outputs=lambda run: [run.path("verdicts")],
     work=work,
     forecast=forecast,
 )

@@ -11,18 +11,15 @@ from empathic.endpoints.chat_api import Request
 from empathic.endpoints.client import ask
 from empathic.endpoints.open import open_endpoint
 from empathic.pipeline.stage import Forecast, Stage
-from empathic.run import SYSTEMS, Row, Run
+from empathic.run import Row, Run
 from empathic.student import prompt
-
-OUTPUTS = tuple(f"replies/{system}.jsonl" for system in SYSTEMS)
 
 
 def work(run: Run) -> Row:
     """What is judged is what ships: replies come from the GGUF files, through the endpoint client."""
     settings = run.recipe.student
     system_prompt = prompt.instruction(settings.prompt)
-    sample = run.recipe.sample
-    tests = {system: sampled(run, n) for system, n in (("base", sample.base), ("sft", sample.sft), ("dpo", sample.dpo))}
+    tests = {system: sampled(run, run.recipe.sampled(system)) for system in run.systems}
     advance = run.counter(sum(map(len, tests.values())))
     stopped: Row = {}
     with run.ledger() as ledger:
@@ -39,7 +36,7 @@ def work(run: Run) -> Row:
             with open_endpoint(f"local:{run.gguf(system)}", parallel=2) as endpoint:
                 answers = ask(endpoint, requests, ledger, "replies", advance)
             files.write_jsonl(
-                run.path("replies", f"{system}.jsonl"),
+                run.replies(system),
                 (
                     {
                         "id": d.id,
@@ -63,27 +60,24 @@ def sampled(run: Run, n: int | None, among: Collection[str] | None = None) -> li
     return [tests[i] for i in sorted(drawn[: len(drawn) if n is None else n])]
 
 
+def fewer(wanted: int | None, there: int) -> int:
+    """So many of those that are there, or all."""
+    return there if wanted is None else min(wanted, there)
+
+
 def forecast(of: Forecast) -> str:
     """How many replies there would be."""
-    sample, tests = of.recipe.sample, len(of.tests)
-    sizes = {"base": sample.base, "sft": sample.sft, "dpo": sample.dpo}
-    of.replies = {system: tests if n is None else min(n, tests) for system, n in sizes.items()}
+    sizes = {system: of.recipe.sampled(system) for system in of.recipe.systems}
+    of.replies = {system: fewer(n, len(of.tests)) for system, n in sizes.items()}
     return f"{sum(of.replies.values())} replies from the files"
 
 
 STAGE = Stage(
     "replies",
-    keys=(
-        "student.prompt",
-        "student.max_tokens",
-        "student.temperature",
-        "sample.base",
-        "sample.sft",
-        "sample.dpo",
-        "seed",
-    ),
-    inputs=lambda run: [run.path("dialogues.jsonl"), *(run.gguf(system) for system in SYSTEMS)],
-    outputs=OUTPUTS,
+    about="the files reply",
+    keys=("student.prompt", "student.max_tokens", "student.temperature", "sample.systems", "seed"),
+    inputs=lambda run: [run.dialogues_file, *map(run.gguf, run.systems)],
+    outputs=lambda run: [*map(run.replies, run.systems)],
     work=work,
     forecast=forecast,
 )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from empathic.pipeline.stage import Forecast, Stage
-from empathic.pipeline.stages import replies
 from empathic.report import page, summary, tables
 from empathic.run import Row, Run
 
 
 def work(run: Run) -> Row:
     """Write the summary, its tables and the page."""
-    summary.write_summary(run.folder)
-    tables.write_tables(run.folder)
-    page.write_page(run.folder)
+    summary.write_summary(run)
+    tables.write_tables(run)
+    page.write_page(run)
     return {}
 
 
@@ -23,13 +22,14 @@ def forecast(of: Forecast) -> str:
 
 STAGE = Stage(
     "report",
+    about="one page to read",
     keys=(),
     inputs=lambda run: [
-        run.path("recipe.yaml"),
-        *(run.path(*name.split("/")) for name in replies.OUTPUTS),
+        run.recipe_file,
+        *map(run.replies, run.systems),
         run.path("verdicts"),
     ],
-    outputs=("summary.json", "report.html", "tables"),
+    outputs=lambda run: [run.summary_file, run.page_file, run.tables_folder],
     work=work,
     forecast=forecast,
 )

@@ -18,12 +18,13 @@ from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.judge.measures import behaviours
 from empathic.pipeline.stage import Forecast, Stage
+from empathic.recipe import Recipe
 from empathic.run import Row, Run
 from empathic.teacher import batch, live, recorded
 from empathic.teacher.filters import ReplyFilter
 from empathic.teacher.journal import ReplyJournal
 
-_KEYS = ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "keep")
+_KEYS = ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "filters")
 Choose = Callable[[Dialogue, list[str]], str]
 
 
@@ -34,7 +35,7 @@ def work(run: Run) -> Row:
     if run.recipe.method.name != "direct":
         raise UserError(f"teacher.endpoint: {run.recipe.method.name} needs a teacher to ask; name its endpoint")
     rows = recorded.replies(run.each_dialogue("train"), run.recipe.method.teachers)
-    return {"replies": files.write_jsonl(run.path("teacher.jsonl"), rows)}
+    return {"replies": files.write_jsonl(run.teacher_file, rows)}
 
 
 def _ask(run: Run) -> Row:
@@ -47,10 +48,12 @@ def _ask(run: Run) -> Row:
         BatchPending: batches are under way.
     """
     live.strategies_of(run.recipe)
+    if doubt := ranked_by_a_judge(run.recipe):
+        run.display.note(doubt)
     journal = ReplyJournal(run.folder)
     skipped: list[Row] = []
     dimensions: Counter[str] = Counter()
-    filters = ReplyFilter(run.recipe.teacher.keep)
+    filters = ReplyFilter(run.recipe.teacher.filters)
     with run.ledger() as ledger:
         with _teacher(run) as endpoint:
             for _ in journal.keep(_rows(run, journal, endpoint, ledger)):
@@ -70,7 +73,7 @@ def _ask(run: Run) -> Row:
                     yield row
 
         with _best(run, ledger) as choose:
-            replies = files.write_jsonl(run.path("teacher.jsonl"), kept(choose))
+            replies = files.write_jsonl(run.teacher_file, kept(choose))
     files.write_jsonl(run.path("aside.jsonl"), skipped)
     journal.close(bool(skipped))
     if skipped:
@@ -93,13 +96,13 @@ def _ask(run: Run) -> Row:
 def _teacher(run: Run) -> Iterator[Endpoint]:
     asked = run.recipe.teacher
     with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, log=run.display.note) as endpoint:
-        limits = asked.model_dump(include={"in_flight", "timeout", "requests_per_minute", "tokens_per_minute"})
+        limits = asked.model_dump(include={"max_connections", "timeout", "requests_per_minute", "tokens_per_minute"})
         yield endpoint if endpoint.local else replace(endpoint, **limits)
 
 
 def _rows(run: Run, journal: ReplyJournal, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
     """Every dialogue's rows, as they come."""
-    asked, total = run.recipe.teacher, run.manifest["stages"]["dialogues"]["facts"]["train"]
+    asked, total = run.recipe.teacher, run.manifest.stages["dialogues"].facts["train"]
     prices = None if endpoint.local else pricing.prices(asked.model, asked.prices, asked.batch)
     budget = pricing.Budget(prices, asked.budget, ledger.spent(endpoint.identity))
     known, advance = journal.known(run.each_dialogue("train")), run.counter(total)
@@ -110,20 +113,32 @@ def _rows(run: Run, journal: ReplyJournal, endpoint: Endpoint, ledger: Ledger) -
 
 @contextmanager
 def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
-    """How the best of several samples is chosen: the one that the judge likes most by behaviours."""
+    """How the best of several samples is chosen: the one that the ranker likes most by behaviours."""
     if run.recipe.teacher.best_of == 1:
         yield lambda dialogue, samples: samples[0]
         return
-    judge = run.recipe.judge[0]
-    with open_endpoint(judge.endpoint, judge.model, judge.key_env, log=run.display.note) as endpoint:
+    ranker = run.recipe.ranker or run.recipe.judge[0]
+    with open_endpoint(ranker.endpoint, ranker.model, ranker.key_env, log=run.display.note) as endpoint:
 
         def best(dialogue: Dialogue, samples: list[str]) -> str:
             asked = [behaviours.JudgedReply(dialogue.utterance, sample, dialogue.emotion) for sample in samples]
-            odds = behaviours.score(endpoint, asked, ledger, of=behaviours.questions(judge.questions))
+            odds = behaviours.score(endpoint, asked, ledger, of=behaviours.questions(ranker.questions))
             liked = [(bool(of), sum(of.values()) / max(1, len(of))) for of in odds]  # unanswered is no opinion: last
             return samples[liked.index(max(liked))]
 
         yield best
+
+
+def ranked_by_a_judge(recipe: Recipe) -> str | None:
+    """A warning where one model chooses what the student learns from and then judges the student, else None."""
+    if not recipe.teacher.endpoint or recipe.teacher.best_of == 1:
+        return None
+    ranker = recipe.ranker or recipe.judge[0]
+    same = [judge.name for judge in recipe.judge if (judge.endpoint, judge.model) == (ranker.endpoint, ranker.model)]
+    if not same:
+        return None
+    what = "the ranker is the same model as" if recipe.ranker else "there is no ranker, so replies are chosen by"
+    return f"{what} the judge {same[0]}, which then favours the student that learns from its choice; set `ranker`"
 
 
 def forecast(of: Forecast) -> str:
@@ -135,18 +150,26 @@ def forecast(of: Forecast) -> str:
     local = recipe.teacher.endpoint.startswith("local:")
     prices = pricing.prices(recipe.teacher.model, recipe.teacher.prices, recipe.teacher.batch)
     price = "nothing to pay" if local else "price unknown" if not prices else f"${pricing.cost(prices, tokens):.2f}"
-    for d in of.train:
-        d.replies[live.origin_of(recipe.method)] = Reply("(what the teacher will say)")
+    hoped = {origin: Reply(f"(what the teacher will say, {origin})") for origin in live.origins_of(recipe)}
+    improves, first = live.strategies_of(recipe)[0].improves, recipe.method.rejected[0]
+    of.train = [d if improves and first not in d.replies else d.with_replies(hoped) for d in of.train]
     whom = recipe.teacher.model or recipe.teacher.endpoint
     return f"about {count:,} requests to {whom}, {sum(tokens):,} tokens, {price}"
 
 
+def _inputs(run: Run) -> list[Path]:
+    ranker = run.recipe.ranker
+    own = [Path(ranker.questions)] if ranker and ranker.questions else []
+    return [run.dialogues_file, *map(Path, run.recipe.teacher.prompts.values()), *own]
+
+
 STAGE = Stage(
     "teacher",
-    keys=("method", "strategy", "seed", *(f"teacher.{key}" for key in _KEYS)),
-    inputs=lambda run: [run.path("dialogues.jsonl"), *map(Path, run.recipe.teacher.prompts.values())],
-    outputs=("teacher.jsonl",),
+    about="what the teacher replies",
+    keys=("method", "strategy", "seed", "ranker", *(f"teacher.{key}" for key in _KEYS)),
+    inputs=_inputs,
+    outputs=lambda run: [run.teacher_file],
     work=work,
     forecast=forecast,
-    partial=("teacher.part.jsonl", "teacher.before.jsonl"),
+    partial=lambda run: [run.path("teacher.part.jsonl"), run.path("teacher.before.jsonl")],
 )

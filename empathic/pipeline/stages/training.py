@@ -1,65 +1,45 @@
-"""The training stages: SFT, then DPO from its adapter on."""
+"""The training stages, one a step of the recipe, each from the adapter of the one before."""
 
 from __future__ import annotations
 
 import math
 
+from empathic import files
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
+from empathic.recipe.steps import Dpo, Sft
 from empathic.run import Row, Run
 
 
-def sft(run: Run) -> Row:
-    """Train the first step."""
-    return _trained("sft", run)
+def stage_of(step: Sft | Dpo) -> Stage:
+    """The stage that trains a step."""
+    name = step.name
+
+    def forecast(of: Forecast) -> str:
+        steps = step.epochs * math.ceil(of.corpus[step.part] / step.batch_size)
+        start = of.recipe.student.model if name == of.recipe.steps[0].name else of.recipe.before(name)
+        return f"{steps} steps on {start}"
+
+    return Stage(
+        name,
+        about=step.about,
+        keys=(*STUDENT_KEYS, "student.prompt", f"steps.{name}", "seed"),
+        inputs=lambda run: [run.corpus(step.part), *([start] if (start := run.start(name)) else [])],
+        outputs=lambda run: [run.adapter(name), run.history(name)],
+        work=lambda run: _trained(step, run),
+        forecast=forecast,
+        partial=lambda run: [run.checkpoints(name)],
+    )
 
 
-def dpo(run: Run) -> Row:
-    """Train the second step, from the first."""
-    return _trained("dpo", run)
-
-
-def _trained(step: str, run: Run) -> Row:
+def _trained(step: Sft | Dpo, run: Run) -> Row:
     """Train a step, here or in several processes, and return its figures."""
     from empathic.student import launch, training
 
-    display, out = run.display, run.path("student", step)
+    name, display = step.name, run.display
     if run.processes > 1:
-        result = launch.train(step, run.folder, run.processes, display.step, display.note)
-    elif step == "sft":
-        result = training.sft(run.rows("corpus", "sft.jsonl"), run.recipe, out, display.step, display.note)
+        result = launch.train(name, run, display.step, display.note)
     else:
-        pairs, adapter = run.rows("corpus", "preferences.jsonl"), run.path("student", "sft")
-        result = training.dpo(pairs, run.recipe, adapter, out, display.step, display.note)
+        rows = list(files.read_jsonl(run.corpus(step.part)))
+        start, out = run.start(name), run.adapter(name)
+        result = training.train_step(name, rows, run.recipe, start, out, display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}
-
-
-def forecast_sft(of: Forecast) -> str:
-    """How many steps the first would take, and with which student."""
-    sft = of.recipe.sft
-    return f"{sft.epochs * math.ceil(of.corpus['sft'] / sft.batch_size)} steps on {of.recipe.student.model}"
-
-
-def forecast_dpo(of: Forecast) -> str:
-    """How many steps the second would take."""
-    dpo = of.recipe.dpo
-    return f"{dpo.epochs * math.ceil(of.corpus['preferences'] / dpo.batch_size)} steps"
-
-
-SFT = Stage(
-    "sft",
-    keys=(*STUDENT_KEYS, "student.prompt", "sft", "seed"),
-    inputs=lambda run: [run.path("corpus", "sft.jsonl")],
-    outputs=("student/sft", "student/sft.json"),
-    work=sft,
-    forecast=forecast_sft,
-    partial=("student/.sft-checkpoints",),
-)
-DPO = Stage(
-    "dpo",
-    keys=(*STUDENT_KEYS, "student.prompt", "dpo", "seed"),
-    inputs=lambda run: [run.path("corpus", "preferences.jsonl"), run.path("student", "sft")],
-    outputs=("student/dpo", "student/dpo.json"),
-    work=dpo,
-    forecast=forecast_dpo,
-    partial=("student/.dpo-checkpoints",),
-)

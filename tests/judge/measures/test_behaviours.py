@@ -10,9 +10,10 @@ import pytest
 from empathic.endpoints.chat_api import Answer
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
-from empathic.judge import verdicts
 from empathic.judge.measures import behaviours, levels, pairwise
-from empathic.judge.replies import EvalDialogue
+from empathic.judge.measures.measure import Asking
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 
 OURS = behaviours.questions()
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
@@ -22,16 +23,21 @@ def test_log_odds_add_up_all_spellings_of_yes_and_no() -> None:
     found = behaviours.log_odds(
         Answer("Yes", "length", {"Yes": math.log(0.5), " yes": math.log(0.25), "no": math.log(0.25)})
     )
+    assert found is not None
     assert found == pytest.approx(math.log(3))
     assert behaviours.probability(found) == pytest.approx(0.75)
 
 
 def test_a_judge_that_never_thinks_of_no_is_sure_but_finite() -> None:
-    assert 10 < behaviours.log_odds(Answer("yes", "length", {"yes": 0.0})) < 20
+    found = behaviours.log_odds(Answer("yes", "length", {"yes": 0.0}))
+    assert found is not None
+    assert 10 < found < 20
 
 
 def test_a_judge_without_log_probabilities_is_taken_at_its_word() -> None:
-    assert behaviours.log_odds(Answer("Yes, it does.", "stop", {})) > 0 > behaviours.log_odds(Answer("No.", "stop", {}))
+    yes, no = (behaviours.log_odds(Answer(said, "stop", {})) for said in ("Yes, it does.", "No."))
+    assert yes is not None and no is not None
+    assert yes > 0 > no
 
 
 @pytest.mark.parametrize(
@@ -158,14 +164,14 @@ def test_a_file_of_other_questions_is_asked_and_faults_count_against_a_reply(tal
         asked.append(messages)
         return "Yes" if "heard" in messages[-1]["content"] else "No"
 
-    scores = verdicts.Scores()
     ledger = Ledger(tmp_path / "l.sqlite")
     replies = {"a": {TESTED[0].id: "Oh no."}}
-    verdicts.score_behaviours(TESTED, replies, talking(say), ledger, scores, questions=str(path))
+    measure = behaviours.BehavioursMeasure(questions=str(path))
+    scores = Scores(measure.score(EvalSet(TESTED, replies), Asking(talking(say), ledger), lambda: None))
     assert [message["content"] for message in asked[0] if message["role"] == "assistant"] == ["No", "Yes"]
-    odds = scores.log_odds["judge"]["a"][TESTED[0].id]
+    odds = scores.answers("behaviours", "judge", "a")[TESTED[0].id]
     assert odds["heard"] > 0 and odds["lectures"] > 0  # no to a fault is good
-    assert scores.behaviours("judge", "a", TESTED[0].id) > 0
+    assert measure.shown(scores, "a", TESTED[0].id)["log_odds"]["judge"] > 0
 
 
 @pytest.mark.parametrize(

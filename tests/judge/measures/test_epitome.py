@@ -16,7 +16,8 @@ from empathic.judge import verdicts
 from empathic.judge.measures import epitome, levels
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.measures.levels import LabelledReply
-from empathic.judge.replies import EvalDialogue
+from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.judge.scores import Scores
 
 THINGS = ("kettle", "tractor", "violin", "harbour", "lantern", "bicycle", "orchard", "letter")
 
@@ -42,6 +43,7 @@ def scorer(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_training_that_is_stopped_goes_on_and_ends_alike(tiny: Path, tmp_path: Path) -> None:
     def stopped_at(most: int) -> Callable[[int, int], None]:
         def progress(done: int, total: int) -> None:
@@ -64,6 +66,7 @@ def test_a_training_that_is_stopped_goes_on_and_ends_alike(tiny: Path, tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped", "undisturbed"]
 
 
+@pytest.mark.slow
 def test_a_batch_in_passes_teaches_what_it_does_at_once(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +103,7 @@ def test_a_reply_scores_the_same_whatever_is_scored_beside_it(scorer: Path) -> N
             assert alone[name] == pytest.approx(of[name], abs=1e-4)
 
 
+@pytest.mark.network
 def test_a_scorer_is_tried_on_a_half_of_the_controls(empathic, scorer: Path, tiny_gguf: Path, tmp_path: Path) -> None:
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2, "--json")
     found = [
@@ -113,10 +117,11 @@ def test_a_scorer_is_tried_on_a_half_of_the_controls(empathic, scorer: Path, tin
 def test_levels_are_a_measure_of_a_run(scorer: Path) -> None:
     tested = [EvalDialogue(f"d{i}", f"My {thing} is gone.") for i, thing in enumerate(THINGS)]
     kind = {d.id: "What a sad loss. What happened to it?" for d in tested}
-    scores = verdicts.Scores()
-    verdicts.score_levels(tested, {"kind": kind, "curt": dict.fromkeys(kind, "Noted.")}, epitome.Scorer(scorer), scores)
+    measure = epitome.EpitomeMeasure(epitome.Scorer(scorer))
+    asked = EvalSet(tested, {"kind": kind, "curt": dict.fromkeys(kind, "Noted.")})
+    scores = Scores(measure.score(asked, None, lambda: None))
     (rate,) = verdicts.compare("kind", "curt", scores)[1]
-    assert (rate.judge, rate.estimate, rate.n) == ("levels", 1.0, 8)
+    assert (rate.measure, rate.estimate, rate.n) == ("levels", 1.0, 8)
 
 
 def test_a_folder_without_a_scorer_and_no_rows_are_told(tmp_path: Path, tiny: Path) -> None:
@@ -129,14 +134,15 @@ def test_a_folder_without_a_scorer_and_no_rows_are_told(tmp_path: Path, tiny: Pa
 def test_a_run_reads_levels_where_its_recipe_names_a_scorer(empathic, whole, scorer: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(whole.run, out)
-    done = empathic("run", whole.recipe, "--out", out, "--set", f"levels={scorer}", "--redo")
+    done = empathic("run", whole.recipe, "--out", out, "--set", f"epitome_scorer={scorer}", "--redo")
     assert done.returncode == 0, done.stderr
     figures = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert {row["judge"] for row in figures["win_rates"]} >= {"behaviours", "levels"}
+    assert {row["measure"] for row in figures["win_rates"]} >= {"behaviours", "levels"}
     assert set(figures["controls"]["levels"]) == {"another", "stock", "shuffled"}
     assert "<strong>Levels</strong>" in (out / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_scorer_is_trained_and_measured_from_the_command_line(
     empathic, refused, welivita: Path, tiny: Path, tmp_path: Path
 ) -> None:

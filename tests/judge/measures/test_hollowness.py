@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from empathic.dialogues import Dialogue
 from empathic.judge.measures.hollowness import Hollowness, panel
+from empathic.judge.replies import EvalDialogue
 
 SAID = [
     "My train was late and I missed the wedding.",
@@ -21,8 +21,8 @@ HOLLOW = ["I'm so sorry to hear that. You should talk to someone."] * 4
 LOOP = ["It is late. It is late. It is late. It is late."] * 4
 
 
-def _dialogues() -> list[Dialogue]:
-    return [Dialogue(id=str(i), situation="", utterance=said, replies={}, split="test") for i, said in enumerate(SAID)]
+def _dialogues() -> list[EvalDialogue]:
+    return [EvalDialogue(str(i), said) for i, said in enumerate(SAID)]
 
 
 def _panel(**systems: list[str]) -> dict[str, Hollowness]:
@@ -49,7 +49,7 @@ def test_a_loop_repeats_itself_and_an_echo_copies() -> None:
 
 
 def test_openings_count_the_five_commonest_of_three_words() -> None:
-    dialogues = [Dialogue(id=str(i), situation="", utterance="Hi", replies={}, split="test") for i in range(8)]
+    dialogues = [EvalDialogue(str(i), "Hi") for i in range(8)]
     replies = {str(i): f"{'Oh no you' if i < 3 else f'Start {i} of'} number {i}" for i in range(8)}
     assert panel(dialogues, {"a": replies})[0].openings == pytest.approx(7 / 8)  # three alike and four of five single
 

@@ -6,9 +6,8 @@ import pytest
 
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
-from empathic.judge import verdicts
 from empathic.judge.measures import specificity
-from empathic.judge.replies import EvalDialogue
+from empathic.judge.replies import EvalDialogue, EvalSet
 from empathic.student import prompt
 
 TESTED = [EvalDialogue(f"d{i}", f"I lost my {thing} today.") for i, thing in enumerate(("dog", "job", "keys", "hat"))]
@@ -43,7 +42,8 @@ def test_specificity_equals_the_plain_computation(tiny: Path, tmp_path: Path) ->
         kept.score([specificity.SpecificityItem("a", ("b",), ("c",))])
 
 
-def test_specificity_needs_two_dialogues(tiny: Path, tmp_path: Path) -> None:
-    scorer = specificity.Specificity(str(tiny), None, "Be kind.", Ledger(tmp_path / "ledger.sqlite"))
-    with pytest.raises(UserError, match="at least two"):
-        verdicts.score_specificity(TESTED[:1], {"a": {"d0": "x"}}, scorer, 0, verdicts.Scores())
+def test_specificity_needs_two_dialogues(tmp_path: Path) -> None:
+    scorer = specificity.Specificity("any", None, "Be kind.", Ledger(tmp_path / "ledger.sqlite"))
+    measure = specificity.SpecificityMeasure(scorer)
+    assert measure.lacks(EvalSet(TESTED[:1], {"a": {"d0": "x"}}))
+    assert not measure.lacks(EvalSet(TESTED[:2], {"a": {"d0": "x"}}))

@@ -87,6 +87,7 @@ def test_a_judge_that_says_what_people_said_agrees_fully(talking, tmp_path: Path
     assert found["explorations"].unanswered == sum(int(row.post[1:]) % 5 == 0 for row in train)
 
 
+@pytest.mark.network
 def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, tmp_path: Path) -> None:
     settings = ("--judge", "local:smollm2-135m", "--ledger", tmp_path / "l.sqlite", "--n", 4)
     env = {"EMPATHIC_DATA": str(welivita)}
@@ -97,7 +98,7 @@ def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, t
     assert "explorations" in empathic("judge", "agreement", "epitome", *settings, **env).stdout
     rated = empathic("judge", "agreement", "rated", *settings, "--json", **env)
     found = json.loads(rated.stdout)
-    rates = {row["judge"]: row["estimate"] for row in found["rates"]}
+    rates = {row["measure"]: row["estimate"] for row in found["rates"]}
     assert list(rates) == ["behaviours", "specificity", "agreed", "pairwise"]
     assert {row["n"] for row in found["rates"]} == {found["over_pairwise"]["n"]} == {4}
     assert found["over_pairwise"]["estimate"] == rates["behaviours"] - rates["pairwise"]

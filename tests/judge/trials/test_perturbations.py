@@ -5,18 +5,18 @@ from collections import Counter
 from importlib import resources
 from pathlib import Path
 
+import pytest
+from score_table import table
+
 from empathic.dialogues import sources
 from empathic.judge.measures.behaviours import questions
 from empathic.judge.trials import perturbations
-from empathic.judge.verdicts import Scores
 from empathic.recipe import Dialogues
 from empathic.text import content, is_stock, phrases
 
-DENSE = Dialogues(source="everyday-dense")  # the first edition
-
 
 def test_the_written_controls_are_what_their_datasheet_says() -> None:
-    known = {d.id: d for d in sources.load_dialogues(DENSE, 0)}
+    known = {d.id: d for d in sources.load_dialogues(Dialogues(source="everyday-dense"), 0)}
     rows = perturbations.written()
     assert {known[row["id"]].split for row in rows} == {"train"}
     assert set(Counter(known[row["id"]].emotion for row in rows).values()) == {2}
@@ -39,7 +39,7 @@ def test_the_written_controls_are_what_their_datasheet_says() -> None:
 
 def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() -> None:
     rows = perturbations.written()[:4]
-    about = {d.id: d for d in sources.load_dialogues(DENSE, 0)}
+    about = {d.id: d for d in sources.load_dialogues(Dialogues(source="everyday-dense"), 0)}
     found = perturbations.systems(rows, about, 0)
     assert set(found) == {"good", *perturbations.FAULTS}
     for fault in perturbations.FAULTS:
@@ -53,6 +53,7 @@ def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() ->
         assert whose[reply].id != id
 
 
+@pytest.mark.network
 def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Path) -> None:
     settings = ("--judge", "local:smollm2-135m", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2)
     done = empathic("judge", "controls", *settings, "--pairwise", "--json")
@@ -70,9 +71,8 @@ def test_a_judge_is_tried_from_the_command_line(empathic, refused, tmp_path: Pat
 
 
 def test_a_question_alone_is_tried_by_its_own_answers() -> None:
-    scores = Scores()
     good, bad = {"heard": 1.0, "plain": -1.0}, {"heard": 0.0, "plain": 0.0}
-    scores.log_odds["judge"] = {"good": {"1": good}, **{fault: {"1": bad} for fault in perturbations.FAULTS}}
+    scores = table({"judge": {"good": {"1": good}, **{fault: {"1": bad} for fault in perturbations.FAULTS}}})
     found = perturbations.by_question(scores)
     assert {name: rate.estimate for name, rate in found["stock"].items()} == {"heard": 1.0, "plain": 0.0}
 

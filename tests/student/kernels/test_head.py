@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from trl.kernels import ChunkedLogProbFunction
@@ -17,7 +19,8 @@ def _both(rows: int, words: int, **changes: object) -> list[list[torch.Tensor | 
     start = torch.randn(rows, 12, generator=dice)
     if rows:
         targets[0] = (start[0] @ weight.t()).argmax()  # one that is the likeliest
-    keys = {"bias": None, "temperature": 1.0, "softcap": None, "scale": 1.0, "outputs": OUTPUTS} | changes
+    keys: dict[str, Any] = {"bias": None, "temperature": 1.0, "softcap": None, "scale": 1.0, "outputs": OUTPUTS}
+    keys |= changes
     weight.requires_grad_(bool(keys.pop("trained", False)))
     found = []
     for apply in (ChunkedLogProbFunction.apply, head._score):

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import torch
+from tokens import vocabulary
 
 from empathic import files
 from empathic.recipe import Kernels, Recipe, load_recipe
-from empathic.student import training
+from empathic.student import trainers, training
 from empathic.student.kernels.shared_prefix import PrefixTree
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
@@ -38,7 +39,7 @@ def _tiny(family: str, tokenizer: Any, folder: Path) -> Path:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     settings: dict[str, Any] = {
-        "vocab_size": len(tokenizer),
+        "vocab_size": vocabulary(tokenizer),
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
@@ -75,8 +76,8 @@ def _stock(recipe: Recipe) -> Recipe:
 
 
 def _recipe(model: Path | str, *changes: str) -> Recipe:
-    settings = ["sft.epochs=1", "sft.batch_size=8", "sft.learning_rate=0.01"]
-    settings += ["dpo.epochs=1", "dpo.batch_size=4", "dpo.learning_rate=0.01", "dpo.beta=0.1"]
+    settings = ["steps.sft.epochs=1", "steps.sft.batch_size=8", "steps.sft.learning_rate=0.01"]
+    settings += ["steps.dpo.epochs=1", "steps.dpo.batch_size=4", "steps.dpo.learning_rate=0.01", "steps.dpo.beta=0.1"]
     return load_recipe("demo", [f"student.model={model}", *settings, *changes])
 
 
@@ -113,8 +114,10 @@ def _agree(ours: Any, theirs: Any, dtype: torch.dtype, tolerance: float) -> None
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, tmp_path: Path) -> None:
     recipe = _recipe(families[family])
-    ours = training.sft_trainer(_rows("sft"), recipe, tmp_path / "ours")
-    _agree(ours, training.sft_trainer(_rows("sft"), _stock(recipe), tmp_path / "theirs"), torch.float64, 2e-6)
+    ours = trainers.make_trainer("sft", _rows("sft"), recipe, None, tmp_path / "ours")
+    _agree(
+        ours, trainers.make_trainer("sft", _rows("sft"), _stock(recipe), None, tmp_path / "theirs"), torch.float64, 2e-6
+    )
 
 
 @pytest.mark.parametrize(  # the losses stand above the model: one family tells for all but the first
@@ -125,26 +128,32 @@ def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, tmp_
     ],
 )
 def test_dpo_has_the_loss_rewards_and_gradients_of_stock_trl(families, family: str, loss: str, tmp_path: Path) -> None:
-    recipe = _recipe(families[family], f"dpo.loss={loss}")
-    training.sft(_rows("sft"), recipe, tmp_path / "sft", lambda done, total: None)
-    ours = training.dpo_trainer(_rows("dpo"), recipe, tmp_path / "sft", tmp_path / "ours")
-    theirs = training.dpo_trainer(_rows("dpo"), _stock(recipe), tmp_path / "sft", tmp_path / "theirs")
+    recipe = _recipe(families[family], f"steps.dpo.loss={loss}")
+    training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", lambda done, total: None)
+    ours = trainers.make_trainer("dpo", _rows("dpo"), recipe, tmp_path / "sft", tmp_path / "ours")
+    theirs = trainers.make_trainer("dpo", _rows("dpo"), _stock(recipe), tmp_path / "sft", tmp_path / "theirs")
     for column in ("ref_chosen_logps", "ref_rejected_logps"):
         assert ours.train_dataset[column][:] == pytest.approx(theirs.train_dataset[column][:], abs=1e-3)
     _agree(ours, theirs, torch.float64, 2e-5)
 
 
+@pytest.mark.network
 def test_smollm2_in_float32_too(tmp_path: Path) -> None:
-    recipe = _recipe("smollm2-135m", "sft.batch_size=4", "student.prompt=full")
-    ours = training.sft_trainer(_rows("sft", 4), recipe, tmp_path / "ours")
-    _agree(ours, training.sft_trainer(_rows("sft", 4), _stock(recipe), tmp_path / "theirs"), torch.float32, 2e-5)
+    recipe = _recipe("smollm2-135m", "steps.sft.batch_size=4", "student.prompt=full")
+    ours = trainers.make_trainer("sft", _rows("sft", 4), recipe, None, tmp_path / "ours")
+    _agree(
+        ours,
+        trainers.make_trainer("sft", _rows("sft", 4), _stock(recipe), None, tmp_path / "theirs"),
+        torch.float32,
+        2e-5,
+    )
 
 
 def test_the_loss_curves_of_50_steps_lie_on_each_other(families, tmp_path: Path) -> None:
-    recipe = _recipe(families["llama"], "sft.batch_size=2", "sft.epochs=10", "sft.save_steps=1000")
+    recipe = _recipe(families["llama"], "steps.sft.batch_size=2", "steps.sft.epochs=10", "steps.sft.save_steps=1000")
     rows = _rows("sft", 10)
-    ours = training.sft(rows, recipe, tmp_path / "ours", lambda done, total: None)
-    theirs = training.sft(rows, _stock(recipe), tmp_path / "theirs", lambda done, total: None)
+    ours = training.train_step("sft", rows, recipe, None, tmp_path / "ours", lambda done, total: None)
+    theirs = training.train_step("sft", rows, _stock(recipe), None, tmp_path / "theirs", lambda done, total: None)
     curves = [[row["loss"] for row in result["history"]] for result in (ours, theirs)]
     assert len(curves[0]) == 50
     assert curves[0][-1] < curves[0][0] - 0.5
@@ -153,16 +162,24 @@ def test_the_loss_curves_of_50_steps_lie_on_each_other(families, tmp_path: Path)
 
 @pytest.mark.parametrize("step", ["sft", "dpo"])
 def test_a_batch_of_8_is_4_times_2_accumulated(families, step: str, tmp_path: Path) -> None:
-    whole = _recipe(families["llama"], f"{step}.batch_size=8", "sft.epochs=3", "dpo.epochs=3")
-    parts = _recipe(families["llama"], f"{step}.batch_size=8", f"{step}.passes=4", "sft.epochs=3", "dpo.epochs=3")
-    training.sft(_rows("sft"), _recipe(families["llama"]), tmp_path / "start", lambda done, total: None)
+    whole = _recipe(families["llama"], f"steps.{step}.batch_size=8", "steps.sft.epochs=3", "steps.dpo.epochs=3")
+    parts = _recipe(
+        families["llama"],
+        f"steps.{step}.batch_size=8",
+        f"steps.{step}.gradient_accumulation_steps=4",
+        "steps.sft.epochs=3",
+        "steps.dpo.epochs=3",
+    )
+    training.train_step(
+        "sft", _rows("sft"), _recipe(families["llama"]), None, tmp_path / "start", lambda done, total: None
+    )
     losses = []
     for name, recipe in (("whole", whole), ("parts", parts)):
         out, rows = tmp_path / name, _rows(step)
         if step == "sft":
-            result = training.sft(rows, recipe, out, lambda done, total: None)
+            result = training.train_step("sft", rows, recipe, None, out, lambda done, total: None)
         else:
-            result = training.dpo(rows, recipe, tmp_path / "start", out, lambda done, total: None)
+            result = training.train_step("dpo", rows, recipe, tmp_path / "start", out, lambda done, total: None)
         losses.append([row["loss"] for row in result["history"]])
     assert len(losses[0]) == 3
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
@@ -176,13 +193,13 @@ class Killed(Exception):
 def test_activations_computed_again_give_the_same_gradients(families, step: str, tmp_path: Path) -> None:
     found = []
     for again in ("false", "true"):
-        recipe = _recipe(families["llama"], f"{step}.recompute={again}")
+        recipe = _recipe(families["llama"], f"steps.{step}.gradient_checkpointing={again}")
         adapter = tmp_path / again / "sft"
         if step == "dpo":
-            training.sft(_rows("sft"), recipe, adapter, lambda done, total: None)
-            trainer: Any = training.dpo_trainer(_rows("dpo"), recipe, adapter, tmp_path / again / "dpo")
+            training.train_step("sft", _rows("sft"), recipe, None, adapter, lambda done, total: None)
+            trainer: Any = trainers.make_trainer("dpo", _rows("dpo"), recipe, adapter, tmp_path / again / "dpo")
         else:
-            trainer = training.sft_trainer(_rows("sft"), recipe, adapter)
+            trainer = trainers.make_trainer("sft", _rows("sft"), recipe, None, adapter)
         assert "prefix_sharing" not in trainer.kernels_off
         found.append(_step(trainer, torch.float64))
     (loss, _, grads), (loss_again, _, grads_again) = found
@@ -192,8 +209,10 @@ def test_activations_computed_again_give_the_same_gradients(families, step: str,
 
 @pytest.mark.parametrize("step", ["sft", "dpo"])
 def test_a_resumed_training_is_an_unbroken_one_to_the_byte(families, step: str, tmp_path: Path) -> None:
-    recipe = _recipe(families["llama"], f"{step}.batch_size=2", f"{step}.save_steps=2", f"{step}.epochs=2")
-    training.sft(_rows("sft"), recipe, tmp_path / "start", lambda done, total: None)
+    recipe = _recipe(
+        families["llama"], f"steps.{step}.batch_size=2", f"steps.{step}.save_steps=2", f"steps.{step}.epochs=2"
+    )
+    training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "start", lambda done, total: None)
 
     def train(out: Path, stop_at: int | None) -> dict[str, Any]:
         def advance(done: int, total: int) -> None:
@@ -201,8 +220,8 @@ def test_a_resumed_training_is_an_unbroken_one_to_the_byte(families, step: str, 
                 raise Killed
 
         if step == "sft":
-            return training.sft(_rows("sft"), recipe, out, advance)
-        return training.dpo(_rows("dpo"), recipe, tmp_path / "start", out, advance)
+            return training.train_step("sft", _rows("sft"), recipe, None, out, advance)
+        return training.train_step("dpo", _rows("dpo"), recipe, tmp_path / "start", out, advance)
 
     unbroken = train(tmp_path / "unbroken", None)
     with pytest.raises(Killed):
@@ -216,7 +235,9 @@ def test_a_resumed_training_is_an_unbroken_one_to_the_byte(families, step: str, 
 def test_a_model_that_cannot_share_runs_as_trl_runs_it_and_says_so(families, tmp_path: Path) -> None:
     said: list[str] = []
     recipe = _recipe(families["gemma2"])
-    result = training.sft(_rows("sft"), recipe, tmp_path / "sft", lambda done, total: None, said.append)
+    result = training.train_step(
+        "sft", _rows("sft"), recipe, None, tmp_path / "sft", lambda done, total: None, said.append
+    )
     assert result["first_loss"] > 0
     assert sum("gemma2 caps its attention scores" in line for line in said) == 1
 

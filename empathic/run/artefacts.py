@@ -1,0 +1,176 @@
+"""What a run writes for programs to read: typed, with the version of the format, and refused where it is another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from empathic import files
+from empathic.errors import UserError
+
+VERSION = 2  # of a run's folder; 1 had the fixed steps sft and dpo
+Facts = dict[str, Any]
+
+
+class Artefact(BaseModel):
+    """A file, or a row of one: unknown fields are mistakes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StageRecord(Artefact):
+    """What the manifest says of a stage: how it went, what it was done from, and what it found."""
+
+    status: Literal["running", "done", "partial", "outdated"]
+    seconds: float | None = None
+    recipe: Facts = {}
+    inputs: dict[str, str] = {}
+    facts: Facts = {}
+
+
+class Manifest(Artefact):
+    """`manifest.json`: what made the run, and what came of its stages."""
+
+    version: Literal[2] = 2
+    name: str
+    empathic: str
+    git: str | None = None
+    python: str = ""
+    machine: str = ""
+    versions: dict[str, str] = {}
+    models: dict[str, str] = {}
+    stages: dict[str, StageRecord] = {}
+
+
+class WinRateRow(Artefact):
+    """How often system `a` beat system `b` by a measure, over `n` dialogues. Ties count half."""
+
+    a: str
+    b: str
+    measure: str
+    estimate: float
+    low: float
+    high: float
+    ties: int
+    n: int
+
+
+class GroupRow(WinRateRow):
+    """A win rate on a part of the test dialogues."""
+
+    group: str
+
+
+class LengthControlledRow(Artefact):
+    """What is left of a win rate at equal lengths; None where it can't be told."""
+
+    a: str
+    b: str
+    measure: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    extrapolated: bool
+    ties: int
+    n: int
+
+
+class DifferenceRow(Artefact):
+    """By how much more often `first` beats `against` than `second` does, on the same dialogues."""
+
+    first: str
+    second: str
+    against: str
+    measure: str
+    estimate: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+class ControlRow(Artefact):
+    """How often a measure preferred the reply that is better by construction."""
+
+    rate: float
+    n: int
+    passes: bool
+
+
+class Summary(Artefact):
+    """`summary.json`: the figures of a run in one place.
+
+    Attributes:
+        systems: what the run made, the untuned student first, the one that ships last.
+        headline: the pair whose win rates answer whether training helped.
+        judges: who was asked.
+        controls: by measure and control.
+        levels_asked: judges that were asked for EPITOME's levels.
+        seconds: by stage.
+    """
+
+    version: Literal[2] = 2
+    systems: list[str]
+    headline: tuple[str, str]
+    dialogues: dict[str, int]
+    teacher: Facts
+    corpus: Facts
+    training: dict[str, Facts]
+    judges: list[str]
+    win_rates: list[WinRateRow]
+    length_controlled: list[LengthControlledRow]
+    differences: list[DifferenceRow]
+    ranking: list[Facts]
+    who_beats_whom: list[WinRateRow]
+    alpha: float | None
+    judge_kappas: list[Facts]
+    controls: dict[str, dict[str, ControlRow]]
+    people: list[Facts]
+    readings: Facts | None
+    lost: list[Facts]
+    questions: list[str]
+    levels_asked: list[str]
+    one_family: list[dict[str, str]]
+    hollowness: list[Facts]
+    by_emotion: list[GroupRow]
+    by_length: list[GroupRow]
+    bill: list[Facts]
+    seconds: dict[str, float]
+
+    def headline_rates(self) -> list[WinRateRow]:
+        """The last step's student against the untuned one, a row a measure."""
+        return [row for row in self.win_rates if (row.a, row.b) == self.headline]
+
+    def failed_controls(self) -> dict[str, list[str]]:
+        """Which controls each measure failed."""
+        return {
+            measure: [name for name, found in controls.items() if not found.passes]
+            for measure, controls in self.controls.items()
+        }
+
+
+A = TypeVar("A", Manifest, Summary)
+
+
+def read(path: Path, kind: type[A]) -> A:
+    """Read an artefact of a run.
+
+    Raises:
+        UserError: the file is missing, was written by another version, or isn't what it should be.
+    """
+    raw = files.read_json(path)
+    version = raw.get("version", 1) if isinstance(raw, dict) else None
+    if version != VERSION:
+        made = f"empathic {raw['empathic']}" if isinstance(raw, dict) and "empathic" in raw else "an earlier empathic"
+        raise UserError(
+            f"{path}: {made} made this run, in format {version}; this version reads format {VERSION} alone: "
+            "do the run over in another --out"
+        )
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UserError(f"{path}: {where}: {fault['msg']}; do the run over in another --out") from error

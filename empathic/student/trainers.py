@@ -1,0 +1,201 @@
+"""TRL's trainers of a recipe's steps, on top of `shared_prefix`, which runs what examples have in common once.
+
+What else is ours: reference log-probabilities that outlive a kill, and rows that teach nothing being refused.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import set_seed
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+from empathic import files
+from empathic.errors import UserError
+from empathic.recipe import Kernels, Recipe
+from empathic.recipe.steps import Dpo, Sft, Training
+from empathic.student import checkpoints, prompt
+from empathic.student.kernels.optimize import optimize_model
+from empathic.student.load import load_student
+
+
+class SharedDPOTrainer(DPOTrainer):
+    """TRL's trainer with shared prefixes in the reference pass too, which is paid for once, killed or not.
+
+    TRL's constructor computes the reference, so that the kernels have to be on before it ends.
+    """
+
+    def __init__(self, kernels: Kernels, **settings: Any) -> None:
+        self.kernels = kernels
+        super().__init__(**settings)
+        if not hasattr(self, "kernels_off"):
+            raise RuntimeError("this TRL computes no reference in its constructor; training can't go on safely")
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        rows = zip(*(dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
+        _fits(self, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
+        self.kernels_off = optimize_model(self.model, self.kernels)
+        kept = Path(self.args.output_dir) / "reference.json"
+        if not kept.exists():
+            found = self._references(dataset, batch_size)
+            if self.accelerator.is_main_process:
+                files.write_json(kept, found)
+            self.accelerator.wait_for_everyone()
+        for column, values in files.read_json(kept).items():
+            dataset = dataset.add_column(column, values)
+        return dataset
+
+    def _references(self, dataset: Dataset, batch_size: int) -> dict[str, list[float]]:
+        """Log-probabilities of every chosen and rejected reply under the reference, each process taking its share."""
+        share = range(
+            self.accelerator.process_index * batch_size, len(dataset), self.accelerator.num_processes * batch_size
+        )
+        found: list[tuple[int, float, float]] = []
+        for start in share:
+            indices = range(start, min(start + batch_size, len(dataset)))
+            batch = self.data_collator([dataset[i] for i in indices])
+            batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
+            chosen, rejected = self.compute_ref_log_probs(self.model, batch)
+            found += zip(indices, chosen.tolist(), rejected.tolist(), strict=True)
+        _, of_chosen, of_rejected = zip(*sorted(gather_object(found)), strict=True)
+        return {"ref_chosen_logps": list(of_chosen), "ref_rejected_logps": list(of_rejected)}
+
+
+def make_trainer(name: str, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path) -> Any:
+    """TRL's trainer of a step of the recipe, with the kernels that can be used.
+
+    Args:
+        name: of the step.
+        rows: those of the part of the corpus that the step learns from.
+        recipe: the student and the steps' settings.
+        adapter: the folder of the adapter that the step goes on from; None for a new one.
+        out: the folder of the adapter to write.
+
+    Raises:
+        UserError: rows that can't be learnt from, or a batch that can't be divided.
+    """
+    step = recipe.step(name)
+    if not rows:
+        raise UserError(f"corpus/{step.part}.jsonl: holds nothing for steps.{name} to learn from; add dialogues")
+    set_seed(recipe.seed)
+    if isinstance(step, Sft):
+        return _sft_trainer(step, rows, recipe, adapter, out)
+    if adapter is None:
+        raise ValueError(f"{name} needs the adapter of the step before")
+    return _dpo_trainer(step, rows, recipe, adapter, out)
+
+
+def _sft_trainer(step: Sft, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path) -> SFTTrainer:
+    """The loss is on the reply alone, end-of-turn included."""
+    _check(rows, ("completion",))
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    new = LoraConfig(
+        r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    trainer = SFTTrainer(
+        model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True) if adapter else model,
+        args=SFTConfig(**_settings(step, recipe.seed, out), max_length=None),
+        train_dataset=_dataset(rows, ("prompt", "completion"), recipe),
+        processing_class=tokenizer,
+        peft_config=None if adapter else new,
+    )
+    _fits(trainer, [len(ids) for ids in trainer.train_dataset["input_ids"]])
+    trainer.kernels_off = optimize_model(trainer.model, recipe.kernels)
+    return trainer
+
+
+def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path) -> DPOTrainer:
+    """A `PeftModel` without `peft_config` makes TRL 1.x keep a frozen copy of the adapter as the reference.
+
+    So the reference is the student of the step before and not the base, and the first loss is ln 2.
+    """
+    _check(rows, ("chosen", "rejected"))
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    losses = step.loss if isinstance(step.loss, dict) else {step.loss: 1.0}
+    settings = _settings(step, recipe.seed, out)
+    return SharedDPOTrainer(
+        recipe.kernels,
+        model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
+        args=DPOConfig(
+            **settings,
+            beta=step.beta,
+            loss_type=list(losses),
+            loss_weights=list(losses.values()),
+            label_smoothing=step.label_smoothing,
+            max_length=None,
+            precompute_ref_log_probs=True,
+            precompute_ref_batch_size=settings["per_device_train_batch_size"],
+        ),
+        train_dataset=_dataset(rows, ("prompt", "chosen", "rejected"), recipe),
+        processing_class=tokenizer,
+    )
+
+
+def _dataset(rows: list[dict[str, Any]], keys: tuple[str, ...], recipe: Recipe) -> Dataset:
+    """The rows as TRL takes them, each with the student's instruction."""
+    system_prompt = prompt.instruction(recipe.student.prompt)
+    return Dataset.from_list(
+        [prompt.with_system_prompt({key: row[key] for key in keys}, system_prompt) for row in rows]
+    )
+
+
+def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
+    """Refuse rows that teach nothing: an empty reply, or a pair of equal ones."""
+    for row in rows:
+        said = [row[key][0]["content"].strip() for key in replies]
+        if not all(said):
+            raise UserError(f"corpus: the example {row['id']!r} has an empty reply; mend or drop the dialogue")
+        if len(said) > len(set(said)):
+            raise UserError(f"corpus: the pair {row['id']!r} prefers a reply to itself; mend or drop the dialogue")
+
+
+def _fits(trainer: Any, lengths: list[int]) -> None:
+    """Refuse examples that are longer than the student's context, in tokens."""
+    most = getattr(trainer.model.config.get_text_config(), "max_position_embeddings", None)
+    if most and max(lengths) > most:
+        raise UserError(
+            f"corpus: example {lengths.index(max(lengths)) + 1} has {max(lengths)} tokens with its prompt, and the "
+            f"student's context holds {most}; shorten it, or choose the brief prompt"
+        )
+
+
+def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
+    """What both trainers are told; a batch is divided into passes and among the processes of `launch`.
+
+    Raises:
+        UserError: a batch that can't be divided evenly.
+    """
+    gpu = torch.cuda.is_available()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    passes = step.gradient_accumulation_steps
+    parts = passes * processes
+    if step.batch_size % parts:
+        raise UserError(
+            f"steps.{step.name}.batch_size: {step.batch_size} can't be divided into {passes} passes in each of "
+            f"{processes} processes; want a multiple of {parts}"
+        )
+    return {
+        "output_dir": str(checkpoints.folder(out)),
+        "num_train_epochs": step.epochs,
+        "learning_rate": step.learning_rate,
+        "per_device_train_batch_size": step.batch_size // parts,
+        "gradient_accumulation_steps": passes,
+        "activation_checkpointing": step.gradient_checkpointing,
+        "bf16": gpu,
+        "use_cpu": not gpu,
+        "seed": seed,
+        "data_seed": seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # else a loss that is not finite is logged as 0
+        "save_strategy": "steps",
+        "save_steps": step.save_steps,
+        "save_total_limit": 2,
+        "report_to": [],
+        "disable_tqdm": True,
+    }
