@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
 .PHONY: demo check test lint rivals study bench strategies questions docs clean
@@ -10,10 +11,10 @@ demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
 
 check: lint  ## what answers in two minutes: no whole run, no download, no browser, no GPU
-	$(BIN)/python -m pytest -m "not slow and not network and not browser and not gpu"
+	$(PYTEST) -m "not slow and not network and not browser and not gpu"
 
 test: lint  ## everything that CI checks
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -23,12 +23,13 @@ EMOTIONS = ("sad", "proud", "afraid", "joyful")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser, a whole run or a trained scorer, by the fixtures that say so."""
+    """Mark a browser, a whole run or a trained scorer by its fixture; one process makes each for all tests."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         for fixture, mark in (("chromium", "browser"), ("whole", "slow"), ("scorer", "slow")):
             if fixture in fixtures:
                 item.add_marker(mark)
+                item.add_marker(pytest.mark.xdist_group(fixture))
 
 
 @pytest.fixture(autouse=True)

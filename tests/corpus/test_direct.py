@@ -69,7 +69,9 @@ def test_trl_takes_the_files_as_they_are(tmp_path: Path) -> None:
 
     from empathic import files
 
-    corpus = collect(direct.build, sources.load_dialogues(Dialogues(source="everyday-dense"), 42), Method(rejected=["ordinary"]), 42)
+    corpus = collect(
+        direct.build, sources.load_dialogues(Dialogues(source="everyday-dense"), 42), Method(rejected=["ordinary"]), 42
+    )
     files.write_jsonl(tmp_path / "sft.jsonl", corpus.sft)
     read = datasets.load_dataset("json", data_files=str(tmp_path / "sft.jsonl"), split="train", cache_dir=str(tmp_path))
     assert read[0]["prompt"][0]["role"] == "user"

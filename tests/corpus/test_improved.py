@@ -68,4 +68,9 @@ def test_dialogues_that_were_put_aside_are_left_out_and_the_others_stay_where_th
 
 def test_nothing_to_prefer_the_improved_reply_to_is_refused() -> None:
     with pytest.raises(UserError, match=r"method\.rejected"):
-        collect(improved.build, _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42)), Method(name="human-improved"), 42)
+        collect(
+            improved.build,
+            _improved(sources.load_dialogues(Dialogues(source="everyday-dense"), 42)),
+            Method(name="human-improved"),
+            42,
+        )

@@ -22,6 +22,7 @@ CASES = {
 KINDS = {"sft": "sft", "again": "sft", "only": "sft", "dpo": "dpo", "dpo-2": "dpo"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", CASES.values(), ids=CASES)
 def test_any_steps_go_from_end_to_end(
     empathic, refused, recipe_file: Path, tmp_path: Path, names: tuple[str, ...]
@@ -60,6 +61,7 @@ def test_any_steps_go_from_end_to_end(
         assert "the recipe has no step" in line and "--redo" in line
 
 
+@pytest.mark.slow
 def test_a_corpus_without_pairs_will_do_where_no_step_learns_from_them(
     empathic, refused, recipe_file: Path, eight: Path, tmp_path: Path
 ) -> None:

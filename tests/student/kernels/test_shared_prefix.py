@@ -149,6 +149,7 @@ def test_smollm2_in_float32_too(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_loss_curves_of_50_steps_lie_on_each_other(families, tmp_path: Path) -> None:
     recipe = _recipe(families["llama"], "steps.sft.batch_size=2", "steps.sft.epochs=10", "steps.sft.save_steps=1000")
     rows = _rows("sft", 10)
@@ -160,6 +161,7 @@ def test_the_loss_curves_of_50_steps_lie_on_each_other(families, tmp_path: Path)
     assert max(abs(a - b) for a, b in zip(*curves, strict=True)) < 2e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["sft", "dpo"])
 def test_a_batch_of_8_is_4_times_2_accumulated(families, step: str, tmp_path: Path) -> None:
     whole = _recipe(families["llama"], f"steps.{step}.batch_size=8", "steps.sft.epochs=3", "steps.dpo.epochs=3")
@@ -189,6 +191,7 @@ class Killed(Exception):
     """Stands for a kill between two steps."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["sft", "dpo"])
 def test_activations_computed_again_give_the_same_gradients(families, step: str, tmp_path: Path) -> None:
     found = []
@@ -207,6 +210,7 @@ def test_activations_computed_again_give_the_same_gradients(families, step: str,
     assert all(torch.equal(grad, grads_again[name]) for name, grad in grads.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["sft", "dpo"])
 def test_a_resumed_training_is_an_unbroken_one_to_the_byte(families, step: str, tmp_path: Path) -> None:
     recipe = _recipe(
