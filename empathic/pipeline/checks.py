@@ -6,7 +6,8 @@ from pathlib import Path
 
 from empathic import files
 from empathic.dialogues import sources, split
-from empathic.judge.measures import behaviours, epitome, registry
+from empathic.judge import classifier
+from empathic.judge.measures import behaviours, registry
 from empathic.recipe import Recipe
 from empathic.student import prompt
 from empathic.teacher import live
@@ -31,4 +32,4 @@ def check_files(recipe: Recipe) -> None:
     for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
         behaviours.questions(judge.questions)
     if recipe.epitome_scorer:
-        epitome.check(Path(recipe.epitome_scorer))
+        classifier.check(Path(recipe.epitome_scorer))

@@ -11,19 +11,12 @@ from empathic import files
 from empathic.endpoints.ledger import short
 from empathic.judge import family
 from empathic.judge.comparisons import headline
-from empathic.judge.measures import hollowness
+from empathic.judge.measures import hollowness, registry
 from empathic.report import charts
 from empathic.run import Run
 
 SHOWN = 500  # dialogues to browse, spread over the test set where there are more; the page stays under 5 MB
 _CHANCE = 0.05  # of 95% intervals lie wholly on one side of 50% where neither side is better
-MEASURES = {
-    "behaviours": "behaviours",
-    "specificity": "specificity",
-    "agreed": "agreed by both",
-    "levels": "levels",
-    "pairwise": "side by side",
-}
 _MARGIN = "rewards/margins"
 CONTROLS = {
     "another": "a reply that belongs to another dialogue",
@@ -57,7 +50,7 @@ def write_page(run: Run) -> Path:
 
 def _context(run: Run) -> dict[str, Any]:
     """Everything the template shows."""
-    figures, recipe = run.summary(), run.recipe
+    figures, recipe, titles = run.summary(), run.recipe, registry.titles()
     replies = {
         system: list(files.read_jsonl(run.replies(system))) for system in run.systems if run.replies(system).exists()
     }
@@ -80,7 +73,7 @@ def _context(run: Run) -> dict[str, Any]:
         "failed": failed,
         "alike": _alike(failed),
         "kinship": family.warnings(figures.one_family),
-        "measures": MEASURES,
+        "measures": titles,
         "systems": names,
         "before": figures.headline[1],
         "after": figures.headline[0],
@@ -88,7 +81,7 @@ def _context(run: Run) -> dict[str, Any]:
         "last_step": recipe.steps[-1].label,
         "steps": len(recipe.steps),
         "control_names": CONTROLS,
-        "interval_chart": charts.intervals(main, MEASURES),
+        "interval_chart": charts.intervals(main, titles),
         "training_charts": _training_charts(run),
         "length_chart": charts.lengths(words, names),
         "parts": {

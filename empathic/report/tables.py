@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
+from empathic.judge.measures import registry
+from empathic.judge.measures.levels import LevelsMeasure
 from empathic.run import Run
 from empathic.run.artefacts import Artefact, Summary
 
 Row = dict[str, Any]
-_JOINT = ("behaviours", "agreed", "pairwise")  # measures that every judge has a say in
 
 
 def write_tables(run: Run) -> Path:
@@ -80,7 +81,9 @@ def _under(name: str, of: Row) -> Row:
 
 def _with_family(rows: list[Row], figures: Summary) -> list[Row]:
     """Rows with the families that judges behind a measure share with a teacher; empty where there are none."""
-    joint = (*_JOINT, "levels") if figures.levels_asked else _JOINT
+    joint = {kind.name for kind in registry.MEASURES if kind.joint}
+    if not figures.levels_asked:
+        joint.discard(LevelsMeasure.name)
 
     def families(measure: str) -> list[str]:
         return sorted({of["family"] for of in figures.one_family if measure in (*joint, of["judge"])})

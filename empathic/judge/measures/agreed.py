@@ -21,6 +21,8 @@ class AgreedMeasure(Measure):
     """A win only where both measures say so, a loss likewise, else a tie."""
 
     name: ClassVar[str] = "agreed"
+    title: ClassVar[str] = "agreed by both"
+    joint: ClassVar[bool] = True
     needs: ClassVar[Needs] = "nothing"
     judge: str = ""
 

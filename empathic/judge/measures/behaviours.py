@@ -209,6 +209,7 @@ class BehavioursMeasure(Measure):
     """A judge's log-odds of the good answer, a row a question. Several judges are a panel, which votes."""
 
     name: ClassVar[str] = "behaviours"
+    joint: ClassVar[bool] = True
     needs: ClassVar[Needs] = "endpoint"
     no_use: ClassVar[str] = "answers were neither yes nor no"
     judge: str = "judge"

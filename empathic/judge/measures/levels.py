@@ -129,6 +129,7 @@ class LevelsMeasure(ByLevels):
 
     needs: ClassVar[Needs] = "endpoint"
     no_use: ClassVar[str] = "answers named no level"
+    joint: ClassVar[bool] = True
     judge: str = "judge"
 
     @classmethod

@@ -55,12 +55,16 @@ class Measure(Protocol):
         name: in rows and results.
         needs: what it takes to score.
         no_use: what is said of so many answers that were of no use.
+        title: what readers call it; "" where that is its name.
+        joint: whether its results are of all judges together.
         judge: who is asked; "" where nobody is.
     """
 
     name: ClassVar[str]
     needs: ClassVar[Needs]
     no_use: ClassVar[str] = "answers were of no use"
+    title: ClassVar[str] = ""
+    joint: ClassVar[bool] = False
     judge: str
 
     @classmethod

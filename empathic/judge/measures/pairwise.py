@@ -76,6 +76,8 @@ class PairwiseMeasure(Measure):
     """What a judge says of two replies: a row a pair, of the first system, with the second as its question."""
 
     name: ClassVar[str] = "pairwise"
+    title: ClassVar[str] = "side by side"
+    joint: ClassVar[bool] = True
     needs: ClassVar[Needs] = "endpoint"
     no_use: ClassVar[str] = "pairs had an answer that was neither A nor B"
     judge: str = "judge"

@@ -52,3 +52,8 @@ def instances(means: Means) -> list[Measure]:
 def rules() -> Sequence[type[Measure]]:
     """One measure of each name: those that share a name share its rule."""
     return list({kind.name: kind for kind in MEASURES}.values())
+
+
+def titles() -> dict[str, str]:
+    """What readers call each measure, by its name."""
+    return {kind.name: kind.title or kind.name for kind in MEASURES}

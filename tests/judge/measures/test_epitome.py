@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from empathic.errors import UserError
-from empathic.judge import verdicts
+from empathic.judge import classifier, verdicts
 from empathic.judge.measures import epitome, levels
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.measures.levels import LabelledReply
@@ -76,7 +76,7 @@ def test_a_batch_in_passes_teaches_what_it_does_at_once(
     ]
     weights = {}
     for passes in (1, 4):
-        monkeypatch.setattr(epitome, "_PASSES", passes)
+        monkeypatch.setattr(classifier, "_PASSES", passes)
         epitome.train(rows, tmp_path / f"{passes}", str(tiny), epochs=8)
         weights[passes] = load_file(tmp_path / f"{passes}" / "adapter_model.safetensors")
     at_once, in_passes = weights.values()

@@ -88,8 +88,8 @@ def test_a_judge_that_says_what_people_said_agrees_fully(talking, tmp_path: Path
 
 
 @pytest.mark.network
-def test_agreement_with_people_from_the_command_line(empathic, welivita: Path, tmp_path: Path) -> None:
-    settings = ("--judge", "local:smollm2-135m", "--ledger", tmp_path / "l.sqlite", "--n", 4)
+def test_agreement_with_people_from_the_command_line(empathic, tiny_gguf: Path, welivita: Path, tmp_path: Path) -> None:
+    settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--n", 4)
     env = {"EMPATHIC_DATA": str(welivita)}
     done = empathic("judge", "agreement", "epitome", *settings, "--json", **env)
     assert done.returncode == 0, done.stderr
