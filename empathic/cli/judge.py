@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,8 +15,9 @@ Kept = Annotated[Path | None, typer.Option("--ledger", help="Where answers are k
 Pairwise = Annotated[bool, typer.Option("--pairwise", help="Also ask which reply is better, in both orders.")]
 AskLevels = Annotated[bool, typer.Option("--levels", help="Also ask for EPITOME's levels of three behaviours.")]
 Questions = Annotated[str | None, typer.Option(help="A file of other questions about one reply.")]
-Labels = Literal["epitome", "rated"]
-Levels = Annotated[Path | None, typer.Option("--scorer", help="An EPITOME scorer's folder, as judge train makes it.")]
+Labels = Literal["readings", "epitome", "rated"]
+Taught = Literal["readings", "epitome"]
+Levels = Annotated[Path | None, typer.Option("--scorer", help="A scorer's folder, as judge train makes it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -73,30 +74,54 @@ def judge_lost(
 
 @judges.command("train")
 def judge_train(
-    out: Annotated[Path, typer.Option("--out", help="The folder to write.")] = Path("runs/epitome"),
-    model: Annotated[str, typer.Option(help="The small model that learns to score.")] = "smollm2-135m",
+    what: Annotated[Taught, typer.Argument(help="readings: what a reader would send; epitome: levels, by people.")],
+    readings: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Files of readings.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write; default: runs/ and the name.")] = None,
+    model: Annotated[str | None, typer.Option(help="The small model that learns to score.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the labelled replies.")] = 3,
+    half: Annotated[int | None, typer.Option(min=1, max=2, help="Learn from one half of the messages alone.")] = None,
     n: Annotated[int | None, typer.Option("--n", min=1, help="On how many replies; default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Of the order, the adapter and the heads.")] = 0,
     json: Json = False,
 ) -> None:
-    """Train a scorer of EPITOME's levels that needs no endpoint, and measure it against people on the held-out part."""
-    from empathic.cli import tables
-    from empathic.cli.progress import Progress
-    from empathic.judge.measures import epitome
-    from empathic.judge.trials import human_agreement, human_labels
+    """Train a scorer that needs no endpoint, and measure it on what it did not learn from.
 
-    learnt, held = human_labels.epitome(human_labels.folder())
+    A scorer that ranks replies for training should not judge them too: two scorers, of --half 1 and 2, share no
+    message.
+    """
+    from empathic.cli import reading_tables, tables
+    from empathic.cli.progress import Progress
+    from empathic.judge import classifier
+    from empathic.judge.measures import epitome, reader
+    from empathic.judge.trials import human_agreement, human_labels
+    from empathic.reading import readings as kept
+    from empathic.reading import trial
+
+    folder = out or Path("runs") / {"readings": "reader", "epitome": "epitome"}[what]
     with Progress(quiet=json) as display:
-        epitome.train(learnt[:n], out, model, epochs, seed, display.counting("train"))
-        found = human_agreement.of_scorer(held[:n], epitome.Scorer(out), display.counting("judge"))
-    levels = {name: of.to_row() for name, of in found.items()}
-    print_json(levels) if json else tables.levels(levels)
+        if what == "epitome":
+            learnt, held = human_labels.epitome(human_labels.folder())
+            epitome.train(learnt[:n], folder, model or epitome.MODEL, epochs, seed, display.counting("train"))
+            levels = human_agreement.of_scorer(held[:n], epitome.Scorer(folder), display.counting("judge"))
+            rows = {name: of.to_row() for name, of in levels.items()}
+        else:
+            read = trial.readable(kept.read(readings or []))
+            taught = trial.labelled(trial.to_learn(read, half)[:n])
+            learning = classifier.Learning(model or reader.MODEL, epochs, seed, reader.TOP)
+            reader.train(taught, folder, learning, display.counting("train"))
+            rows = trial.of_reader(trial.held_out(read)[:n], reader.Reader(folder), display.counting("judge")).to_row()
+    if json:
+        print_json(rows)
+    else:
+        tables.levels(rows) if what == "epitome" else reading_tables.trials({"reading": rows})
 
 
 @judges.command("agreement")
 def judge_agreement(
-    what: Annotated[Labels, typer.Argument(help="epitome: levels of three behaviours; rated: which of two replies.")],
+    what: Annotated[
+        Labels, typer.Argument(help="readings: what to send; epitome: levels; rated: which of two replies.")
+    ],
+    readings: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Files of readings.")] = None,
     judge: Endpoint = "local:qwen2.5-coder-1.5b",
     model: Model = None,
     key_env: KeyEnv = None,
@@ -106,31 +131,42 @@ def judge_agreement(
     scorer: Levels = None,
     json: Json = False,
 ) -> None:
-    """Measure a judge against what people said of the same replies (EPITOME's held-out part, or the rated 2,000).
+    """Measure a judge against what people, or blind readers, said of the same replies.
 
-    With --scorer it is the scorer that EPITOME's part is about, and no judge is asked.
+    With --scorer it is the scorer that is measured, on messages that it did not learn from, and no judge is asked.
     """
-    from empathic.cli import tables
+    from empathic.cli import reading_tables, tables
     from empathic.cli.progress import Progress
     from empathic.judge.measures.epitome import Scorer
+    from empathic.judge.measures.reader import Reader
     from empathic.judge.trials import human_agreement, human_labels
+    from empathic.reading import readings as kept
+    from empathic.reading import trial
     from empathic.recipe import Judge
 
     asked = Judge(endpoint=judge, model=model, key_env=key_env, questions=questions, pairwise=what == "rated")
-    if what == "rated":
-        pairs = human_labels.rated(0)[:n]
-        with Progress(quiet=json) as display:
-            preferred = human_agreement.of_preferences(pairs, asked, ledger, display.counting("judge")).to_row()
-        print_json(preferred) if json else tables.preferences(preferred)
-        return
-    replies = human_labels.epitome(human_labels.folder())[1][:n]
     with Progress(quiet=json) as display:
-        if scorer:
-            found = human_agreement.of_scorer(replies, Scorer(scorer), display.counting("judge"))
+        counting = display.counting("judge")
+        if what == "readings":
+            read = trial.readable(kept.read(readings or []))
+            if scorer:
+                found: Any = {"reading": trial.of_reader(read, Reader(scorer), counting, n).to_row()}
+            else:
+                found = {name: of.to_row() for name, of in trial.of_judge(read[:n], asked, ledger, counting).items()}
+        elif what == "rated":
+            found = human_agreement.of_preferences(human_labels.rated(0)[:n], asked, ledger, counting).to_row()
         else:
-            found = human_agreement.of_levels(replies, asked, ledger, display.counting("judge"))
-    levels = {name: of.to_row() for name, of in found.items()}
-    print_json(levels) if json else tables.levels(levels)
+            replies = human_labels.epitome(human_labels.folder())[1][:n]
+            if scorer:
+                levels = human_agreement.of_scorer(replies, Scorer(scorer), counting)
+            else:
+                levels = human_agreement.of_levels(replies, asked, ledger, counting)
+            found = {name: of.to_row() for name, of in levels.items()}
+    if json:
+        print_json(found)
+    else:
+        show = {"readings": reading_tables.trials, "rated": tables.preferences, "epitome": tables.levels}
+        show[what](found)
 
 
 def print_json(value: object) -> None:

@@ -41,6 +41,32 @@ def show(figures: dict[str, Any]) -> None:
         )
 
 
+def trials(figures: dict[str, dict[str, Any]]) -> None:
+    """How far measures are of readers' mind, over all replies and by system; rows of `trial.Trial`."""
+    table = _table(["", "replies of"], ["n", "told apart", "better of two"])
+    for measure, found in figures.items():
+        better = found["better"]
+        pairs = f"{_range(better)}, n = {better['n']}" if better else ""
+        if found["send"]:
+            table.add_row(escape(measure), "all", str(found["send"]["n"]), _area(found["send"]), pairs)
+        for system, of in found["systems"].items():
+            table.add_row("", escape(system), str(of["n"]), _area(of), "")
+    console.print(table)
+    console.print(
+        "[dim]told apart: area under the ROC curve of replies to be sent and others; better of two: over messages, "
+        "how often the better of two replies scores higher; in brackets the 95% interval[/dim]",
+        highlight=False,
+    )
+
+
+def _area(of: dict[str, Any]) -> str:
+    return f"{of['estimate']:.3f} ({of['low']:.3f} to {of['high']:.3f})"
+
+
+def _range(of: dict[str, Any]) -> str:
+    return f"{of['estimate']:.0%} ({100 * of['low']:.0f} to {100 * of['high']:.0f})"
+
+
 def _differences(rows: list[dict[str, Any]], sets: bool) -> Table:
     table = _table(["", "to"] if sets else [""], ["n", "points more sendable", "p"])
     for row in rows:

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from empathic.dialogues import split, table
+from empathic.dialogues import limit, split, table
 from empathic.dialogues.dialogue import Dialogue
 from empathic.errors import UserError
 
@@ -45,6 +45,10 @@ class Settings(Protocol):
         """The share of test dialogues in a random split."""
 
     @property
+    def limit(self) -> Mapping[Any, int]:
+        """The most dialogues of a side, by its name."""
+
+    @property
     def columns(self) -> Mapping[str, str]:
         """Field -> column, where a file names them otherwise."""
 
@@ -65,7 +69,11 @@ def stream_dialogues(settings: Settings, seed: int) -> Iterator[Dialogue]:
         UserError: a file that is missing or wrong, or a split that can't be made.
     """
     how = "paper" if settings.source == "welivita" and settings.split == "source" else settings.split
-    return split.assign(lambda: _read(settings), how, settings.test_share, seed)
+
+    def assigned() -> Iterator[Dialogue]:
+        return split.assign(lambda: _read(settings), how, settings.test_share, seed)
+
+    return limit.limited(assigned, settings.limit, seed) if settings.limit else assigned()
 
 
 def _read(settings: Settings) -> Iterator[Dialogue]:

@@ -5,6 +5,7 @@ The state at the last token tells all labels. What is kept is a PEFT adapter wit
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,10 +101,16 @@ def train(
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     learner.save_pretrained(str(part))
-    files.write_json(part / _ABOUT, {"base": learning.model, "heads": dict(heads)})
+    learnt = sorted({of_message(row.asked.utterance) for row in rows})
+    files.write_json(part / _ABOUT, {"base": learning.model, "heads": dict(heads), "learnt": learnt})
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
     shutil.rmtree(settings.output_dir, ignore_errors=True)
+
+
+def of_message(utterance: str) -> str:
+    """What a message is known by, whatever its case and spacing: half a SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(" ".join(utterance.split()).casefold().encode()).hexdigest()[:32]
 
 
 def check(folder: Path) -> None:
@@ -132,6 +139,7 @@ class Classifier:
 
         about = files.read_json(folder / _ABOUT)
         self.heads: dict[str, int] = about["heads"]
+        self.learnt = frozenset[str](about["learnt"])  # the messages that it learnt from, by `of_message`
         base, self.tokenizer = _base(about["base"], self.heads)
         self.model = PeftModel.from_pretrained(base, str(folder)).merge_and_unload().eval()
         _optimize(self.model)

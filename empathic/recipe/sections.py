@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -16,6 +16,10 @@ class Dialogues(Section):
     source: str = "everyday"
     split: str = Field("source", description="source (the source's own) | paper | random | a file of test ids")
     test_share: float = Field(0.125, gt=0, lt=1, description="share of test dialogues in a random split")
+    limit: dict[Literal["train", "test"], Annotated[int, Field(ge=1)]] = Field(
+        {},
+        description="the most dialogues of a side, drawn by the seed: {train: 800, test: 128}",
+    )
     columns: dict[str, str] = Field({}, description="field: column, where a file names them otherwise")
 
     @field_validator("split")

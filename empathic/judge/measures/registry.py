@@ -12,11 +12,13 @@ from empathic.judge.measures.hollowness import HollownessMeasure
 from empathic.judge.measures.levels import LevelsMeasure
 from empathic.judge.measures.measure import Means, Measure
 from empathic.judge.measures.pairwise import PairwiseMeasure
+from empathic.judge.measures.reader import ReadingMeasure
 from empathic.judge.measures.specificity import SpecificityMeasure
 from empathic.judge.measures.words import WordsMeasure
 from empathic.recipe import Judge
 
 MEASURES: list[type[Measure]] = [  # in this order they score, and stand in verdicts
+    ReadingMeasure,
     BehavioursMeasure,
     SpecificityMeasure,
     LevelsMeasure,
