@@ -40,7 +40,7 @@ class Recipe(Section):
         None, description="picks the best of `teacher.best_of` replies, by behaviours alone; null: the first judge"
     )
     epitome_scorer: str | None = Field(
-        None, description="an EPITOME scorer's folder, as `empathic judge train` writes it: a measure more"
+        None, description="an EPITOME scorer's folder, as `empathic judge train epitome` writes it: a measure more"
     )
     phone: Phone = Phone()
     sample: Sample = Sample()

@@ -148,7 +148,7 @@ def test_a_scorer_is_trained_and_measured_from_the_command_line(
 ) -> None:
     env = {"EMPATHIC_DATA": str(welivita)}
     told = ("--out", tmp_path / "s", "--model", tiny, "--epochs", 1, "--n", 32, "--json")
-    done = empathic("judge", "train", *told, **env)
+    done = empathic("judge", "train", "epitome", *told, **env)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert {name: row["n"] for name, row in rows.items()} == dict.fromkeys(levels.BEHAVIOURS, 32)
