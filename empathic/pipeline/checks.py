@@ -31,5 +31,5 @@ def check_files(recipe: Recipe) -> None:
     registry.check(recipe.judge)
     for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
         behaviours.questions(judge.questions)
-    if recipe.epitome_scorer:
-        classifier.check(Path(recipe.epitome_scorer))
+    for folder in filter(None, (recipe.reader, recipe.reward_model, recipe.epitome_scorer)):
+        classifier.check(Path(folder))

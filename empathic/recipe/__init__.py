@@ -39,6 +39,12 @@ class Recipe(Section):
     ranker: Judge | None = Field(
         None, description="picks the best of `teacher.best_of` replies, by behaviours alone; null: the first judge"
     )
+    reader: str | None = Field(
+        None, description="a scorer's folder, as `empathic judge train readings` writes it: the measure `reading`"
+    )
+    reward_model: str | None = Field(
+        None, description="another such folder, which ranks a student's own replies; not one that judges too"
+    )
     epitome_scorer: str | None = Field(
         None, description="an EPITOME scorer's folder, as `empathic judge train epitome` writes it: a measure more"
     )
@@ -80,6 +86,19 @@ class Recipe(Section):
     def _trainable(cls, steps: list[Sft | Dpo]) -> list[Sft | Dpo]:
         kinds.checked(steps)
         return steps
+
+    @model_validator(mode="after")
+    def _ranked_by_another(self) -> Recipe:
+        own = [step.name for step in self.steps if step.learns_from_own]
+        if own and not self.reward_model:
+            raise PydanticCustomError(
+                "renamed", f"reward_model: {own[0]} ranks the student's own replies by one; name a scorer's folder"
+            )
+        if self.reward_model and self.reward_model == self.reader:
+            raise PydanticCustomError(
+                "renamed", "reward_model: is the reader too, which would judge its own choice; train one a half"
+            )
+        return self
 
     @model_validator(mode="after")
     def _of_known_systems(self) -> Recipe:
@@ -200,7 +219,7 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             "teacher": recipe.teacher.model_copy(
                 update={"prompts": {key: beside(path) for key, path in recipe.teacher.prompts.items()}}
             ),
-            "epitome_scorer": beside(recipe.epitome_scorer),
+            **{key: beside(getattr(recipe, key)) for key in ("reader", "reward_model", "epitome_scorer")},
             "judge": [judge.model_copy(update={"questions": beside(judge.questions)}) for judge in recipe.judge],
             "ranker": recipe.ranker and recipe.ranker.model_copy(update={"questions": beside(recipe.ranker.questions)}),
             "student": recipe.student.model_copy(

@@ -53,6 +53,16 @@ class Training(Section):
     )
 
     @property
+    def learns_from_own(self) -> bool:
+        """Whether it learns from replies of the student's own, which are not in the corpus."""
+        return False
+
+    @property
+    def pairs_name(self) -> str:
+        """What the pairs of its own replies are called, and the stage that makes them."""
+        return f"{self.name}-pairs"
+
+    @property
     def label(self) -> str:
         """What readers call the step."""
         return self.name.upper() if self.name == self.kind else self.name
@@ -74,7 +84,14 @@ class Dpo(Training):
     part = PREFERENCES
 
     kind: Literal["dpo"]
-    pairs: Literal["teacher"] = Field("teacher", description="where the preference pairs come from")
+    pairs: Literal["teacher", "own"] = Field(
+        "teacher",
+        description="teacher: the corpus's; own: of the student's own replies, as reward_model ranks them",
+    )
+    samples: int = Field(8, ge=2, le=64, description="own: replies a dialogue")
+    dialogues: int | None = Field(512, ge=1, description="own: dialogues of train that get them; null: all")
+    temperature: float = Field(0.8, gt=0, le=2, description="own: at which they are sampled")
+    margin: float = Field(0.2, ge=0, lt=1, description="own: by how much the chosen reply's reward has to be higher")
     epochs: int = Field(1, ge=1)
     learning_rate: float = Field(5e-5, gt=0)
     beta: float = Field(0.1, gt=0)
@@ -82,6 +99,11 @@ class Dpo(Training):
         "sigmoid", description="a loss of TRL's (sigmoid, sigmoid_norm, apo_zero, robust, …), or losses with weights"
     )
     label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs taken for mislabelled, for robust")
+
+    @property
+    def learns_from_own(self) -> bool:
+        """With `pairs: own`."""
+        return self.pairs == "own"
 
     @field_validator("loss")
     @classmethod
@@ -135,8 +157,8 @@ def checked(steps: Sequence[Sft | Dpo]) -> None:
                 "and not digits alone"
             )
         if step.name.lower() in seen:
-            raise _wrong(f"two steps are called {step.name!r}; give one of them another name")
-        seen.add(step.name.lower())
+            raise _wrong(f"{step.name!r} names two steps, or the pairs of one; give one of them another name")
+        seen |= {step.name.lower(), *([step.pairs_name.lower()] if step.learns_from_own else [])}
     first = steps[0]
     if isinstance(first, Dpo):
         raise _wrong(f"{first.name!r} is of the kind {first.kind} and has no {EXAMPLES} step before it; put one first")

@@ -19,7 +19,7 @@ from empathic.dialogues import Dialogue
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.recipe import Recipe
-from empathic.recipe.steps import CorpusPart
+from empathic.recipe.steps import CorpusPart, Training
 from empathic.run import artefacts
 from empathic.run.artefacts import Manifest, Summary
 
@@ -134,6 +134,12 @@ class Run:
     def corpus(self, part: CorpusPart) -> Path:
         """The examples or the preference pairs to learn from."""
         return self.path("corpus", f"{part}.jsonl")
+
+    def lessons(self, step: Training) -> Path:
+        """What a step learns from: a part of the corpus, or pairs of the student's own replies."""
+        if step.learns_from_own:
+            return self.path("student", f"{step.pairs_name}.jsonl")
+        return self.corpus(step.part)
 
     def adapter(self, step: str) -> Path:
         """The PEFT adapter that a step wrote."""

@@ -75,7 +75,7 @@ def main(step: str, folder: Path) -> None:
 
     try:
         run = Run.open(folder)
-        rows = list(files.read_jsonl(run.corpus(run.recipe.step(step).part)))
+        rows = list(files.read_jsonl(run.lessons(run.recipe.step(step))))
         training.train_step(step, rows, run.recipe, run.start(step), run.adapter(step), progress, log)
     except UserError as error:
         sys.exit(f"empathic: {error}")

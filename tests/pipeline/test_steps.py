@@ -8,11 +8,21 @@ from pathlib import Path
 import pytest
 
 from empathic import files
+from empathic.judge import classifier
 from empathic.judge.comparisons import comparisons
+from empathic.judge.measures import reader
+from empathic.judge.measures.behaviours import JudgedReply
 from empathic.pipeline.plan import plan
 from empathic.recipe import load_recipe
 from empathic.run import Run
 
+LABELLED = [
+    classifier.Labelled(
+        JudgedReply(f"My hat number {i} is gone.", "What a loss." if i % 2 else "Noted."),
+        {"understood": 2 * (i % 2), "feeling": 2 * (i % 2), "sense": 2, "send": i % 2},
+    )
+    for i in range(16)
+]
 STEP = "epochs: 1, learning_rate: 1.0e-3, batch_size: 2"
 CASES = {
     "two of preferences": ("sft", "dpo", "dpo-2"),
@@ -88,3 +98,30 @@ def test_a_run_that_another_version_made_is_refused(refused, recipe_file: Path, 
     for command in (("report", old), ("vote", old), ("judge", "lost", old), ("run", recipe_file, "--out", old)):
         line = refused(*command)
         assert "empathic 0.1.0 made this run, in format 1" in line and "do the run over in another --out" in line
+
+
+@pytest.mark.slow
+def test_a_step_learns_from_the_students_own_replies(
+    empathic, refused, recipe_file: Path, tiny: Path, tmp_path: Path
+) -> None:
+    reader.train(LABELLED, tmp_path / "reward", classifier.Learning(str(tiny), epochs=2))
+    own = f"{{name: dpo, pairs: own, samples: 6, dialogues: 4, margin: 0, temperature: 2.0, {STEP}}}"
+    taught = "epochs: 14, learning_rate: 1.0e-2, batch_size: 2"
+    changes = [f"steps=[{{name: sft, {taught}}}, {own}]", "sample={controls: 2}", "student.max_tokens=60"]
+    asked = ("run", recipe_file, "--out", tmp_path / "run", *(part for one in changes for part in ("--set", one)))
+    assert "reward_model: dpo ranks the student's own replies" in refused(*asked)
+    told = ("--set", f"reward_model={tmp_path / 'reward'}")
+    assert "would judge its own choice" in refused(*asked, *told, "--set", f"reader={tmp_path / 'reward'}")
+    forecast = empathic(*asked, *told, "--dry-run").stdout
+    assert "24 replies of the student's own, at most 4 pairs" in forecast
+    done = empathic(*asked, *told, "--until", "dpo")
+    assert done.returncode == 0, done.stderr
+    run = Run.open(tmp_path / "run")
+    assert list(run.manifest.stages)[3:] == ["sft", "dpo-pairs", "dpo"]
+    rows = list(files.read_jsonl(run.lessons(run.recipe.step("dpo"))))
+    assert 0 < len(rows) <= 4 and all(row["chosen"] != row["rejected"] for row in rows)
+    assert sorted(path.name for path in run.path("student").iterdir()) == [
+        "dpo", "dpo-pairs.jsonl", "dpo.json", "sft", "sft.json",
+    ]  # fmt: skip
+    kept = empathic(*asked, *told, "--until", "dpo")
+    assert kept.returncode == 0 and list(files.read_jsonl(run.lessons(run.recipe.step("dpo")))) == rows

@@ -28,7 +28,7 @@ def _build(recipe: Recipe, train: Source) -> Iterator[rows.Made]:
 
 def _needed(recipe: Recipe) -> set[CorpusPart]:
     """The parts of the corpus that the recipe's steps learn from."""
-    return {step.part for step in recipe.steps}
+    return {step.part for step in recipe.steps if not step.learns_from_own}
 
 
 def _taught(run: Run) -> Iterator[Dialogue]:

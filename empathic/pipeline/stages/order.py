@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from empathic.pipeline.stage import Stage
-from empathic.pipeline.stages import corpus, dialogues, judge, phone, replies, report, teacher, training
+from empathic.pipeline.stages import corpus, dialogues, judge, own_pairs, phone, replies, report, teacher, training
 from empathic.recipe import Recipe
+from empathic.recipe.steps import Dpo, Sft
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
@@ -13,9 +16,16 @@ def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
         dialogues.STAGE,
         teacher.STAGE,
         corpus.STAGE,
-        *(training.stage_of(step) for step in recipe.steps),
+        *(stage for step in recipe.steps for stage in _training(step)),
         phone.STAGE,
         replies.STAGE,
         judge.STAGE,
         report.STAGE,
     )
+
+
+def _training(step: Sft | Dpo) -> Iterator[Stage]:
+    """A step's own stage, after the one that makes what it learns from where the corpus doesn't hold it."""
+    if isinstance(step, Dpo) and step.learns_from_own:
+        yield own_pairs.stage_of(step)
+    yield training.stage_of(step)

@@ -15,7 +15,7 @@ def stage_of(step: Sft | Dpo) -> Stage:
     name = step.name
 
     def forecast(of: Forecast) -> str:
-        steps = step.epochs * math.ceil(of.corpus[step.part] / step.batch_size)
+        steps = step.epochs * math.ceil(of.corpus.get(name, of.corpus[step.part]) / step.batch_size)
         start = of.recipe.student.model if name == of.recipe.steps[0].name else of.recipe.before(name)
         return f"{steps} steps on {start}"
 
@@ -23,7 +23,7 @@ def stage_of(step: Sft | Dpo) -> Stage:
         name,
         about=step.about,
         keys=(*STUDENT_KEYS, "student.prompt", f"steps.{name}", "seed"),
-        inputs=lambda run: [run.corpus(step.part), *([start] if (start := run.start(name)) else [])],
+        inputs=lambda run: [run.lessons(step), *([start] if (start := run.start(name)) else [])],
         outputs=lambda run: [run.adapter(name), run.history(name)],
         work=lambda run: _trained(step, run),
         forecast=forecast,
@@ -39,7 +39,7 @@ def _trained(step: Sft | Dpo, run: Run) -> Row:
     if run.processes > 1:
         result = launch.train(name, run, display.step, display.note)
     else:
-        rows = list(files.read_jsonl(run.corpus(step.part)))
+        rows = list(files.read_jsonl(run.lessons(step)))
         start, out = run.start(name), run.adapter(name)
         result = training.train_step(name, rows, run.recipe, start, out, display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}

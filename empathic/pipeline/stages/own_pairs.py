@@ -1,0 +1,122 @@
+"""The stage before a step that learns from the student's own replies: samples of them, ranked, and paired up.
+
+The student so far answers dialogues of train several times. A reward model, which learnt from blind readings, says of
+each reply how likely a reader is to send it; the best is preferred to the worst (as in iterative DPO: Yuan et al. 2024,
+arXiv 2401.10020, with the student as its own teacher; here the rewards are of a model that readers taught).
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+from empathic import files
+from empathic.dialogues import Dialogue
+from empathic.endpoints.chat_api import Answer, Request
+from empathic.endpoints.client import ask
+from empathic.endpoints.open import open_endpoint
+from empathic.errors import UserError
+from empathic.judge.measures.behaviours import JudgedReply
+from empathic.judge.measures.reader import Reader
+from empathic.phone import convert
+from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
+from empathic.pipeline.stages.replies import fewer
+from empathic.recipe.steps import Dpo
+from empathic.run import Row, Run
+from empathic.student import load, prompt
+from empathic.student.own_pairs import Sample, pair_up
+
+_APART = 1000  # seeds between samples of one dialogue, so that none is that of an answer asked for again
+
+
+def stage_of(step: Dpo) -> Stage:
+    """The stage that makes a step's pairs."""
+    before_keys = ("samples", "dialogues", "temperature", "margin")
+
+    def forecast(of: Forecast) -> str:
+        of.corpus[step.name] = count = fewer(step.dialogues, len(of.train))
+        return f"{count * step.samples} replies of the student's own, at most {count} pairs of them"
+
+    return Stage(
+        step.pairs_name,
+        about="the student replies several times, and the better replies are told from the worse",
+        keys=(
+            *STUDENT_KEYS,
+            "student.prompt",
+            "student.max_tokens",
+            *(f"steps.{step.name}.{key}" for key in before_keys),
+            "reward_model",
+            "seed",
+        ),
+        inputs=lambda run: [run.dialogues_file, *([start] if (start := run.start(step.name)) else [])],
+        outputs=lambda run: [run.lessons(step)],
+        work=lambda run: _paired(step, run),
+        forecast=forecast,
+        partial=lambda run: [_file(run, step).parent],
+    )
+
+
+def _paired(step: Dpo, run: Run) -> Row:
+    """Sample, rank, pair up; figures for the manifest."""
+    assert run.recipe.reward_model, "a recipe without one isn't loaded"
+    dialogues = _drawn(step, run)
+    answers = _answers(step, run, dialogues)
+    reader = Reader(Path(run.recipe.reward_model))
+    asked = [JudgedReply(d.utterance, answer.text) for d, said in answers for answer in said]
+    rewards = iter([read.send for read in reader.read(asked)])
+    sampled = [
+        (d, [Sample(answer.text, next(rewards), answer.finish == "stop") for answer in said]) for d, said in answers
+    ]
+    pairs = list(pair_up(sampled, step.margin))
+    if not any(sample.ended for _, samples in sampled for sample in samples):
+        raise UserError(f"steps.{step.name}: every reply was cut off; raise student.max_tokens, or train more before")
+    if not pairs:
+        raise UserError(
+            f"steps.{step.name}: no two replies are apart by margin {step.margin}; lower it, or sample more"
+        )
+    files.write_jsonl(run.lessons(step), (pair.to_row() for pair in pairs))
+    shutil.rmtree(_file(run, step).parent, ignore_errors=True)
+    every = [sample.reward for _, samples in sampled for sample in samples]
+    return {
+        "pairs": len(pairs),
+        "dialogues": len(dialogues),
+        "reward": sum(every) / len(every),
+        "reward_of_chosen": sum(pair.chosen.reward for pair in pairs) / len(pairs),
+    }
+
+
+def _drawn(step: Dpo, run: Run) -> list[Dialogue]:
+    """A seeded sample of train that differs from step to step."""
+    train = run.dialogues("train")
+    dice = random.Random(f"{run.recipe.seed} {step.name}")
+    return dice.sample(train, fewer(step.dialogues, len(train)))
+
+
+def _answers(step: Dpo, run: Run, dialogues: list[Dialogue]) -> list[tuple[Dialogue, list[Answer]]]:
+    """So many answers to each dialogue, by the student so far as a GGUF file."""
+    settings, gguf = run.recipe.student, _file(run, step)
+    if not gguf.exists():
+        merged = gguf.parent / "merged"
+        load.merge(settings.model, settings.template, run.start(step.name), merged)
+        convert.convert(merged, gguf, "q8_0")
+        shutil.rmtree(merged)
+    system_prompt = prompt.instruction(settings.prompt)
+    requests = [
+        Request(
+            prompt.messages(system_prompt, d.utterance),
+            settings.max_tokens,
+            step.temperature,
+            seed=run.recipe.seed + _APART * number,
+        )
+        for d in dialogues
+        for number in range(step.samples)
+    ]
+    advance = run.counter(len(requests))
+    with run.ledger() as ledger, open_endpoint(f"local:{gguf}", parallel=2) as endpoint:
+        found = iter(ask(endpoint, requests, ledger, "own replies", advance))
+    return [(d, [next(found) for _ in range(step.samples)]) for d in dialogues]
+
+
+def _file(run: Run, step: Dpo) -> Path:
+    return run.path("student", f".{step.pairs_name}", "student.gguf")
