@@ -16,6 +16,7 @@ from empathic.errors import UserError
 from empathic.judge.measures import registry
 from empathic.judge.measures.epitome import EpitomeMeasure, Scorer
 from empathic.judge.measures.measure import Asking, Means, Measure
+from empathic.judge.measures.reader import Reader, ReadingMeasure
 from empathic.judge.measures.specificity import Specificity, SpecificityMeasure
 from empathic.judge.replies import EvalSet
 from empathic.judge.scores import ScoreRow, Scores
@@ -26,9 +27,10 @@ _SCORER = "smollm2-135m"
 Log = Callable[[str], None]
 
 
-def models_of(specificity: Specificity, levels: Scorer | None = None) -> dict[str, Any]:
+def models_of(specificity: Specificity, levels: Scorer | None = None, reader: Reader | None = None) -> dict[str, Any]:
     """The models of measures that need one, as `Means` has them."""
-    return {SpecificityMeasure.name: specificity} | ({EpitomeMeasure.name: levels} if levels else {})
+    found = {ReadingMeasure.name: reader, SpecificityMeasure.name: specificity, EpitomeMeasure.name: levels}
+    return {name: model for name, model in found.items() if model}
 
 
 def score(

@@ -13,6 +13,7 @@ from empathic.judge import controls, verdicts
 from empathic.judge.comparisons import comparisons
 from empathic.judge.measures.epitome import Scorer
 from empathic.judge.measures.measure import Means
+from empathic.judge.measures.reader import Reader
 from empathic.judge.measures.specificity import Specificity
 from empathic.judge.replies import EvalDialogue, EvalSet, read_replies
 from empathic.judge.results import results
@@ -54,7 +55,8 @@ def work(run: Run) -> Row:
         system_prompt = prompt.instruction(recipe.student.prompt)
         scorer = Specificity(recipe.student.model, recipe.student.template, system_prompt, ledger)
         levels = Scorer(Path(recipe.epitome_scorer)) if recipe.epitome_scorer else None
-        means = Means(recipe.judge, models_of(scorer, levels), recipe.seed)
+        reader = Reader(Path(recipe.reader)) if recipe.reader else None
+        means = Means(recipe.judge, models_of(scorer, levels, reader), recipe.seed)
         (scores,) = score([asked], means, ledger, run.display.step, run.display.note)
     shutil.rmtree(run.path("verdicts"), ignore_errors=True)  # of pairs that an earlier recipe had
     scores.write(run.path("verdicts", SCORES_FILE))
@@ -94,12 +96,12 @@ def forecast(of: Forecast) -> str:
 STAGE = Stage(
     "judge",
     about="the judge reads",
-    keys=(*STUDENT_KEYS, "student.prompt", "method.teachers", "judge", "epitome_scorer", "sample", "seed"),
+    keys=(*STUDENT_KEYS, "student.prompt", "method.teachers", "judge", "reader", "epitome_scorer", "sample", "seed"),
     inputs=lambda run: [
         run.dialogues_file,
         *map(run.replies, run.systems),
         *(Path(judge.questions) for judge in run.recipe.judge if judge.questions),
-        *([Path(run.recipe.epitome_scorer)] if run.recipe.epitome_scorer else []),
+        *(Path(folder) for folder in (run.recipe.reader, run.recipe.epitome_scorer) if folder),
     ],
     outputs=lambda run: [run.path("verdicts")],
     work=work,
