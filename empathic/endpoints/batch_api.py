@@ -14,8 +14,8 @@ from typing import Any
 
 from empathic import files
 from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key, not_taken, read, without
-from empathic.endpoints.client import ATTEMPTS, Check, RequestFailed
 from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.generator import ATTEMPTS, Check, RequestFailed
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.pricing import Budget
 from empathic.errors import UserError

@@ -45,7 +45,7 @@ class InvalidResponse(ValueError):
 def ledger_key(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     """All that determines an answer."""
     asked = asdict(request)
-    if not (endpoint.local and request.grammar):
+    if not (endpoint.capabilities.grammar and request.grammar):
         del asked["grammar"]
     return {"model": endpoint.identity, **asked}
 

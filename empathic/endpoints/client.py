@@ -6,14 +6,14 @@ An answer is in the ledger before anybody uses it, and is asked for only where t
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from empathic.endpoints import backoff
 from empathic.endpoints.chat_api import (
     IN_WORDS,
     Answer,
@@ -27,22 +27,18 @@ from empathic.endpoints.chat_api import (
     without,
 )
 from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.generator import ATTEMPTS, Check, RequestFailed
+from empathic.endpoints.in_order import in_order, run
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.limiter import ConcurrencyLimiter
 from empathic.endpoints.pricing import Budget
 from empathic.errors import UserError
 
-Check = Callable[[Answer], object]
-ATTEMPTS = 8
 PATIENCE = 100  # refusals for want of room (429) that a request bears, which say nothing about the request
 _UNREACHED = 3  # attempts after which a server that never answered is taken for absent
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds after a failure
 _LONGEST_REFUSED = 4.0  # seconds after a 429 that names none; the pace sees to it that there is room
 _AGAIN = 9  # scored requests that are asked again where a judging goes on
-
-
-class RequestFailed(Exception):
-    """A request that no attempt got an answer to; says why. Others may fare better."""
+_AHEAD = 4  # requests begun for each in flight, so that a slow one holds up nobody
 
 
 @dataclass
@@ -150,20 +146,13 @@ class Client:
             )
         return outcome
 
-    async def again(self, requests: Sequence[Request]) -> None:
-        """Warm a local server's KV cache again, so that a judging that was killed goes on with the same scores.
-
-        The first scored request computes the prefix that all share; the last ones before the first without an answer
-        leave keys and values too.
-        """
-        scored = [request for request in requests if request.top_logprobs]
-        missing = (i for i, request in enumerate(scored) if self.ledger.get(ledger_key(self.endpoint, request)) is None)
-        if (first := next(missing, None)) is not None:
-            for request in [scored[0], *scored[max(1, first - _AGAIN) : first]]:
-                try:
-                    await self._chat(request, request.seed)
-                except Exception as error:
-                    raise RequestFailed(self._failed(error, Counter()).why) from error
+    async def warm(self, known: Iterable[Request]) -> None:
+        """Ask again what has been answered, for the state that it leaves a server's cache in."""
+        for request in known:
+            try:
+                await self._chat(request, request.seed)
+            except Exception as error:
+                raise RequestFailed(self._failed(error, Counter()).why) from error
 
     async def _chat(self, request: Request, seed: int) -> tuple[Answer, tuple[int, int]]:
         """The answer to one request, and prompt and completion tokens; in words where its probabilities don't come."""
@@ -186,10 +175,14 @@ class Client:
             asked |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         elif request.top_logprobs:
             asked["max_tokens"] = max(request.max_tokens, IN_WORDS)
-        elif self.endpoint.local:
-            asked["extra_body"] = {"cache_prompt": False}  # a reply is a function of its prompt alone
-            if request.grammar:
-                asked["extra_body"]["grammar"] = request.grammar
+        else:
+            can = self.endpoint.capabilities
+            more: dict[str, Any] = {}
+            if can.cached_replies:
+                more["cache_prompt"] = False
+            if can.grammar and request.grammar:
+                more["grammar"] = request.grammar
+            asked["extra_body"] = more
         asked = without(asked, self._unknown)
         server = self._idle.pop()
         started = time.monotonic()
@@ -213,7 +206,7 @@ class Client:
         import openai
 
         status = getattr(error, "status_code", None)
-        where, wait = self.endpoint.urls[0], _jitter(tried["failed"], _LONGEST_WAIT)
+        where, wait = self.endpoint.urls[0], backoff.jitter(tried["failed"])
         if isinstance(error, (openai.APITimeoutError, TimeoutError)):
             return _Outcome("failed", f"no answer came in {self.endpoint.timeout:g} s", wait)
         if isinstance(error, openai.APIConnectionError):
@@ -234,66 +227,72 @@ class Client:
             raise UserError(f"{where}: the account has no money left, says the server (429)") from error
         if status == 429:
             self.limiter.refused()
-            wait = _jitter(tried["busy"], _LONGEST_REFUSED)
-            return _Outcome("busy", "the server was busy (429)", max(wait, _retry_after(error)))
+            wait = backoff.jitter(tried["busy"], _LONGEST_REFUSED)
+            return _Outcome("busy", "the server was busy (429)", max(wait, backoff.retry_after(error)))
         if status in (408, 409) or status >= 500:
-            return _Outcome("failed", f"the server answered {status}", max(wait, _retry_after(error)))
+            return _Outcome("failed", f"the server answered {status}", max(wait, backoff.retry_after(error)))
         if status in (400, 422) and (names := not_taken(str(error))):
             self._unknown |= names
             return _Outcome("failed", f"the server takes no {' and '.join(sorted(names))}")
         raise RequestFailed(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
 
 
-def _jitter(failures: int, most: float) -> float:
-    """Seconds to wait after so many failures before this one: exponential backoff with full jitter."""
-    return random.uniform(0, min(most, _FIRST_WAIT * 2**failures))
-
-
-def _retry_after(error: Any) -> float:
-    """The seconds that a server asks to wait, 0 where it doesn't say."""
-    try:
-        return min(float(error.response.headers.get("retry-after", 0)), 10 * _LONGEST_WAIT)
-    except ValueError:
-        return 0.0
-
-
 def ask(
     endpoint: Endpoint,
-    requests: Sequence[Request],
+    requests: Iterable[Request],
     ledger: Ledger,
     purpose: str,
     advance: Callable[[], None] = lambda: None,
-) -> list[Answer]:
-    """Ask all requests, those first that the ledger doesn't know; answers come in the order of the requests.
+) -> Iterator[Answer]:
+    """Ask all requests, a window of them at a time; answers come in the order of the requests.
 
     Args:
-        endpoint: a server that is up.
-        requests: what to ask.
-        ledger: where answers are kept before they are used.
+        endpoint: a server that is up for as long as answers are taken.
+        requests: what to ask; read no further ahead than the window.
+        ledger: where answers are kept before they are used; those that are there aren't asked for.
         purpose: what the ledger files them under, such as "replies".
-        advance: called once for every answer.
+        advance: called once for every answer, in the order in which they come.
 
     Raises:
         UserError: a request that can't be answered; names the server and says why.
     """
-    return asyncio.run(_ask(Client(endpoint, ledger), requests, purpose, advance))
+    return run(_ask(Client(endpoint, ledger), requests, purpose, advance))
 
 
-async def _ask(client: Client, requests: Sequence[Request], purpose: str, advance: Callable[[], None]) -> list[Answer]:
-    async def one(request: Request) -> Answer:
+async def _ask(
+    client: Client, requests: Iterable[Request], purpose: str, advance: Callable[[], None]
+) -> AsyncGenerator[Answer, None]:
+    async def one(request: Request, warm: asyncio.Future[None] | None) -> Answer:
+        if warm:
+            await warm
         answer = await client.answer(request, purpose)
         advance()
         return answer
 
-    async with client:
+    calls = (one(request, warm) for request, warm in _with_warmth(client, requests))
+    async with client, aclosing(in_order(calls, _AHEAD * client.endpoint.max_connections)) as answers:
         try:
-            if client.endpoint.local:
-                await client.again(requests)
-            async with asyncio.TaskGroup() as asking:
-                tasks = [asking.create_task(one(request)) for request in requests]
-        except (ExceptionGroup, RequestFailed) as raised:
-            error = raised.exceptions[0] if isinstance(raised, ExceptionGroup) else raised
-            if isinstance(error, RequestFailed):
-                raise UserError(f"{client.endpoint.urls[0]}: {error}") from error
-            raise error from None
-    return [task.result() for task in tasks]
+            async for answer in answers:
+                yield answer
+        except RequestFailed as error:
+            raise UserError(f"{client.endpoint.urls[0]}: {error}") from error
+
+
+def _with_warmth(client: Client, requests: Iterable[Request]) -> Iterator[tuple[Request, asyncio.Future[None] | None]]:
+    """Requests, each with what it waits for, so that a judging that was killed goes on with the same scores.
+
+    Where scores depend on a server's cache, that is to ask some again that have an answer, before the first scored one
+    without: the first of all computes the prefix that they share; the last ones leave keys and values too.
+    """
+    first: list[Request] = []
+    last: deque[Request] = deque(maxlen=_AGAIN)
+    warm: asyncio.Future[None] | None = None
+    for request in requests:
+        if client.endpoint.capabilities.cached_scores and request.top_logprobs and warm is None:
+            if client.ledger.get(ledger_key(client.endpoint, request)) is None:
+                warm = asyncio.ensure_future(client.warm([*first, *last]))
+            elif not first:
+                first = [request]
+            else:
+                last.append(request)
+        yield request, warm

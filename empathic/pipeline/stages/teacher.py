@@ -97,13 +97,13 @@ def _teacher(run: Run) -> Iterator[Endpoint]:
     asked = run.recipe.teacher
     with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, log=run.display.note) as endpoint:
         limits = asked.model_dump(include={"max_connections", "timeout", "requests_per_minute", "tokens_per_minute"})
-        yield endpoint if endpoint.local else replace(endpoint, **limits)
+        yield endpoint if endpoint.capabilities.serial else replace(endpoint, **limits)
 
 
 def _rows(run: Run, journal: ReplyJournal, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
     """Every dialogue's rows, as they come."""
     asked, total = run.recipe.teacher, run.manifest.stages["dialogues"].facts["train"]
-    prices = None if endpoint.local else pricing.prices(asked.model, asked.prices, asked.batch)
+    prices = None if endpoint.capabilities.free else pricing.prices(asked.model, asked.prices, asked.batch)
     budget = pricing.Budget(prices, asked.budget, ledger.spent(endpoint.identity))
     known, advance = journal.known(run.each_dialogue("train")), run.counter(total)
     if asked.batch:
