@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from empathic.endpoints.dialect import Dialect
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Capabilities:
         cached_replies: its cache of prompts changes what it says, so a reply is asked for without it.
         cached_scores: its log-probabilities come again only from a cache as warm as it was, so a judging that was
             killed warms it first.
+        verbatim: it takes thoughts and marks off by itself, so that what is left is what people will see.
     """
 
     grammar: bool = False
@@ -24,6 +29,7 @@ class Capabilities:
     serial: bool = False
     cached_replies: bool = False
     cached_scores: bool = False
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class Endpoint:
     """Servers that are up and answer alike, and the name that their answers are kept under in the ledger.
 
     `max_connections` is how many requests they have at a time, at most, and `timeout` how many seconds an answer may
-    take; the caps of a minute are what the provider allows.
+    take; the caps of a minute are what the provider allows. `extra_body`
+    is what its requests hold besides ours. `dialect` is what it turned out to take, found while it is asked.
     """
 
     urls: tuple[str, ...]
@@ -43,3 +50,5 @@ class Endpoint:
     timeout: float = 300.0
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    dialect: Dialect = field(default_factory=Dialect, compare=False, repr=False)

@@ -15,6 +15,14 @@ class RequestFailed(Exception):
     """A request that no attempt got an answer to; says why. Others may fare better."""
 
 
+class MessageRefused(RequestFailed):
+    """A server won't answer this message: its filter stands before it, or it is too long."""
+
+
+class NoRoomToAnswer(RequestFailed):
+    """A model that thinks first had no tokens left for its answer."""
+
+
 class Generator(Protocol):
     """Gives a request its answer, from the ledger where it is there."""
 

@@ -11,7 +11,9 @@ from empathic.endpoints.endpoint import Capabilities, Endpoint
 from empathic.errors import UserError
 
 # Log-probabilities vary slightly with the state of the KV cache and the batch size.
-CAPABILITIES = Capabilities(grammar=True, free=True, serial=True, cached_replies=True, cached_scores=True)
+CAPABILITIES = Capabilities(
+    grammar=True, free=True, serial=True, cached_replies=True, cached_scores=True, verbatim=True
+)
 
 
 @contextmanager

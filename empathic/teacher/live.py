@@ -15,7 +15,7 @@ from typing import Any
 from empathic.dialogues import Dialogue
 from empathic.endpoints.chat_api import Answer, InvalidResponse, Request
 from empathic.endpoints.client import Client
-from empathic.endpoints.generator import Generator, RequestFailed
+from empathic.endpoints.generator import Generator, NoRoomToAnswer, RequestFailed
 from empathic.endpoints.in_order import in_order, run
 from empathic.recipe import Method, Recipe
 from empathic.teacher import strategies
@@ -111,6 +111,8 @@ async def taught(client: Generator, dialogue: Dialogue, asked: tuple[Strategy, .
                 found.append(await _conversation(client, dialogue, strategy, reply, recipe, sample))
             except RequestFailed as error:
                 why = f"{strategy.name}: {error}"
+                if isinstance(error, NoRoomToAnswer):
+                    why += f"; raise teacher.max_tokens, which is {recipe.teacher.max_tokens}"
         if not found:
             return [*rows, {"id": dialogue.id, "aside": why}]
         reply = found[0][-1].text
