@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 from browser import chromium  # noqa: F401
 from faulty import faulty  # noqa: F401
+from habits import habits  # noqa: F401
 from talking import talking  # noqa: F401
 from tokens import TOKENIZER, vocabulary
 

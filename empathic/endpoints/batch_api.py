@@ -13,11 +13,14 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key, not_taken, read, without
-from empathic.endpoints.client import ATTEMPTS, Check, RequestFailed
+from empathic.endpoints.answers import ErrorReply, NoAnswer, read
+from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key
+from empathic.endpoints.connection import connect_waiting
 from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.generator import ATTEMPTS, Check, MessageRefused, RequestFailed
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.pricing import Budget
+from empathic.endpoints.refusals import Refusal, refusal
 from empathic.errors import UserError
 
 _MOST = 50_000  # requests in a batch, OpenAI's limit
@@ -40,7 +43,6 @@ class BatchClient:
     def __init__(self, endpoint: Endpoint, ledger: Ledger, budget: Budget) -> None:
         self.endpoint, self.ledger, self.budget = endpoint, ledger, budget
         self.wanted: dict[str, tuple[str, dict[str, Any]]] = {}  # id: purpose and body
-        self._unknown: set[str] = set()  # parameters that the server turned out not to take
         self.given_up: list[str] = []  # ids of the attempts at requests that got no usable answer
 
     async def answer(self, request: Request, purpose: str, check: Check = lambda answer: None) -> Answer:
@@ -56,22 +58,25 @@ class BatchClient:
         why = ""
         for attempt in range(ATTEMPTS):
             id = _id(key, attempt)
-            brought = self.ledger.batched(id)
+            brought, dialect = self.ledger.batched(id), self.endpoint.dialect
+            asked = dialect.say(body(self.endpoint, request, request.seed + attempt))
             if brought is None:
                 self.budget.reserve(request.messages, request.max_tokens)
-                asked = body(self.endpoint, request, request.seed + attempt)
-                self.wanted[id] = (purpose, without(asked, self._unknown))
+                self.wanted[id] = (purpose, asked)
             if brought is None or (brought["answer"] is None and brought["error"] is None):
                 raise AnswerPending
             try:
                 if brought["answer"] is None:
-                    self._unknown |= not_taken(brought["error"])
+                    self._learn(brought["error"], asked)
                     raise InvalidResponse(brought["error"])
                 answer = Answer(**brought["answer"])
                 check(answer)
             except InvalidResponse as error:
                 why = str(error)
                 continue
+            except MessageRefused:
+                self.given_up.append(id)
+                raise
             self.ledger.put(
                 key,
                 asdict(answer),
@@ -86,13 +91,24 @@ class BatchClient:
         self.given_up += [_id(key, attempt) for attempt in range(ATTEMPTS)]
         raise RequestFailed(f"{why}, {ATTEMPTS} times")
 
+    def _learn(self, error: str, asked: dict[str, Any]) -> None:
+        """What a line's error says of the lines to come.
+
+        Raises:
+            MessageRefused: it is of this message.
+        """
+        said = Refusal(400, error)
+        if said.of_filter or said.of_length:
+            raise MessageRefused(error)
+        self.endpoint.dialect.learn(said, asked)
+
     @contextlib.contextmanager
     def _server(self) -> Iterator[Any]:
         """The server; whatever it refuses is one line."""
         import openai
 
         url = self.endpoint.urls[0]
-        with openai.OpenAI(base_url=url, api_key=self.endpoint.key, max_retries=5) as server:
+        with connect_waiting(url, self.endpoint.key, retries=5) as server:
             try:
                 yield server
             except openai.OpenAIError as error:
@@ -137,21 +153,20 @@ class BatchClient:
 
     def _keep(self, row: dict[str, Any]) -> None:
         """Keep one line; a later one of the same id changes nothing."""
-        from openai.types.chat import ChatCompletion
-
-        response = row.get("response") or {}
-        if response.get("status_code") != 200:
-            why = f"the server answered {response.get('status_code', 'nothing')}"
-            if said := ((response.get("body") or {}).get("error") or {}).get("message"):
-                why += f" ({said[:200]})"
-            self.ledger.store_batch_result(row["custom_id"], None, why)
-            return
+        response = row["response"] if isinstance(row.get("response"), dict) else {}
+        status, found = response.get("status_code"), response.get("body")
+        answer, tokens, why = None, (0, 0), ""
         try:
-            answer, tokens = read(ChatCompletion.model_validate(response["body"]))
-        except ValueError:
-            self.ledger.store_batch_result(row["custom_id"], None, "the answer was garbled")
-            return
-        self.ledger.store_batch_result(row["custom_id"], asdict(answer), "", tokens, self.budget.settle(0.0, tokens))
+            if status != 200:
+                raise ErrorReply(status if isinstance(status, int) else 0, found or row.get("error"))
+            answer, tokens = read(found)
+        except ErrorReply as error:
+            said = refusal(error.status, error.body, self.endpoint.key)
+            why = f"the server answered {error.status or 'nothing'}" + (f" ({said.said})" if said.said else "")
+        except NoAnswer as error:
+            why, tokens = str(error), error.tokens
+        cost = self.budget.settle(0.0, tokens)
+        self.ledger.store_batch_result(row["custom_id"], asdict(answer) if answer else None, why, tokens, cost)
 
     def hand_over(self) -> int:
         """Hand over all that was asked for and is in no batch; how many requests."""

@@ -6,55 +6,30 @@ An answer is in the ledger before anybody uses it, and is asked for only where t
 from __future__ import annotations
 
 import asyncio
-import random
+import itertools
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import asdict
 from typing import Any
 
-from empathic.endpoints.chat_api import (
-    IN_WORDS,
-    Answer,
-    InvalidResponse,
-    Request,
-    body,
-    ledger_key,
-    not_taken,
-    read,
-    tokens,
-    without,
-)
+from empathic.endpoints.answers import Filtered, NoAnswer, ThoughtTooLong, Tokens, load, read
+from empathic.endpoints.chat_api import IN_WORDS, Answer, InvalidResponse, Request, body, ledger_key, tokens
+from empathic.endpoints.connection import connect
 from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.failures import Outcome, Standing
+from empathic.endpoints.generator import ATTEMPTS, Check, MessageRefused, NoRoomToAnswer, RequestFailed
+from empathic.endpoints.in_order import in_order, run
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.limiter import ConcurrencyLimiter
-from empathic.endpoints.pricing import Budget
+from empathic.endpoints.pricing import Budget, estimated_tokens
 from empathic.errors import UserError
 
-Check = Callable[[Answer], object]
-ATTEMPTS = 8
 PATIENCE = 100  # refusals for want of room (429) that a request bears, which say nothing about the request
-_UNREACHED = 3  # attempts after which a server that never answered is taken for absent
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds after a failure
-_LONGEST_REFUSED = 4.0  # seconds after a 429 that names none; the pace sees to it that there is room
+_REWORDED = 16  # times that a request is said otherwise, for what its server doesn't take
 _AGAIN = 9  # scored requests that are asked again where a judging goes on
-
-
-class RequestFailed(Exception):
-    """A request that no attempt got an answer to; says why. Others may fare better."""
-
-
-@dataclass
-class _Outcome:
-    """What came of an attempt: *answered*, *unusable*, *failed*, or *busy*, which says nothing about the request."""
-
-    kind: str
-    why: str = ""
-    wait: float = 0.0
-    answer: Answer | None = None
-    tokens: tuple[int, int] = (0, 0)
-    cost: float = 0.0
+_AHEAD = 4  # requests begun for each in flight, so that a slow one holds up nobody
 
 
 class Client:
@@ -73,21 +48,14 @@ class Client:
         )
         self._stack = AsyncExitStack()
         self._idle: list[Any] = []
-        self._reached = False
-        self._unknown: set[str] = set()  # parameters that the server turned out not to take
-        self._gives_logprobs = False
+        self._standing = Standing(endpoint)
+        self._requests = itertools.count()
 
     async def __aenter__(self) -> Client:
-        import openai
-
-        servers = [
-            openai.AsyncOpenAI(base_url=url, api_key=self.endpoint.key, max_retries=0, timeout=self.endpoint.timeout)
-            for url in self.endpoint.urls
-        ]
-        for server in servers:
-            await self._stack.enter_async_context(server)
-        each = -(-self.endpoint.max_connections // len(servers))
-        self._idle = [server for _ in range(each) for server in servers]
+        of = self.endpoint
+        for url in of.urls:
+            self._idle.append(await self._stack.enter_async_context(connect(url, of.key, of.timeout)))
+        self._idle *= -(-of.max_connections // len(of.urls))
         return self
 
     async def __aexit__(self, *raised: Any) -> None:
@@ -106,13 +74,17 @@ class Client:
             BudgetReached: the request could pass the purse's budget.
             UserError: nothing can be answered: the key is refused, the model unknown, the server absent, the disk full.
         """
-        key, started, tried = ledger_key(self.endpoint, request), 0.0, Counter[str]()
-        while tried["failed"] + tried["unusable"] < ATTEMPTS and tried["busy"] < PATIENCE:
+        key, started, tried, number = ledger_key(self.endpoint, request), 0.0, Counter[str](), next(self._requests)
+        while (
+            tried["failed"] + tried["unusable"] < ATTEMPTS
+            and tried["busy"] < PATIENCE
+            and tried["reworded"] < _REWORDED
+        ):
             async with self.limiter.slot(tokens(request)):
                 if (kept := self.ledger.get(key)) is not None:
                     return Answer(**kept)
                 started = started or time.monotonic()
-                outcome = await self._try(request, tried, purpose, check)
+                outcome = await self._try(request, tried, number, purpose, check)
                 tried[outcome.kind] += 1
                 if outcome.answer is not None:
                     self.ledger.put(
@@ -126,21 +98,27 @@ class Client:
                         cost=outcome.cost,
                     )
                     return outcome.answer
+            if outcome.ends:
+                raise outcome.failure(outcome.why)
             await asyncio.sleep(outcome.wait)
-        raise RequestFailed(f"{outcome.why}, {tried.total()} times")
+        raise outcome.failure(f"{outcome.why}, {tried.total()} times")
 
-    async def _try(self, request: Request, tried: Counter[str], purpose: str, check: Check) -> _Outcome:
+    async def _try(self, request: Request, tried: Counter[str], number: int, purpose: str, check: Check) -> Outcome:
         """One attempt: its answer, or why there is none, how long to wait, and what it cost."""
         tokens, reserved = (0, 0), self.budget.reserve(request.messages, request.max_tokens)
-        outcome = _Outcome("answered")
+        outcome, sent = Outcome("answered"), dict[str, Any]()
         try:
-            answer, tokens = await self._chat(request, request.seed + tried["unusable"])
+            answer, tokens = await self._chat(request, request.seed + tried["unusable"], sent)
+            self._standing.answered += 1
+            if not any(tokens) and any(self.budget.prices):
+                tokens = estimated_tokens(request.messages, answer.text)
             check(answer)
             outcome.answer = answer
         except InvalidResponse as error:
-            outcome = _Outcome("unusable", str(error))
+            tokens = error.tokens if isinstance(error, NoAnswer) else tokens
+            outcome = self._unusable(error, request)
         except Exception as error:
-            outcome = self._failed(error, tried)
+            outcome = self._standing.outcome(error, sent, tried["failed"], number)
         finally:
             cost = self.budget.settle(reserved, tokens)
         outcome.tokens, outcome.cost = tokens, cost
@@ -150,150 +128,139 @@ class Client:
             )
         return outcome
 
-    async def again(self, requests: Sequence[Request]) -> None:
-        """Warm a local server's KV cache again, so that a judging that was killed goes on with the same scores.
+    def _unusable(self, error: InvalidResponse, request: Request) -> Outcome:
+        """An answer of no use: another seed may give a better one, but not past a filter."""
+        outcome = Outcome("unusable", str(error))
+        if isinstance(error, Filtered):
+            outcome.failure, outcome.ends = MessageRefused, True
+        elif isinstance(error, ThoughtTooLong):
+            outcome.failure, outcome.ends = NoRoomToAnswer, not self._standing.answered or request.temperature == 0
+        return outcome
 
-        The first scored request computes the prefix that all share; the last ones before the first without an answer
-        leave keys and values too.
-        """
-        scored = [request for request in requests if request.top_logprobs]
-        missing = (i for i, request in enumerate(scored) if self.ledger.get(ledger_key(self.endpoint, request)) is None)
-        if (first := next(missing, None)) is not None:
-            for request in [scored[0], *scored[max(1, first - _AGAIN) : first]]:
-                try:
-                    await self._chat(request, request.seed)
-                except Exception as error:
-                    raise RequestFailed(self._failed(error, Counter()).why) from error
+    @property
+    def answered(self) -> int:
+        """How many answers came from the server."""
+        return self._standing.answered
 
-    async def _chat(self, request: Request, seed: int) -> tuple[Answer, tuple[int, int]]:
+    async def warm(self, known: Iterable[Request]) -> None:
+        """Ask again what has been answered, for the state that it leaves a server's cache in."""
+        for request in known:
+            sent: dict[str, Any] = {}
+            try:
+                await self._chat(request, request.seed, sent)
+            except Exception as error:
+                raise RequestFailed(self._standing.outcome(error, sent, 0, next(self._requests)).why) from error
+
+    async def _chat(self, request: Request, seed: int, sent: dict[str, Any]) -> tuple[Answer, Tokens]:
         """The answer to one request, and prompt and completion tokens; in words where its probabilities don't come."""
-        scored = bool(request.top_logprobs) and "logprobs" not in self._unknown
-        answer, tokens = await self._send(request, seed, scored)
+        dialect = self.endpoint.dialect
+        scored = bool(request.top_logprobs) and "logprobs" not in dialect.left_out
+        answer, tokens = await self._send(request, seed, scored, sent)
         if not scored:
             return answer, tokens
         if answer.logprobs:
-            self._gives_logprobs = True
+            dialect.gives_logprobs = True
             return answer, tokens
-        if not self._gives_logprobs:
-            self._unknown |= {"logprobs", "top_logprobs"}
-        answer, more = await self._send(request, seed, False)
+        if not dialect.gives_logprobs:
+            dialect.left_out |= {"logprobs", "top_logprobs"}
+        answer, more = await self._send(request, seed, False, sent)
         return answer, (tokens[0] + more[0], tokens[1] + more[1])
 
-    async def _send(self, request: Request, seed: int, scored: bool) -> tuple[Answer, tuple[int, int]]:
-        """One request over the wire, with log-probabilities where it is `scored`."""
-        asked = body(self.endpoint, request, seed)
+    async def _send(self, request: Request, seed: int, scored: bool, sent: dict[str, Any]) -> tuple[Answer, Tokens]:
+        """One request over the wire, with log-probabilities where it is `scored`; `sent` becomes what was sent."""
+        import httpx2
+
+        asked, can = body(self.endpoint, request, seed), self.endpoint.capabilities
         if scored:
             asked |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         elif request.top_logprobs:
             asked["max_tokens"] = max(request.max_tokens, IN_WORDS)
-        elif self.endpoint.local:
-            asked["extra_body"] = {"cache_prompt": False}  # a reply is a function of its prompt alone
-            if request.grammar:
-                asked["extra_body"]["grammar"] = request.grammar
-        asked = without(asked, self._unknown)
+        else:
+            asked |= {"cache_prompt": False} if can.cached_replies else {}
+            asked |= {"grammar": request.grammar} if can.grammar and request.grammar else {}
+        sent.clear()
+        sent |= self.endpoint.dialect.say(asked)
         server = self._idle.pop()
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.endpoint.timeout):
-                reply = await server.chat.completions.create(**asked)
+                reply = await server.post("/chat/completions", body=sent, cast_to=httpx2.Response)
         finally:
             self._idle.append(server)
-        self._reached = True
-        found = read(reply, scored)
+        self._standing.reached = True
+        found = read(load(reply.content.decode("utf-8", "replace")), scored, can.verbatim)
         self.limiter.answered(time.monotonic() - started)
         return found
-
-    def _failed(self, error: Exception, tried: Counter[str]) -> _Outcome:
-        """Why an attempt failed, and how many seconds to wait for the next.
-
-        Raises:
-            RequestFailed: another attempt would fail alike.
-            UserError: so would every other request.
-        """
-        import openai
-
-        status = getattr(error, "status_code", None)
-        where, wait = self.endpoint.urls[0], _jitter(tried["failed"], _LONGEST_WAIT)
-        if isinstance(error, (openai.APITimeoutError, TimeoutError)):
-            return _Outcome("failed", f"no answer came in {self.endpoint.timeout:g} s", wait)
-        if isinstance(error, openai.APIConnectionError):
-            if not self._reached and tried["failed"] + 1 >= _UNREACHED:
-                raise UserError(f"{where}: the server can't be reached; is it up, and the address right?") from error
-            return _Outcome("failed", "the connection broke", wait)
-        if status is None:
-            if isinstance(error, (openai.OpenAIError, ValueError)):
-                return _Outcome("failed", "the answer was garbled", wait)
-            raise error
-        self._reached = True
-        if status in (401, 403):
-            line = f"{where}: the server refused the key ({status}); check the variable that key_env names"
-            raise UserError(line) from error
-        if status == 404:
-            raise UserError(f"{where}: the server knows no model {self.endpoint.model!r} there (404)") from error
-        if getattr(error, "code", None) == "insufficient_quota":
-            raise UserError(f"{where}: the account has no money left, says the server (429)") from error
-        if status == 429:
-            self.limiter.refused()
-            wait = _jitter(tried["busy"], _LONGEST_REFUSED)
-            return _Outcome("busy", "the server was busy (429)", max(wait, _retry_after(error)))
-        if status in (408, 409) or status >= 500:
-            return _Outcome("failed", f"the server answered {status}", max(wait, _retry_after(error)))
-        if status in (400, 422) and (names := not_taken(str(error))):
-            self._unknown |= names
-            return _Outcome("failed", f"the server takes no {' and '.join(sorted(names))}")
-        raise RequestFailed(f"the server answered {status} ({' '.join(str(error).split())[:200]})") from error
-
-
-def _jitter(failures: int, most: float) -> float:
-    """Seconds to wait after so many failures before this one: exponential backoff with full jitter."""
-    return random.uniform(0, min(most, _FIRST_WAIT * 2**failures))
-
-
-def _retry_after(error: Any) -> float:
-    """The seconds that a server asks to wait, 0 where it doesn't say."""
-    try:
-        return min(float(error.response.headers.get("retry-after", 0)), 10 * _LONGEST_WAIT)
-    except ValueError:
-        return 0.0
 
 
 def ask(
     endpoint: Endpoint,
-    requests: Sequence[Request],
+    requests: Iterable[Request],
     ledger: Ledger,
     purpose: str,
     advance: Callable[[], None] = lambda: None,
-) -> list[Answer]:
-    """Ask all requests, those first that the ledger doesn't know; answers come in the order of the requests.
+) -> Iterator[Answer]:
+    """Ask all requests, a window of them at a time; answers come in the order of the requests.
 
     Args:
-        endpoint: a server that is up.
-        requests: what to ask.
-        ledger: where answers are kept before they are used.
+        endpoint: a server that is up for as long as answers are taken.
+        requests: what to ask; read no further ahead than the window.
+        ledger: where answers are kept before they are used; those that are there aren't asked for.
         purpose: what the ledger files them under, such as "replies".
-        advance: called once for every answer.
+        advance: called once for every answer, in the order in which they come.
+
+    Yields:
+        An answer a request. One that the server refuses for what it says, or that a model has no room to answer, has
+        an empty one, which is no opinion.
 
     Raises:
         UserError: a request that can't be answered; names the server and says why.
     """
-    return asyncio.run(_ask(Client(endpoint, ledger), requests, purpose, advance))
+    return run(_ask(Client(endpoint, ledger), requests, purpose, advance))
 
 
-async def _ask(client: Client, requests: Sequence[Request], purpose: str, advance: Callable[[], None]) -> list[Answer]:
-    async def one(request: Request) -> Answer:
-        answer = await client.answer(request, purpose)
+async def _ask(
+    client: Client, requests: Iterable[Request], purpose: str, advance: Callable[[], None]
+) -> AsyncGenerator[Answer, None]:
+    async def one(request: Request, warm: asyncio.Future[None] | None) -> Answer:
+        if warm:
+            await warm
+        try:
+            answer = await client.answer(request, purpose)
+        except MessageRefused:
+            answer = Answer("", "content_filter", {})
+        except NoRoomToAnswer as error:
+            if not client.answered:
+                what = f"{error}; pass what keeps it from thinking as extra_body, or ask another"
+                raise UserError(f"{client.endpoint.urls[0]}: {what}") from error
+            answer = Answer("", "length", {})
         advance()
         return answer
 
-    async with client:
+    calls = (one(request, warm) for request, warm in _with_warmth(client, requests))
+    async with client, aclosing(in_order(calls, _AHEAD * client.endpoint.max_connections)) as answers:
         try:
-            if client.endpoint.local:
-                await client.again(requests)
-            async with asyncio.TaskGroup() as asking:
-                tasks = [asking.create_task(one(request)) for request in requests]
-        except (ExceptionGroup, RequestFailed) as raised:
-            error = raised.exceptions[0] if isinstance(raised, ExceptionGroup) else raised
-            if isinstance(error, RequestFailed):
-                raise UserError(f"{client.endpoint.urls[0]}: {error}") from error
-            raise error from None
-    return [task.result() for task in tasks]
+            async for answer in answers:
+                yield answer
+        except RequestFailed as error:
+            raise UserError(f"{client.endpoint.urls[0]}: {error}") from error
+
+
+def _with_warmth(client: Client, requests: Iterable[Request]) -> Iterator[tuple[Request, asyncio.Future[None] | None]]:
+    """Requests, each with what it waits for, so that a judging that was killed goes on with the same scores.
+
+    Where scores depend on a server's cache, that is to ask some again that have an answer, before the first scored one
+    without: the first of all computes the prefix that they share; the last ones leave keys and values too.
+    """
+    first: list[Request] = []
+    last: deque[Request] = deque(maxlen=_AGAIN)
+    warm: asyncio.Future[None] | None = None
+    for request in requests:
+        if client.endpoint.capabilities.cached_scores and request.top_logprobs and warm is None:
+            if client.ledger.get(ledger_key(client.endpoint, request)) is None:
+                warm = asyncio.ensure_future(client.warm([*first, *last]))
+            elif not first:
+                first = [request]
+            else:
+                last.append(request)
+        yield request, warm

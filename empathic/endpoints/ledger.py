@@ -11,46 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
+from empathic.endpoints import schema
 from empathic.errors import UserError
 
-_VERSION = 2
-_SCHEMA = """
-create table if not exists answers (
-    key text primary key,
-    model text not null,
-    purpose text not null,
-    request text not null,
-    answer text not null,
-    prompt_tokens integer not null,
-    completion_tokens integer not null,
-    seconds real not null,
-    attempts integer not null,
-    cost real not null,
-    at real not null
-) without rowid;
-create index if not exists bill on answers (model, purpose, prompt_tokens, completion_tokens, cost);
-create table if not exists wasted (
-    id text,
-    model text not null,
-    purpose text not null,
-    why text not null,
-    prompt_tokens integer not null,
-    completion_tokens integer not null,
-    cost real not null,
-    at real not null
-);
-create table if not exists batched (
-    id text primary key,
-    batch text not null,
-    model text not null,
-    purpose text not null,
-    answer text,
-    error text,
-    prompt_tokens integer not null default 0,
-    completion_tokens integer not null default 0,
-    cost real not null default 0
-) without rowid;
-"""
+_MESSAGES = "messages"  # of a request, the list whose beginning others share
+_KNOWN = 1000  # prefixes whose rows are remembered
 
 
 class Ledger:
@@ -67,11 +32,13 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self._write_ahead()
             self._db.execute("pragma synchronous=normal")
-            version = self._set_up()
+            version = schema.set_up(self._db)
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{path}: not a ledger that can be used ({error})") from error
-        if version != _VERSION:
-            raise UserError(f"{path}: a ledger of version {version}, and this software wants {_VERSION}; give another")
+        if version != schema.VERSION:
+            wanted = schema.VERSION
+            raise UserError(f"{path}: a ledger of version {version}, and this software wants {wanted}; give another")
+        self._prefixes: dict[bytes, int] = {}
 
     def _write_ahead(self) -> None:
         """Switch the file to its write-ahead log; SQLite's own time-out does not wait where two switch at once."""
@@ -83,17 +50,6 @@ class Ledger:
                 if wait is None or "locked" not in str(error):
                     raise
                 time.sleep(wait)
-
-    def _set_up(self) -> int:
-        """Make the tables of a new file, in one transaction that a second process waits for; the file's version."""
-        self._db.execute("begin immediate")
-        version = self._db.execute("pragma user_version").fetchone()[0]
-        if version == 0 and not self._db.execute("select 1 from sqlite_master").fetchone():
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            self._db.execute(f"pragma user_version = {(version := _VERSION)}")
-        self._db.execute("commit")
-        return int(version)
 
     def get(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to `request`, if it was given before."""
@@ -117,19 +73,37 @@ class Ledger:
         Raises:
             UserError: the disk is full or the file can't be written.
         """
+        rest, prefix = self._shared(request)
         row = (
             files.digest(request),
             model,
             purpose,
-            json.dumps(request, ensure_ascii=False),
+            json.dumps(rest, ensure_ascii=False),
             json.dumps(answer, ensure_ascii=False),
             *tokens,
             seconds,
             attempts,
             cost,
             time.time(),
+            prefix,
         )
-        self._insert("insert or ignore into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._insert("insert or ignore into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def _shared(self, request: dict[str, Any]) -> tuple[dict[str, Any], int | None]:
+        """A request without all its messages but the last, and the row that holds those once for all who share them."""
+        *prefix, last = request.get(_MESSAGES) or [None]
+        if not prefix:
+            return request, None
+        hash = bytes.fromhex(files.digest(prefix))[:16]
+        if hash not in self._prefixes:
+            self._insert(
+                "insert or ignore into prefixes (hash, messages) values (?, ?)",
+                (hash, json.dumps(prefix, ensure_ascii=False)),
+            )
+            if len(self._prefixes) >= _KNOWN:
+                self._prefixes.clear()
+            (self._prefixes[hash],) = self._db.execute("select id from prefixes where hash = ?", (hash,)).fetchone()
+        return {**request, _MESSAGES: [last]}, self._prefixes[hash]
 
     def record_discarded(self, why: str, *, model: str, purpose: str, tokens: tuple[int, int], cost: float) -> None:
         """Put an answer on the bill that was of no use.
@@ -226,13 +200,16 @@ class Ledger:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every answer with its request, in the order they came."""
         found = self._db.execute(
-            "select model, purpose, request, answer, prompt_tokens, completion_tokens, seconds, attempts, cost, at "
-            "from answers order by at"
+            "select model, purpose, request, answer, prompt_tokens, completion_tokens, seconds, attempts, cost, at, "
+            "messages from answers left join prefixes on prefix = id order by at"
         )
         names = [column[0] for column in found.description]
         for row in found:
             one = dict(zip(names, row, strict=True))
-            yield {**one, "request": json.loads(one["request"]), "answer": json.loads(one["answer"])}
+            request, prefix = json.loads(one["request"]), one.pop(_MESSAGES)
+            if prefix:
+                request[_MESSAGES] = json.loads(prefix) + request[_MESSAGES]
+            yield {**one, "request": request, "answer": json.loads(one["answer"])}
 
     def _insert(self, statement: str, row: tuple[Any, ...]) -> None:
         with self._worded():

@@ -7,8 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from empathic import files, models
-from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.endpoint import Capabilities, Endpoint
 from empathic.errors import UserError
+
+# Log-probabilities vary slightly with the state of the KV cache and the batch size.
+CAPABILITIES = Capabilities(
+    grammar=True, free=True, serial=True, cached_replies=True, cached_scores=True, verbatim=True
+)
 
 
 @contextmanager
@@ -32,6 +37,6 @@ def serve(name: str, parallel: int, log: Callable[[str], None]) -> Iterator[Endp
     try:
         identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
         urls = tuple(f"{server.listening_address}/v1" for server in servers)
-        yield Endpoint(urls, "local", f"gguf:{identity}", max_connections=len(urls), local=True)
+        yield Endpoint(urls, "local", f"gguf:{identity}", max_connections=len(urls), capabilities=CAPABILITIES)
     finally:
         del servers

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 from empathic.endpoints import llama_cpp
 from empathic.endpoints.endpoint import Endpoint
@@ -18,6 +21,7 @@ def open_endpoint(
     key_env: str | None = None,
     parallel: int = 1,
     log: Callable[[str], None] = print,
+    extra_body: Mapping[str, Any] | None = None,
 ) -> Iterator[Endpoint]:
     """Reach an endpoint; a `local:` one runs inside this block.
 
@@ -27,17 +31,39 @@ def open_endpoint(
         key_env: the environment variable that holds the key.
         parallel: requests in flight; for `local:` so many servers, each with its share of the cores.
         log: told of a model being fetched.
+        extra_body: what requests hold besides what they all do, such as {"reasoning_effort": "low"}.
 
     Raises:
-        UserError: an endpoint of neither form, a missing key, or a model that can't be loaded.
+        UserError: an endpoint of neither form, a missing key or one that can't be one, or a model that can't be loaded.
     """
     if where.startswith("local:"):
         with llama_cpp.serve(where.removeprefix("local:"), parallel, log) as endpoint:
-            yield endpoint
+            yield replace(endpoint, extra_body=extra_body or {})
         return
     if not where.startswith(("http://", "https://")):
         raise UserError(f"{where}: not an endpoint; want local:NAME, local:PATH.gguf, or an http(s) URL")
-    key = os.environ.get(key_env, "") if key_env else "none"
-    if not key:
-        raise UserError(f"{where}: the key is missing; set the environment variable {key_env}")
-    yield Endpoint((where,), model or "default", f"{where} {model or 'default'}", key, max(parallel, 8))
+    key = _key(where, key_env) if key_env else "none"
+    identity = f"{where} {model or 'default'}"
+    yield Endpoint((where,), model or "default", identity, key, max(parallel, 8), extra_body=extra_body or {})
+
+
+def _key(where: str, variable: str) -> str:
+    """The key that a variable holds.
+
+    Raises:
+        UserError: it is missing, or holds what no key does; says what, and not the key.
+    """
+    key = os.environ.get(variable, "")
+    if not key.strip():
+        raise UserError(f"{where}: the key is missing; set the environment variable {variable}")
+    faults = {
+        "line ends": r"[\r\n]",
+        "blanks": r"[^\S\r\n]|[\u200b-\u200d\ufeff]",
+        "quotes": r"[\"'`\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f\uff02\uff07]",
+    }
+    found = [what for what, pattern in faults.items() if re.search(pattern, key)]
+    if not found and not re.fullmatch(r"[!-~]+", key):
+        found = ["characters that no key has"]
+    if found:
+        raise UserError(f"{where}: the key in {variable} holds {' and '.join(found)}; set it without them")
+    return key

@@ -41,6 +41,11 @@ def most_tokens(messages: Sequence[dict[str, str]], max_tokens: int) -> tuple[in
     return sum(len(message["content"].encode()) + 16 for message in messages), max_tokens
 
 
+def estimated_tokens(messages: Sequence[dict[str, str]], answer: str) -> tuple[int, int]:
+    """About so many tokens were read and written, where a server doesn't say: a token for four bytes of text."""
+    return sum(len(message["content"].encode()) for message in messages) // 4 + 1, len(answer.encode()) // 4 + 1
+
+
 class Budget:
     """What may still be spent, what is in flight counted at its highest.
 

@@ -67,7 +67,8 @@ def score(
     found = [Scores() for _ in sets]
     for judge in means.judges:
         asked = [measure for measure in measures if measure.needs == "endpoint" and measure.judge == judge.name]
-        with open_endpoint(judge.endpoint, judge.model, judge.key_env, log=log) as endpoint:
+        where, more = judge.endpoint, judge.extra_body
+        with open_endpoint(where, judge.model, judge.key_env, log=log, extra_body=more) as endpoint:
             by_measure = _scored(sets, asked, found, Asking(endpoint, ledger), advance)
         for measure, rows in by_measure:
             _warn(judge, measure, rows, log)

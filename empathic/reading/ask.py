@@ -60,7 +60,7 @@ def read(
     Raises:
         UserError: no answer is of use, or a request can't be answered.
     """
-    answers = ask(endpoint, [request(one) for one in replies], ledger, "reading", advance)
+    answers = ask(endpoint, (request(one) for one in replies), ledger, "reading", advance)
     when = datetime.now(UTC).isoformat(timespec="seconds")
     found = [
         Reading(
@@ -79,5 +79,5 @@ def read(
         if (given := grades(answer))
     ]
     if not found:
-        raise UserError(f"{endpoint.identity}: none of its {len(answers)} answers gave four grades; ask a larger model")
-    return found, len(answers) - len(found)
+        raise UserError(f"{endpoint.identity}: none of its {len(replies)} answers gave four grades; ask a larger model")
+    return found, len(replies) - len(found)

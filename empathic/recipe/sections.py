@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -62,8 +62,11 @@ class Teacher(Section):
     endpoint: str | None = Field(None, description="local:NAME, local:FILE.gguf, or a server's base URL")
     model: str | None = None
     key_env: str | None = Field(None, description="the environment variable that holds the key")
-    temperature: float = Field(1.0, ge=0)
-    max_tokens: int = Field(256, ge=1)
+    temperature: float | None = Field(1.0, ge=0, description="null leaves it to the server")
+    max_tokens: int = Field(256, ge=1, description="of an answer, and of its thoughts where the model thinks first")
+    extra_body: dict[str, Any] = Field(
+        {}, description="what else a server wants in a request, as {reasoning_effort: low}"
+    )
     prompts: dict[str, str] = Field({}, description="strategy: a file with other words for it")
     best_of: int = Field(1, ge=1, le=16, description="samples a dialogue, of which the ranker keeps the best")
     filters: Filters = Filters()
@@ -105,6 +108,7 @@ class Judge(Section):
     endpoint: str = "local:qwen2.5-coder-1.5b"
     model: str | None = None
     key_env: str | None = None
+    extra_body: dict[str, Any] = Field({}, description="what else the server wants in a request")
     questions: str | None = Field(None, description="a file of other questions about one reply; null: ours")
     pairwise: bool = Field(False, description="also ask which of two replies is better, in both orders")
     levels: bool = Field(False, description="also ask for EPITOME's levels of three behaviours")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from typing import Any, Protocol
+from contextlib import aclosing
+from typing import Any
 
 from empathic.dialogues import Dialogue
 from empathic.endpoints.chat_api import Answer, InvalidResponse, Request
-from empathic.endpoints.client import Check, Client, RequestFailed
-from empathic.endpoints.pricing import BudgetReached
+from empathic.endpoints.client import Client
+from empathic.endpoints.generator import Generator, NoRoomToAnswer, RequestFailed
+from empathic.endpoints.in_order import in_order, run
 from empathic.recipe import Method, Recipe
 from empathic.teacher import strategies
 from empathic.teacher.clean import Cleaned, clean
@@ -28,13 +29,6 @@ DIRECT, IMPROVED = "direct", "improved"  # the origins of a live teacher's repli
 _WRITTEN = 45  # tokens of a reply of 28 words, with some to spare
 _APART = 1000  # seeds between samples, room for those of answers asked for again
 _AHEAD = 16  # dialogues begun for each request in flight, so that a slow one holds up nobody
-
-
-class Asks(Protocol):
-    """`Client`, or the one that asks by batches."""
-
-    async def answer(self, request: Request, purpose: str, check: Check = ...) -> Answer:
-        """The answer to a request."""
 
 
 def origin_of(method: Method) -> str:
@@ -83,41 +77,17 @@ def replies(
             break
         yield known
         advance()
-    with asyncio.Runner() as runner:
-        stream = _replies(rest, recipe, client, advance)
-        try:
-            while (rows := runner.run(_next(stream))) is not None:
-                yield rows
-        finally:
-            runner.run(stream.aclose())
+    for rows in run(_replies(rest, recipe, client)):
+        yield rows
+        advance()
 
 
-async def _next(stream: Any) -> list[Row] | None:
-    return await anext(stream, None)
-
-
-async def _replies(
-    dialogues: Iterable[Known], recipe: Recipe, client: Client, advance: Callable[[], None]
-) -> AsyncGenerator[list[Row], None]:
+async def _replies(dialogues: Iterable[Known], recipe: Recipe, client: Client) -> AsyncGenerator[list[Row], None]:
     asked = strategies_of(recipe)
-    begun: deque[asyncio.Future[list[Row]]] = deque()
-    async with client:
-        try:
-            for dialogue, rows in dialogues:
-                begun.append(_known(rows) if rows is not None else _begin(client, dialogue, asked, recipe))
-                if len(begun) >= _AHEAD * client.endpoint.max_connections:
-                    yield await begun.popleft()
-                    advance()
-            while begun:
-                yield await begun.popleft()
-                advance()
-        except BudgetReached:
-            await asyncio.gather(*begun, return_exceptions=True)  # what is in flight is paid for
-            raise
-        finally:
-            for task in begun:
-                task.cancel()
-            await asyncio.gather(*begun, return_exceptions=True)
+    calls = (taught(client, dialogue, asked, recipe) if rows is None else _known(rows) for dialogue, rows in dialogues)
+    async with client, aclosing(in_order(calls, _AHEAD * client.endpoint.max_connections)) as stream:
+        async for rows in stream:
+            yield rows
 
 
 def _known(rows: list[Row]) -> asyncio.Future[list[Row]]:
@@ -126,13 +96,7 @@ def _known(rows: list[Row]) -> asyncio.Future[list[Row]]:
     return found
 
 
-def _begin(
-    client: Client, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe
-) -> asyncio.Future[list[Row]]:
-    return asyncio.create_task(taught(client, dialogue, asked, recipe))
-
-
-async def taught(client: Asks, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe) -> list[Row]:
+async def taught(client: Generator, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe) -> list[Row]:
     """The rows of one dialogue; each strategy starts from the reply of the one before."""
     origin = recipe.method.rejected[0]
     reply = dialogue.replies[origin].text if origin in dialogue.replies else ""
@@ -147,6 +111,8 @@ async def taught(client: Asks, dialogue: Dialogue, asked: tuple[Strategy, ...], 
                 found.append(await _conversation(client, dialogue, strategy, reply, recipe, sample))
             except RequestFailed as error:
                 why = f"{strategy.name}: {error}"
+                if isinstance(error, NoRoomToAnswer):
+                    why += f"; raise teacher.max_tokens, which is {recipe.teacher.max_tokens}"
         if not found:
             return [*rows, {"id": dialogue.id, "aside": why}]
         reply = found[0][-1].text
@@ -155,7 +121,7 @@ async def taught(client: Asks, dialogue: Dialogue, asked: tuple[Strategy, ...], 
 
 
 async def _conversation(
-    client: Asks, dialogue: Dialogue, strategy: Strategy, reply: str, recipe: Recipe, sample: int
+    client: Generator, dialogue: Dialogue, strategy: Strategy, reply: str, recipe: Recipe, sample: int
 ) -> list[Cleaned]:
     """A strategy's turns, each cleaned; the teacher sees its own answers as it gave them. Samples differ by seed."""
     messages: list[dict[str, str]] = []

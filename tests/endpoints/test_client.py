@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
-from empathic.endpoints.chat_api import Request
+from empathic.endpoints.chat_api import Answer, Request
 from empathic.endpoints.client import ask
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
+
+
+def _ask(*asked: Any) -> list[Answer]:
+    return list(ask(*asked))
+
 
 HELLO = Request([{"role": "user", "content": "hello"}], max_tokens=5)
 
@@ -60,7 +65,7 @@ def test_an_answer_is_asked_for_once_and_then_comes_from_the_ledger(server, tmp_
     with open_endpoint(url, "m") as endpoint:
         for _ in range(2):
             ledger = Ledger(tmp_path / "l.sqlite")
-            assert ask(endpoint, [HELLO], ledger, "test")[0].text == "said hello"
+            assert _ask(endpoint, [HELLO], ledger, "test")[0].text == "said hello"
             ledger.close()
     assert len(seen) == 2
     assert seen[1]["model"] == "m"
@@ -70,11 +75,26 @@ def test_an_answer_is_asked_for_once_and_then_comes_from_the_ledger(server, tmp_
     assert rows.fetchall() == [("test", 3, 2)]
 
 
+def test_requests_are_read_no_further_ahead_than_a_window(server, tmp_path: Path) -> None:
+    read = 0
+
+    def endless() -> Iterator[Request]:
+        nonlocal read
+        for read in range(1_000_000):
+            yield Request([{"role": "user", "content": f"{read}?"}], 5)
+
+    with open_endpoint(server[0], "m") as endpoint:
+        answers = ask(endpoint, endless(), Ledger(tmp_path / "l.sqlite"), "test")
+        assert [next(answers).text for _ in range(3)] == ["said 0?", "said 1?", "said 2?"]
+        answers.close()  # type: ignore[attr-defined]
+    assert read <= 3 + 4 * endpoint.max_connections
+
+
 def test_a_server_that_stumbles_is_asked_again(server, tmp_path: Path) -> None:
     url, seen = server
     seen[0][:] = [500, 429]
     with open_endpoint(url, "m") as endpoint:
-        assert ask(endpoint, [HELLO], Ledger(tmp_path / "l.sqlite"), "test")[0].text == "said hello"
+        assert _ask(endpoint, [HELLO], Ledger(tmp_path / "l.sqlite"), "test")[0].text == "said hello"
     assert len(seen) == 4
 
 
@@ -83,14 +103,14 @@ def test_parameters_that_a_server_does_not_take_are_left_out(faulty, tmp_path: P
     server = faulty("--latency", 0.05, *(word for name in names for word in ("--takes-no", name)))
     asked = [Request([{"role": "user", "content": f"{i}? Answer yes or no."}], 1, top_logprobs=20) for i in range(40)]
     with open_endpoint(server.url, "m") as endpoint:
-        answers = ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
+        answers = _ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
     assert {answer.text for answer in answers} == {"Yes", "No"}
     counts = server.counts()
     assert set(counts["well"].values()) == {1}
     assert sum(counts["came"].values()) <= len(asked) + len(names) * endpoint.max_connections
     stubborn = faulty("--takes-no", "model", "--takes-no", "messages")
     with open_endpoint(stubborn.url, "m") as endpoint, pytest.raises(UserError, match=r"400.*'model'"):
-        ask(endpoint, asked[:1], Ledger(tmp_path / "s.sqlite"), "test")
+        _ask(endpoint, asked[:1], Ledger(tmp_path / "s.sqlite"), "test")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +134,7 @@ def test_a_scored_answer_without_probabilities_has_room_for_words(talking, logpr
 
     asked = [Request([{"role": "user", "content": f"{i}?"}], 1, top_logprobs=20) for i in range(40)]
     endpoint = talking(say, logprobs)
-    answers = ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
+    answers = _ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
     assert {(answer.text, answer.finish) for answer in answers} == {("The answer is **yes**", "length")}
     assert not any(answer.logprobs for answer in answers)
     assert len(came) <= len(asked) + endpoint.max_connections, "what the server doesn't give is asked of it once"
@@ -129,7 +149,7 @@ def test_one_answer_without_probabilities_does_not_cost_the_others_theirs(talkin
         return "Hm, no." if messages[0]["content"] == "3?" else "Yes"
 
     asked = [Request([{"role": "user", "content": f"{i}?"}], 1, top_logprobs=20) for i in range(12)]
-    answers = ask(replace(talking(say, logprobs), max_connections=1), asked, Ledger(tmp_path / "l.sqlite"), "test")
+    answers = _ask(replace(talking(say, logprobs), max_connections=1), asked, Ledger(tmp_path / "l.sqlite"), "test")
     assert (answers.pop(3).text, {answer.text for answer in answers}) == ("Hm, no.", {"Yes"})
     assert all(answer.logprobs == {"Yes": -0.1} for answer in answers)
 
@@ -140,7 +160,7 @@ def test_a_refused_key_is_one_line_that_does_not_show_it(server, tmp_path: Path,
     monkeypatch.setenv("SOME_KEY", "sk-secret")
     ledger = Ledger(tmp_path / "l.sqlite")
     with pytest.raises(UserError, match="refused the key") as caught, open_endpoint(url, "m", "SOME_KEY") as endpoint:
-        ask(endpoint, [HELLO], ledger, "test")
+        _ask(endpoint, [HELLO], ledger, "test")
     assert "sk-secret" not in str(caught.value)
     assert b"sk-secret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
@@ -148,7 +168,7 @@ def test_a_refused_key_is_one_line_that_does_not_show_it(server, tmp_path: Path,
 def test_a_dead_server_is_one_line(tmp_path: Path) -> None:
     endpoint = Endpoint(("http://127.0.0.1:9/v1",), "m", "m")
     with pytest.raises(UserError, match="can't be reached"):
-        ask(endpoint, [HELLO], Ledger(tmp_path / "l.sqlite"), "test")
+        _ask(endpoint, [HELLO], Ledger(tmp_path / "l.sqlite"), "test")
 
 
 def test_a_missing_key_names_its_variable(monkeypatch) -> None:
@@ -182,7 +202,7 @@ def test_a_local_reply_is_the_same_whatever_is_asked_before_and_beside_it(tmp_pa
     for name, requests, servers in (("all", asked, 2), ("last", asked[2:], 2), ("turned", asked[::-1], 1)):
         with open_endpoint("local:smollm2-135m", parallel=servers) as endpoint:
             ledger = Ledger(tmp_path / f"{name}.sqlite")
-            answers = ask(endpoint, requests, ledger, "test")
+            answers = _ask(endpoint, requests, ledger, "test")
             replies.append(dict(zip([r.messages[1]["content"] for r in requests], answers, strict=True)))
             ledger.close()
     assert replies[0] == replies[2]
@@ -198,7 +218,7 @@ def test_a_local_judgement_that_was_killed_goes_on_with_the_same_probabilities(t
         ledger = Ledger(tmp_path / f"{name}.sqlite")
         for requests in stretches:
             with open_endpoint("local:smollm2-135m") as endpoint:
-                answers = ask(endpoint, requests, ledger, "test")
+                answers = _ask(endpoint, requests, ledger, "test")
         found.append([answer.logprobs for answer in answers])
         ledger.close()
     for one, two in zip(*found, strict=True):

@@ -81,8 +81,8 @@ def test_a_torn_file_is_refused_by_the_server_in_one_line(tiny_gguf: Path, tmp_p
 def test_answers_come_in_the_order_of_the_requests_whatever_the_slots(tiny_gguf: Path, tmp_path: Path) -> None:
     requests = [Request(prompt.messages(TOLD, f"{i} apples"), max_tokens=6) for i in range(9)]
     with open_endpoint(f"local:{tiny_gguf}") as endpoint:
-        one = ask(endpoint, requests, Ledger(tmp_path / "a.sqlite"), "replies")
+        one = list(ask(endpoint, requests, Ledger(tmp_path / "a.sqlite"), "replies"))
     with open_endpoint(f"local:{tiny_gguf}", parallel=3) as endpoint:
-        three = ask(endpoint, requests, Ledger(tmp_path / "b.sqlite"), "replies")
+        three = list(ask(endpoint, requests, Ledger(tmp_path / "b.sqlite"), "replies"))
     assert len({answer.text for answer in one}) > 1, "the same answer to all would be in any order"
     assert [answer.text for answer in one] == [answer.text for answer in three]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from empathic.endpoints.chat_api import Answer, InvalidResponse, Request
-from empathic.endpoints.client import ATTEMPTS, RequestFailed
 from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.generator import ATTEMPTS, RequestFailed
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.pricing import Budget
 from empathic.teacher.batch import AnswerPending, BatchClient

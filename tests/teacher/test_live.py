@@ -87,7 +87,7 @@ def test_a_server_that_fails_in_every_way_still_answers_every_dialogue_once(faul
 def test_a_dialogue_that_never_gets_a_usable_answer_is_put_aside_with_the_reason(
     faulty, tmp_path: Path, monkeypatch, fault: str
 ) -> None:
-    monkeypatch.setattr("empathic.endpoints.client._FIRST_WAIT", 0.0)
+    monkeypatch.setattr("empathic.endpoints.backoff.FIRST", 0.0)
     server = faulty("--faults", 1, "--only", fault)
     rows = _ask(server.url, tmp_path / "l.sqlite", _recipe(), _dialogues(2), timeout=0.2)
     says = {"hang": "no answer came", "cut off": "cut off", "500": "500", "empty": "empty", "refusal": "refuses"}
@@ -98,7 +98,12 @@ def test_a_dialogue_that_never_gets_a_usable_answer_is_put_aside_with_the_reason
 
 @pytest.mark.parametrize(
     ("status", "says"),
-    [("401", "refused the key"), ("403", "refused the key"), ("404", "knows no model"), ("429 quota", "no money left")],
+    [
+        ("401", "wants a key.*no luck"),
+        ("403", "wants a key.*no luck"),
+        ("404", "knows no model"),
+        ("429 quota", "no money left"),
+    ],
 )
 def test_what_no_request_survives_ends_at_once(faulty, tmp_path: Path, status: str, says: str) -> None:
     server = faulty("--faults", 1, "--only", status)

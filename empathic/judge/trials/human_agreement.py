@@ -58,7 +58,8 @@ def of_levels(
         UserError: an endpoint that can't be reached, or a judge that never names a level.
     """
     total, done = len(rows) * len(levels.BEHAVIOURS), itertools.count(1)
-    with opened(ledger) as kept, open_endpoint(judge.endpoint, judge.model, judge.key_env) as endpoint:
+    reached = open_endpoint(judge.endpoint, judge.model, judge.key_env, extra_body=judge.extra_body)
+    with opened(ledger) as kept, reached as endpoint:
         asked = [row.asked for row in rows]
         found = levels.score(endpoint, asked, kept, lambda: progress(next(done), total))
     if silent := [name for name in levels.BEHAVIOURS if not any(of[name] for of in found)]:

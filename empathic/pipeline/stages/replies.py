@@ -34,7 +34,7 @@ def work(run: Run) -> Row:
                 for d in dialogues
             ]
             with open_endpoint(f"local:{run.gguf(system)}", parallel=2) as endpoint:
-                answers = ask(endpoint, requests, ledger, "replies", advance)
+                answers = list(ask(endpoint, requests, ledger, "replies", advance))
             files.write_jsonl(
                 run.replies(system),
                 (

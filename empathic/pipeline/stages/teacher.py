@@ -24,7 +24,7 @@ from empathic.teacher import batch, live, recorded
 from empathic.teacher.filters import ReplyFilter
 from empathic.teacher.journal import ReplyJournal
 
-_KEYS = ("endpoint", "model", "temperature", "max_tokens", "prompts", "best_of", "filters")
+_KEYS = ("endpoint", "model", "temperature", "max_tokens", "extra_body", "prompts", "best_of", "filters")
 Choose = Callable[[Dialogue, list[str]], str]
 
 
@@ -95,15 +95,18 @@ def _ask(run: Run) -> Row:
 @contextmanager
 def _teacher(run: Run) -> Iterator[Endpoint]:
     asked = run.recipe.teacher
-    with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, log=run.display.note) as endpoint:
+    where, more = str(asked.endpoint), asked.extra_body
+    with open_endpoint(where, asked.model, asked.key_env, log=run.display.note, extra_body=more) as endpoint:
         limits = asked.model_dump(include={"max_connections", "timeout", "requests_per_minute", "tokens_per_minute"})
-        yield endpoint if endpoint.local else replace(endpoint, **limits)
+        yield endpoint if endpoint.capabilities.serial else replace(endpoint, **limits)
+        if told := endpoint.dialect.told():
+            run.display.note(f"{where} {told}; the teacher was asked so")
 
 
 def _rows(run: Run, journal: ReplyJournal, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
     """Every dialogue's rows, as they come."""
     asked, total = run.recipe.teacher, run.manifest.stages["dialogues"].facts["train"]
-    prices = None if endpoint.local else pricing.prices(asked.model, asked.prices, asked.batch)
+    prices = None if endpoint.capabilities.free else pricing.prices(asked.model, asked.prices, asked.batch)
     budget = pricing.Budget(prices, asked.budget, ledger.spent(endpoint.identity))
     known, advance = journal.known(run.each_dialogue("train")), run.counter(total)
     if asked.batch:
@@ -118,7 +121,8 @@ def _best(run: Run, ledger: Ledger) -> Iterator[Choose]:
         yield lambda dialogue, samples: samples[0]
         return
     ranker = run.recipe.ranker or run.recipe.judge[0]
-    with open_endpoint(ranker.endpoint, ranker.model, ranker.key_env, log=run.display.note) as endpoint:
+    where, key = ranker.endpoint, ranker.key_env
+    with open_endpoint(where, ranker.model, key, log=run.display.note, extra_body=ranker.extra_body) as endpoint:
 
         def best(dialogue: Dialogue, samples: list[str]) -> str:
             asked = [behaviours.JudgedReply(dialogue.utterance, sample, dialogue.emotion) for sample in samples]

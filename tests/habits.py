@@ -1,0 +1,107 @@
+"""Servers with the habits of real ones: the chat API over real HTTP, with what a test says that they send back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+REPLY = "Twelve years beside you each morning, and now the house is quiet."
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a server sends: bytes or text as they are, all else as JSON."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def data(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
+
+
+@dataclass
+class Server:
+    """Where it listens, and the bodies and headers that it got."""
+
+    url: str
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+Habit = Callable[[dict[str, Any]], Sent]  # a request's body -> what is sent back
+
+
+def said(content: Any = REPLY, finish: Any = "stop", message: dict[str, Any] | None = None, **body: Any) -> Sent:
+    """A reply as OpenAI sends it, with what is other."""
+    choice = {
+        "index": 0,
+        "finish_reason": finish,
+        "message": {"role": "assistant", "content": content, **(message or {})},
+    }
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    return Sent(200, {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage, **body})
+
+
+def refused(status: int, message: Any, headers: dict[str, str] | None = None, **error: Any) -> Sent:
+    """An error as OpenAI sends it."""
+    body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None, **error}}
+    return Sent(status, body, headers or {})
+
+
+def streamed(*chunks: dict[str, Any], end: str = "data: [DONE]\n\n") -> Sent:
+    """Chunks as server-sent events."""
+    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    return Sent(200, ": hello\n\n" + events + end, {"Content-Type": "text/event-stream"})
+
+
+def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A chunk of a stream."""
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
+
+
+@pytest.fixture
+def habits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Habit], Server]]:
+    """Start such servers; nobody waits long to ask them again."""
+    monkeypatch.setattr("empathic.endpoints.backoff.FIRST", 0.01)
+    started: list[ThreadingHTTPServer] = []
+
+    def start(habit: Habit) -> Server:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                found.asked.append(asked)
+                found.headers.append(dict(self.headers))
+                sent = habit(asked) if self.path.endswith("/v1/chat/completions") else refused(404, "Not Found")
+                data = sent.data()
+                self.send_response(sent.status)
+                for name, value in ({"Content-Type": "application/json"} | sent.headers).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        started.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = Server(f"http://127.0.0.1:{server.server_address[1]}/v1")
+        return found
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
