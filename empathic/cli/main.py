@@ -14,6 +14,7 @@ import typer
 from empathic import __version__
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
 from empathic.cli.read import readers
+from empathic.cli.talk import chat, serve
 from empathic.errors import BatchPending, UserError
 
 app = typer.Typer(
@@ -204,6 +205,10 @@ def vote(
     finally:
         listening.server_close()
         ballots.close()
+
+
+app.command()(chat)
+app.command()(serve)
 
 
 @app.command()

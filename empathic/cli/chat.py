@@ -1,0 +1,109 @@
+"""A conversation in the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from empathic import files
+from empathic.cli.progress import console
+from empathic.conversation.conversation import Conversation
+from empathic.conversation.engine import EngineFailed
+from empathic.conversation.messages import BadMessage, printable
+from empathic.conversation.speaker import Speaker
+from empathic.errors import UserError
+
+NOTICE = "You are talking to software, not to a person or a therapist. It can misread you; that is never your fault."
+_HELP = "Ctrl-C stops a reply; /new starts over; /quit ends."
+
+
+class Chat:
+    """A person at a terminal, or a file piped in, with one speaker or two.
+
+    Args:
+        speakers: who answers, in this order.
+        save: where the conversations are kept, a row each; None keeps nothing.
+
+    Raises:
+        UserError: what is kept there already isn't conversations.
+    """
+
+    def __init__(self, speakers: Sequence[Speaker], save: Path | None) -> None:
+        self.speakers, self.save = speakers, save
+        self.before = list(files.read_jsonl(save)) if save and save.exists() else []
+        self.conversations: list[Conversation] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """Start over; what was said until now stays kept."""
+        self.before += self._rows()
+        self.conversations = [Conversation(speaker) for speaker in self.speakers]
+
+    def run(self) -> None:
+        """Talk until the input ends."""
+        watched = sys.stdin.isatty()
+        if watched:
+            with contextlib.suppress(ImportError):
+                import readline  # noqa: F401  arrow keys, and pasted lines as one message
+        console.print(NOTICE, highlight=False, soft_wrap=True)
+        for speaker in self.speakers:
+            console.print(f"[dim]{speaker.name}: {speaker.file}[/dim]", highlight=False, soft_wrap=True)
+        if watched:
+            console.print(f"[dim]{_HELP}[/dim]", highlight=False)
+        while (text := _heard("\nyou> " if watched else "")) is not None:
+            command = text.strip()
+            if command == "/quit":
+                return
+            if command == "/new":
+                self.begin()
+            elif command:
+                self._reply(text)
+                self._keep()
+
+    def _reply(self, text: str) -> None:
+        """Have every speaker reply; Ctrl-C stops the one at it, and those after it."""
+        try:
+            for conversation in self.conversations:
+                _print_reply(conversation, text)
+        except (BadMessage, EngineFailed) as error:
+            print(f"empathic: {error}", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            console.print(" [dim](stopped)[/dim]")
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{"system": one.speaker.name, "messages": one.messages()} for one in self.conversations if one.turns]
+
+    def _keep(self) -> None:
+        """Write all conversations, this one last, after every reply: what was said is there if the power goes."""
+        if self.save is not None:
+            files.write_jsonl(self.save, [*self.before, *self._rows()])
+
+
+def _heard(asking: str) -> str | None:
+    """The next message; None where there will be no more."""
+    try:
+        return input(asking)
+    except (EOFError, KeyboardInterrupt):
+        if asking:
+            print()
+        return None
+    except UnicodeDecodeError as error:
+        raise UserError("stdin: not UTF-8; save the messages as UTF-8") from error
+
+
+def _print_reply(conversation: Conversation, text: str) -> None:
+    """Print a reply as it comes, and how fast it came."""
+    started, first, speed = time.monotonic(), 0.0, 0.0
+    reply = conversation.say(text)
+    console.print(f"[bold]{conversation.speaker.name}>[/bold] ", end="", highlight=False)
+    for chunk in reply:
+        first = first or time.monotonic() - started
+        print(printable(chunk.text), end="", flush=True)
+        speed = chunk.timings.get("predicted_per_second", 0.0)
+    if console.is_terminal and speed:
+        console.print(f"  [dim]first word after {first:.1f} s, {speed:.0f} tokens/s[/dim]", end="", highlight=False)
+    print(flush=True)

@@ -1,0 +1,81 @@
+"""The commands that let one talk with a student: chat and serve."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from empathic.errors import UserError
+
+Talked = Annotated[
+    Path | None, typer.Argument(metavar="RUN", help="A run directory. Default: the student that comes along.")
+]
+System = Annotated[str | None, typer.Option("--system", help="Which of its systems. Default: the last step's.")]
+Beside = Annotated[str | None, typer.Option("--beside", help="Another system that answers too, such as base.")]
+File = Annotated[
+    str | None, typer.Option("--model", help="In place of a run: a .gguf file or a known model, without any prompt.")
+]
+
+
+def chat(
+    run: Talked = None,
+    system: System = None,
+    beside: Beside = None,
+    model: File = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Add the conversations to this JSONL file; else nothing is kept.")
+    ] = None,
+) -> None:
+    """Talk with a student in the terminal; lines that are piped in are messages too.
+
+    It is software, not a person or a therapist. Ctrl-C stops a reply; /new starts over; Ctrl-D or /quit ends.
+    """
+    from empathic.cli.chat import Chat
+    from empathic.cli.progress import console
+    from empathic.conversation.speakers import open_speakers
+
+    with contextlib.ExitStack() as stack:
+        with console.status("loading"):
+            speakers = stack.enter_context(open_speakers(run, system, beside, model, log=console.print))
+        Chat(speakers, save).run()
+
+
+def serve(
+    run: Talked = None,
+    system: System = None,
+    beside: Beside = None,
+    model: File = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where it is; 0 for any port that is free.")] = 8766,
+    host: Annotated[
+        str, typer.Option("--host", help="The address to listen on; one that others can reach needs --key-env.")
+    ] = "127.0.0.1",
+    key_env: Annotated[
+        str | None, typer.Option("--key-env", help="The environment variable with the key that clients must send.")
+    ] = None,
+) -> None:
+    """Serve a student by OpenAI's chat API, with a page to chat on; Ctrl-C ends it."""
+    from empathic.cli.progress import console
+    from empathic.conversation import server
+    from empathic.conversation.speakers import open_speakers
+
+    key = os.environ.get(key_env, "") if key_env else None
+    if key == "":
+        raise UserError(f"--key-env: the key is missing; set the environment variable {key_env}")
+    server.check_open(host, key)
+    with contextlib.ExitStack() as stack:
+        listening = server.Server(host, port, key)
+        stack.callback(listening.server_close)
+        with console.status("loading"):
+            speakers = stack.enter_context(
+                open_speakers(run, system, beside, model, slots=server.SLOTS, log=console.print)
+            )
+        listening.speakers = {speaker.name: speaker for speaker in speakers}
+        console.print(f"chat on {listening.url}/", highlight=False, soft_wrap=True)
+        for name, speaker in listening.speakers.items():
+            console.print(f"ask {listening.url}/v1 for {name}: {speaker.file}", highlight=False, soft_wrap=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            listening.serve_forever()

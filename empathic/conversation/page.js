@@ -1,0 +1,138 @@
+const $ = (selector) => document.querySelector(selector);
+const main = $("main"), turns = $(".turns"), text = $("#text"), error = $(".error"), keyForm = $(".key");
+let speakers = [], histories = {}, key = "", stopping = null;
+try { key = sessionStorage.getItem("key") || ""; } catch {}
+
+class Problem extends Error {}
+
+function make(tag, name, content, parent) {
+  const element = document.createElement(tag);
+  element.className = name;
+  element.textContent = content;
+  element.dir = "auto";
+  parent.append(element);
+  return element;
+}
+
+async function ask(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers: { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) } });
+  } catch (problem) {
+    if (problem.name === "AbortError") throw problem;
+    throw new Problem("The server doesn't answer. Is it still running?");
+  }
+  if (response.status === 401) keyForm.hidden = false;
+  if (!response.ok) throw new Problem((await response.json()).error.message);
+  return response;
+}
+
+async function* events(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (line.startsWith("data: {")) yield JSON.parse(line.slice(6));
+  }
+}
+
+async function reply(speaker, replies, signal) {
+  const card = make("article", "reply waiting", "", replies);
+  make("h2", "", speaker.id, card);
+  const shown = make("p", "text", "", card), speed = make("p", "speed", speaker.file, card);
+  let said = "", ended = false;
+  try {
+    const body = JSON.stringify({ model: speaker.id, messages: histories[speaker.id], stream: true });
+    for await (const event of events(await ask("/v1/chat/completions", { method: "POST", body, signal }))) {
+      if (event.error) throw new Problem(event.error.message);
+      const follow = main.scrollHeight - main.scrollTop - main.clientHeight < 80;
+      for (const choice of event.choices) {
+        said += choice.delta.content || "";
+        ended ||= choice.finish_reason !== null;
+      }
+      shown.textContent = said;
+      const rate = event.timings && event.timings.predicted_per_second;
+      if (rate) speed.textContent = `${speaker.file} · ${rate.toFixed(rate < 10 ? 1 : 0)} tokens/s`;
+      if (follow) main.scrollTop = main.scrollHeight;
+    }
+    if (!ended) throw new Problem("The reply broke off.");
+  } catch (problem) {
+    if (problem.name !== "AbortError") throw problem;
+    speed.textContent = `${speaker.file} · stopped`;
+  } finally {
+    card.classList.remove("waiting");
+    if (said.trim()) histories[speaker.id].push({ role: "assistant", content: said });
+    else { histories[speaker.id].pop(); shown.textContent = "(nothing)"; }
+  }
+  return `${speaker.id}: ${said}`;
+}
+
+async function say(content) {
+  busy(true);
+  const turn = make("section", "turn", "", turns);
+  turn.setAttribute("aria-label", "Your message and the replies");
+  make("p", "said", content, turn);
+  const replies = make("div", "replies", "", turn);
+  for (const speaker of speakers) histories[speaker.id].push({ role: "user", content });
+  main.scrollTop = main.scrollHeight;
+  stopping = new AbortController();
+  const found = await Promise.allSettled(speakers.map((speaker) => reply(speaker, replies, stopping.signal)));
+  const failed = found.find((one) => one.status === "rejected");
+  $("[role=status]").textContent = found.map((one) => one.value || "").join("\n");
+  tell(failed && failed.reason);
+  if (failed && found.every((one) => one.status === "rejected")) { turn.remove(); text.value ||= content; }
+  busy(false);
+}
+
+function tell(problem) {
+  error.hidden = !problem;
+  error.textContent = !problem ? "" : problem instanceof Problem ? problem.message : "Something went wrong on this page.";
+  if (problem && !(problem instanceof Problem)) console.error(problem);
+}
+
+function busy(now) {
+  $(".send").hidden = now;
+  $(".stop").hidden = !now;
+  $(".new").hidden = now || !turns.children.length;
+  (now ? $(".stop") : text).focus({ preventScroll: true });
+}
+
+function begin() {
+  turns.replaceChildren();
+  for (const speaker of speakers) histories[speaker.id] = [];
+  tell(null);
+  busy(false);
+}
+
+async function open() {
+  try {
+    speakers = (await (await ask("/v1/models")).json()).data;
+    keyForm.hidden = true;
+    begin();
+  } catch (problem) { tell(problem); }
+}
+
+$(".say").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const content = text.value;
+  if (!content.trim() || !speakers.length || !$(".stop").hidden) return;
+  text.value = "";
+  say(content);
+});
+text.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || matchMedia("(pointer: coarse)").matches) return;
+  event.preventDefault();
+  $(".say").requestSubmit();
+});
+$(".stop").addEventListener("click", () => stopping.abort());
+$(".new").addEventListener("click", begin);
+keyForm.addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = $("#key").value;
+  try { sessionStorage.setItem("key", key); } catch {}
+  open();
+});
+open();

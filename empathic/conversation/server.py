@@ -1,0 +1,270 @@
+"""The chat API over HTTP, as OpenAI's clients speak it, and a page to chat on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+import select
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+from empathic.conversation import wire
+from empathic.conversation.engine import EngineFailed
+from empathic.conversation.messages import BadMessage
+from empathic.conversation.speaker import Reply, Speaker
+from empathic.conversation.wire import Refused
+from empathic.errors import UserError
+
+SLOTS = 4  # replies that an engine writes at a time: more of them slow each other down on a CPU
+_LONGEST_BODY = 1_000_000  # bytes
+_LOOK = 0.25  # seconds between two looks at whether a client is still there
+_RETRY_AFTER = 5  # seconds; about as long as a short reply takes
+
+
+class Server(ThreadingHTTPServer):
+    """A server that is bound but not yet running; `serve_forever` runs it.
+
+    Args:
+        host: where it listens.
+        port: on that address; 0 for any that is free.
+        key: what clients must send as a bearer token; None where it's not needed.
+        limit: requests that are answered or wait at a time; further ones are told to come back.
+
+    Attributes:
+        speakers: who can be asked, by name; nobody until they are loaded.
+
+    Raises:
+        UserError: the port is in use, or the address isn't this computer's.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, key: str | None = None, limit: int = 64) -> None:
+        self.key, self.limit = key, limit
+        self.speakers: dict[str, Speaker] = {}
+        self.room = threading.BoundedSemaphore(limit)
+        self.local = _is_loopback(host)
+        if ":" in host:
+            self.address_family = socket.AF_INET6
+        self.page, self.policy = _page()
+        try:
+            super().__init__((host, port), _Handler)
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UserError(f"--port: can't listen on {host}:{port} ({why}); name another port or address") from error
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        host, port = self.server_address[:2]
+        return f"http://[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing where a client is gone; anything else is a fault of ours."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+def check_open(host: str, key: str | None) -> None:
+    """Refuse an address that others can reach, without a key.
+
+    Raises:
+        UserError: that.
+    """
+    if key is None and not _is_loopback(host):
+        raise UserError(f"--host {host}: others can reach it; name the variable with the key they need, --key-env NAME")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "empathic", ""
+    timeout = 60  # seconds for a client to send or take something
+    server: Server
+
+    def do_GET(self) -> None:
+        with self._refusing():
+            path = self._admitted()
+            if path == "/":
+                policy = {"content-security-policy": self.server.policy}
+                self._send(self.server.page, "text/html; charset=utf-8", more=policy)
+            elif path == "/health":
+                self._send_json({"status": "ok"})
+            elif path == "/v1/models":
+                self._send_json({"object": "list", "data": wire.models(self.server.speakers.values())})
+            elif path.startswith("/v1/models/"):
+                self._send_json(wire.models([self._speaker(path.removeprefix("/v1/models/"))])[0])
+            else:
+                raise Refused(404, "there is nothing here")
+
+    def do_POST(self) -> None:
+        with self._refusing():
+            path = self._admitted()
+            body = self._body()
+            if path != "/v1/chat/completions":
+                raise Refused(404, "there is nothing here")
+            request = wire.read(body)
+            speaker = self._speaker(request.model)
+            if not self.server.room.acquire(blocking=False):
+                raise Refused(503, f"{self.server.limit} requests are at work or waiting; try again", "overloaded")
+            try:
+                reply = speaker.reply(request.turns, **request.asked)
+                with _while_there(self.connection, reply):
+                    self._reply(wire.Answer(speaker, reply), request)
+            finally:
+                self.server.room.release()
+
+    def _reply(self, answer: wire.Answer, request: wire.ChatRequest) -> None:
+        if not request.stream:
+            if whole := answer.whole():
+                self._send_json(whole)
+            else:
+                self.close_connection = True
+            return
+        events = answer.events(bool(request.stream_options and request.stream_options.include_usage))
+        first = next(events, b"")  # what is refused is refused with its status, before a stream begins
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("cache-control", "no-store")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(first)
+        try:
+            for event in events:
+                self.wfile.write(event)
+        except EngineFailed as error:
+            self.wfile.write(wire.event(Refused(500, str(error)).body()))
+
+    def _admitted(self) -> str:
+        """The path that is asked for.
+
+        Raises:
+            Refused: a name that another site points at this computer, or a missing key.
+        """
+        path = urlsplit(self.path).path
+        host = (urlsplit(f"//{self.headers.get('host') or ''}").hostname or "").lower()
+        if self.server.local and host != "localhost" and not _is_loopback(host):
+            raise Refused(403, "ask for this server by 127.0.0.1 or localhost")
+        if self.server.key and path.startswith("/v1/"):
+            sent = (self.headers.get("authorization") or "").encode()
+            if not hmac.compare_digest(sent, f"Bearer {self.server.key}".encode()):
+                raise Refused(401, "the key is missing or wrong", "invalid_api_key")
+        return path
+
+    def _body(self) -> bytes:
+        """A request's body, read before anything is refused, so that the connection can go on."""
+        length = self.headers.get("content-length") or ""
+        if not length.isascii() or not length.isdigit() or int(length) > _LONGEST_BODY:
+            self.close_connection = True
+            raise Refused(413, f"want a body of at most {_LONGEST_BODY} bytes, its length said in content-length")
+        body = self.rfile.read(int(length))
+        if self.headers.get_content_type() != "application/json":  # keeps pages of other sites out
+            raise Refused(415, "want content-type: application/json")
+        return body
+
+    def _speaker(self, name: str) -> Speaker:
+        if found := self.server.speakers.get(name):
+            return found
+        raise Refused(404, f"no model is called {name!r}; want {', '.join(self.server.speakers)}", "model_not_found")
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Answer what is refused in OpenAI's shape."""
+        try:
+            yield
+        except Refused as error:
+            self._refuse(error)
+        except BadMessage as error:
+            self._refuse(wire.refusal(error))
+        except EngineFailed as error:
+            self._refuse(Refused(500, str(error)))
+
+    def _refuse(self, error: Refused) -> None:
+        more = {"retry-after": str(_RETRY_AFTER)} if error.status == 503 else {}
+        self._send_json(error.body(), error.status, more)
+
+    def _send_json(self, row: dict[str, Any], status: int = 200, more: dict[str, str] | None = None) -> None:
+        self._send(json.dumps(row).encode(), "application/json", status, more)
+
+    def _send(self, body: bytes, kind: str, status: int = 200, more: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        headers = {"content-type": kind, "content-length": str(len(body)), "cache-control": "no-store", **(more or {})}
+        for name, value in {**headers, "x-content-type-options": "nosniff"}.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the base class refuses (no HTTP, a method that isn't served) has the same shape."""
+        self.close_connection = True
+        self._refuse(Refused(405, "want GET or POST") if code == 501 else Refused(code, message or "not HTTP"))
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: what people write to it is theirs."""
+
+
+@contextmanager
+def _while_there(client: socket.socket, reply: Reply) -> Iterator[None]:
+    """End a reply once the client that asked for it is gone, even before its first word."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_LOOK):
+            if _gone(client):
+                reply.close()
+                return
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        reply.close()
+        watching.join()
+
+
+def _gone(client: socket.socket) -> bool:
+    try:
+        readable, _, _ = select.select([client], [], [], 0)
+        return bool(readable) and not client.recv(1, socket.MSG_PEEK)
+    except (OSError, ValueError):
+        return True
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _page() -> tuple[bytes, str]:
+    """The page in one file, and a policy that lets nothing run or load but what is in it."""
+    html, css, js = (_part(f"page.{kind}") for kind in ("html", "css", "js"))
+    policy = (
+        f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(js)}; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return html.replace("/*css*/", css).replace("/*js*/", js).encode(), policy
+
+
+def _part(name: str) -> str:
+    return (resources.files("empathic.conversation") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

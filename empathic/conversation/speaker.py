@@ -1,0 +1,92 @@
+"""A model that can be talked to: its file, what it was told in training, how it picks its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from empathic.conversation.engine import Chunk, Engine
+from empathic.conversation.messages import Message, checked
+from empathic.conversation.window import fit
+
+Instead = Callable[[Sequence[Message]], str | None]  # a reply to give in the model's place, or None to let it reply
+
+
+class Reply(Protocol):
+    """A reply as it comes: pieces, of which the last says why it ended."""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """The pieces in their order."""
+
+    def close(self) -> None:
+        """End it, from any thread."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a reply is picked where a request doesn't say otherwise: greedily at temperature 0."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A model that can be talked to.
+
+    Attributes:
+        name: what it is called in a run, in a request and on the page.
+        file: the file, or files, that answer, for people.
+        engine: what runs it.
+        told: the instruction that it was trained under; None where none is known.
+        sampling: as its recipe says.
+        scale: how much of the engine's adapter it wears; None where the engine has none.
+        instead: where a rule may reply in the model's place. It sees the whole conversation before the model does.
+    """
+
+    name: str
+    file: str
+    engine: Engine
+    told: str | None
+    sampling: Sampling
+    scale: float | None = None
+    instead: Instead | None = field(default=None, compare=False)
+
+    def reply(self, turns: Sequence[Message], **asked: Any) -> Reply:
+        """The reply to a conversation.
+
+        Args:
+            turns: what was said, a person's message last. A system message in front stands; without one there, what
+                the model was told in training is put in front.
+            asked: parameters of the chat API that this reply is to have, in place of the recipe's.
+
+        Raises:
+            BadMessage: a message is empty, isn't text, or is too long for the model.
+        """
+        messages = checked(turns)
+        if self.instead and (text := self.instead(messages)) is not None:
+            return Given(text)
+        if self.told and messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": self.told})
+        body = {**vars(self.sampling), **asked}
+        body["messages"] = fit(self.engine, messages, body["max_tokens"])
+        if self.scale is not None:
+            body["lora"] = [{"id": 0, "scale": self.scale}]
+        return self.engine.stream(body)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A reply that no model wrote."""
+
+    text: str
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """The text, whole, and its end."""
+        yield Chunk(self.text)
+        yield Chunk(finish="stop")
+
+    def close(self) -> None:
+        """Nothing is at work."""
