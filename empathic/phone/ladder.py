@@ -21,21 +21,25 @@ class Quant:
         ftype: its `LLAMA_FTYPE`, for `general.file_type`.
         meant: the types that it means to use, the one of most weights first. Any other type of a matrix is a fallback:
             rows have to be divisible into blocks, of 256 weights for the types that end in K.
+        most: bits that a weight takes on average, at most, for the forecast of room on disk.
+        heeds: whether an importance matrix changes anything.
     """
 
     ftype: int
     meant: tuple[str, ...]
+    most: float
+    heeds: bool = True
 
 
 QUANTS = {
-    "f16": Quant(1, ("F16",)),
-    "q8_0": Quant(7, ("Q8_0",)),
-    "q6_k": Quant(18, ("Q6_K",)),
-    "q5_1": Quant(9, ("Q5_1", "Q6_K")),
-    "q5_0": Quant(8, ("Q5_0", "Q5_1", "Q6_K")),
-    "q4_k_m": Quant(15, ("Q4_K", "Q5_K", "Q6_K")),
-    "q4_0": Quant(2, ("Q4_0", "Q4_1", "Q6_K")),
-    "iq4_nl": Quant(25, ("IQ4_NL", "Q5_K", "Q6_K")),
+    "f16": Quant(1, ("F16",), 16.1, heeds=False),
+    "q8_0": Quant(7, ("Q8_0",), 8.6, heeds=False),
+    "q6_k": Quant(18, ("Q6_K",), 8.6),
+    "q5_1": Quant(9, ("Q5_1", "Q6_K"), 7.0),
+    "q5_0": Quant(8, ("Q5_0", "Q5_1", "Q6_K"), 6.7),
+    "q4_k_m": Quant(15, ("Q4_K", "Q5_K", "Q6_K"), 6.7),
+    "q4_0": Quant(2, ("Q4_0", "Q4_1", "Q6_K"), 6.0),
+    "iq4_nl": Quant(25, ("IQ4_NL", "Q5_K", "Q6_K"), 6.0),
 }
 _BY_TYPE = {quant.meant[0]: name for name, quant in QUANTS.items()}
 _BLOCK = 32  # weights of a row that share a scale, but for the types that end in K
@@ -65,7 +69,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Bar:
-    """What parity asks of a file: at most this mean KL in nats, at least this share of positions with the same top-1."""
+    """What parity asks of a file: at most this mean KL in nats, at least this share of tokens with one top-1."""
 
     kl: float
     top1: float

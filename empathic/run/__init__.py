@@ -21,7 +21,7 @@ from empathic.errors import UserError
 from empathic.recipe import Recipe
 from empathic.recipe.steps import CorpusPart
 from empathic.run import artefacts
-from empathic.run.artefacts import Manifest, Summary
+from empathic.run.artefacts import Export, Manifest, Summary
 
 Row = dict[str, Any]
 _RECIPE, _MANIFEST = "recipe.yaml", "manifest.json"
@@ -188,6 +188,19 @@ class Run:
     def tables_folder(self) -> Path:
         """Every table of the page as CSV and LaTeX."""
         return self.path("tables")
+
+    @property
+    def export_file(self) -> Path:
+        """What was exported last, wherever the files lie."""
+        return self.path("export.json")
+
+    def export(self) -> Export | None:
+        """What was exported last; None where nothing was.
+
+        Raises:
+            UserError: another version wrote it.
+        """
+        return artefacts.read(self.export_file, Export) if self.export_file.exists() else None
 
     def summary(self) -> Summary:
         """The figures of the run, as it wrote them.
