@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def export(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The folder to write; default: export in the run.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder; default: export in the run.")] = None,
     system: Annotated[
         str | None, typer.Option("--system", help="Whose files: a step's name, or base. Default: the last step's.")
     ] = None,
@@ -23,7 +23,7 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also write files that are below their bars.")] = False,
 ) -> None:
-    """Write what ships of a student: GGUF files held against the merged model, its weights, Modelfile and model card."""
+    """Write what ships of a student: GGUF files, weights, Modelfile and model card."""
     from empathic.cli.progress import Progress
     from empathic.phone import export as exporting
     from empathic.run import Run
@@ -41,30 +41,30 @@ def table(found: Export, folder: Path) -> None:
     from empathic.cli.progress import console
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
-    shown.add_column("file", overflow="fold")
-    for column in ("MB", "bits", "fell back", "KL", "99.9%", "top-1", "perplexity", ""):
-        shown.add_column(column, justify="left" if not column else "right")
+    shown.add_column("file", no_wrap=True)
+    for column in ("MB", "bits", "fell back", "KL", "99.9%", "top-1", "ppl"):
+        shown.add_column(column, justify="right")
     for row in found.rows:
-        asked = f"{row.quant}{' imatrix' if row.imatrix else ''}"
-        note = "recommended" if row.file and row.file == found.recommended else "" if row.holds else "below its bar"
+        name = (row.file or f"{row.quant}{'-imatrix' if row.imatrix else ''}").removeprefix(f"{found.system}-")
+        mark = "*" if row.file and row.file == found.recommended else " " if row.holds else "!"
         shown.add_row(
-            row.file or f"[dim]{asked}, refused[/dim]",
+            f"{mark} {name.removesuffix('.gguf')}",
             f"{row.bytes / 1e6:.0f}",
             f"{row.bits_per_weight:.2f}",
             f"{row.fell_back:.0%}",
             f"{row.kl_mean:.4f}",
             f"{row.kl_999:.3f}",
             f"{row.top1:.1%}",
-            f"{row.perplexity:.2f}",
-            note,
+            f"{row.perplexity:.4g}",
         )
     console.print()
     console.print(shown)
     positions = found.rows[0].positions
     console.print(
-        f"[dim]{found.dialogues['followed']} test dialogues, {positions} tokens of replies; the merged model's perplexity "
-        f"is {found.perplexity:.2f}; tokens compared on {found.dialogues['read']} dialogues[/dim]",
+        f"[dim]{found.dialogues['followed']} test dialogues, {positions} tokens of replies; the merged model's "
+        f"perplexity is {found.perplexity:.2f}; tokens compared on {found.dialogues['read']} dialogues[/dim]",
         highlight=False,
     )
-    console.print(f"[dim]recommended: {found.rule}[/dim]", highlight=False)
+    refused = "below its bar" + ("" if all(row.file for row in found.rows) else ", not written without --force")
+    console.print(f"[dim]* recommended: {found.rule}; ! {refused}[/dim]", highlight=False)
     console.print(f"\nthe files  {folder}", highlight=False, soft_wrap=True)

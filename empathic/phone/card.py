@@ -58,7 +58,7 @@ def card(run: Run, found: Export) -> str:
         f"(recipe {files.sha256(run.recipe_file)[:16]}). It answers what a person says in a few kind words.\n",
         "## Intended use\n",
         "Research, and software that is tried out by people who know what it is. It is no person, no friend and no "
-        "therapist, and says so if asked; it is not made for crises. Don't put it in front of people who may be in "
+        "therapist, and it is not made for crises. Don't put it in front of people who may be in "
         "distress without a safety gate, which these files don't hold.\n",
         "## Limits\n",
         "A model of this size misunderstands: it swaps who did what, takes a word for another, and makes things up. "

@@ -140,8 +140,8 @@ def _check_room(student: _Student, names: Sequence[str], where: Path) -> None:
     free = shutil.disk_usage(where).free
     if free < needed:
         raise UserError(
-            f"{where}: the export takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, or name fewer "
-            "files with --quant"
+            f"{where}: the export takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, or name "
+            "fewer files with --quant"
         )
 
 
