@@ -160,13 +160,14 @@ def _write_ladder(student: _Student, names: Sequence[str], ready: Path, force: b
     matrix, corpus = _matrix(student, names, ready, display)
     variants = [(name, with_matrix) for name in names for with_matrix in (False, True)]
     variants = [one for one in variants if not one[1] or (matrix and ladder.QUANTS[one[0]].heeds)]
-    rows = []
+    source, rows = quantize.Source(student.source), []
     for name, with_matrix in variants:
         made = student.work / "made.gguf"
         label = f"{name}{' imatrix' if with_matrix else ''}"
         with _staged(display, label):
             means = matrix.means if matrix and with_matrix else None
-            quantize.quantize(student.source, made, name, means, _said(student, corpus if means else None))
+            said = _said(student, corpus if means else None)
+            quantize.quantize(source, made, name, means, said, display.step)
             rows.append(_held(student, made, name, with_matrix, against, tests, force))
         if (file := rows[-1].file) is not None:
             made.rename(ready / file)
@@ -178,6 +179,7 @@ def _write_ladder(student: _Student, names: Sequence[str], ready: Path, force: b
     best, rule = recommend(rows)
     return Export(
         system=student.system,
+        adapter=run.adapter_hash(student.system),
         perplexity=against.perplexity,
         dialogues={"read": len(tests), "followed": len(followed)},
         imatrix=corpus,

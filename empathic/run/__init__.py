@@ -195,12 +195,20 @@ class Run:
         return self.path("export.json")
 
     def export(self) -> Export | None:
-        """What was exported last; None where nothing was.
+        """What was exported last; None where nothing was, or where the student was trained anew since.
 
         Raises:
             UserError: another version wrote it.
         """
-        return artefacts.read(self.export_file, Export) if self.export_file.exists() else None
+        if not self.export_file.exists():
+            return None
+        found = artefacts.read(self.export_file, Export)
+        return found if found.adapter == self.adapter_hash(found.system) else None
+
+    def adapter_hash(self, system: str) -> str | None:
+        """The hash of a system's adapter; None where it has none."""
+        adapter = self.adapter(system)
+        return files.sha256(adapter) if adapter.is_dir() else None
 
     def summary(self) -> Summary:
         """The figures of the run, as it wrote them.

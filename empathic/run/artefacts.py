@@ -193,6 +193,7 @@ class Export(Artefact):
 
     Attributes:
         system: whose they are.
+        adapter: the hash of its adapter; None for the untuned student.
         perplexity: the merged model's, on what people wrote.
         dialogues: on how many test dialogues tokens were compared, and on how many distributions and replies.
         imatrix: what the importance matrix was made from; None without one.
@@ -201,6 +202,7 @@ class Export(Artefact):
 
     version: Literal[2] = 2
     system: str
+    adapter: str | None
     perplexity: float
     dialogues: dict[str, int]
     imatrix: str | None
