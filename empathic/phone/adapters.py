@@ -6,15 +6,12 @@ keep `b` in 16 bits. A packed adapter holds `b` the other way round, which halve
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from empathic import files, models
-from empathic.errors import UserError
-from empathic.phone.convert import converter
+from empathic.phone.convert import convert_adapter
 
 _TURNED = ".lora_b"  # the end of a tensor's name
 
@@ -38,17 +35,7 @@ def pack(adapter: Path, base: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config.save_pretrained(folder)
         wide = Path(folder) / "adapter.gguf"
-        done = subprocess.run(
-            [
-                *(sys.executable, converter("convert_lora_to_gguf.py"), adapter),
-                *("--base", folder, "--outfile", wide, "--outtype", "f32"),
-            ],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise UserError(f"{adapter}: llama.cpp's converter can't write it as GGUF ({why})")
+        convert_adapter(adapter, Path(folder), wide, "f32")
         _rewrite(wide, out, packed=True)
 
 

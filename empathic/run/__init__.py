@@ -21,7 +21,7 @@ from empathic.errors import UserError
 from empathic.recipe import Recipe
 from empathic.recipe.steps import CorpusPart, Training
 from empathic.run import artefacts
-from empathic.run.artefacts import Manifest, Summary
+from empathic.run.artefacts import Export, Manifest, Summary
 
 Row = dict[str, Any]
 _RECIPE, _MANIFEST = "recipe.yaml", "manifest.json"
@@ -194,6 +194,27 @@ class Run:
     def tables_folder(self) -> Path:
         """Every table of the page as CSV and LaTeX."""
         return self.path("tables")
+
+    @property
+    def export_file(self) -> Path:
+        """What was exported last, wherever the files lie."""
+        return self.path("export.json")
+
+    def export(self) -> Export | None:
+        """What was exported last; None where nothing was, or where the student was trained anew since.
+
+        Raises:
+            UserError: another version wrote it.
+        """
+        if not self.export_file.exists():
+            return None
+        found = artefacts.read(self.export_file, Export)
+        return found if found.adapter == self.adapter_hash(found.system) else None
+
+    def adapter_hash(self, system: str) -> str | None:
+        """The hash of a system's adapter; None where it has none."""
+        adapter = self.adapter(system)
+        return files.sha256(adapter) if adapter.is_dir() else None
 
     def summary(self) -> Summary:
         """The figures of the run, as it wrote them.

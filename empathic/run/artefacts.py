@@ -151,7 +151,67 @@ class Summary(Artefact):
         }
 
 
-A = TypeVar("A", Manifest, Summary)
+class ExportRow(Artefact):
+    """A file of an export, and what parity with the merged model found.
+
+    Attributes:
+        file: its name; None for one that was refused and isn't written.
+        quant: what was asked for.
+        imatrix: whether it was quantised with an importance matrix.
+        types: the share of its matrices' weights by type.
+        fell_back: the share whose type isn't one that the quant means.
+        prompts: whether template and tokens are the same on every test dialogue.
+        kl_mean: nats a token; `kl_999` is what 99.9% of tokens stay below.
+        top1: the share of tokens with the same likeliest word.
+        perplexity: on what people wrote.
+        identical: the share of greedy replies that are the same to the letter.
+        positions: over how many tokens of replies.
+        holds: whether it meets its bars.
+        sendable: the share of its replies that a reader would send; None where none was read.
+    """
+
+    file: str | None
+    quant: str
+    imatrix: bool
+    bytes: int
+    bits_per_weight: float
+    types: dict[str, float]
+    fell_back: float
+    prompts: bool
+    kl_mean: float
+    kl_999: float
+    top1: float
+    perplexity: float
+    identical: float
+    positions: int
+    holds: bool
+    sendable: float | None = None
+
+
+class Export(Artefact):
+    """`export.json`: the files that ship.
+
+    Attributes:
+        system: whose they are.
+        adapter: the hash of its adapter; None for the untuned student.
+        perplexity: the merged model's, on what people wrote.
+        dialogues: on how many test dialogues tokens were compared, and on how many distributions and replies.
+        imatrix: what the importance matrix was made from; None without one.
+        recommended: the file to ship, by `rule`; None where none is fit.
+    """
+
+    version: Literal[2] = 2
+    system: str
+    adapter: str | None
+    perplexity: float
+    dialogues: dict[str, int]
+    imatrix: str | None
+    rows: list[ExportRow]
+    recommended: str | None
+    rule: str
+
+
+A = TypeVar("A", Manifest, Summary, Export)
 
 
 def read(path: Path, kind: type[A]) -> A:

@@ -98,19 +98,24 @@ def _quiet() -> None:
     datasets.disable_progress_bars()
 
 
-def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> None:
-    """Write a student as a Hugging Face folder, its adapter (if any) merged into the weights.
+def merged(model: str, template: str | None, adapter: Path | None) -> tuple[Any, Any]:
+    """A student in float32 with its adapter (if any) merged into the weights, and its tokenizer.
 
     Args:
         model: the base, as `load_student` takes it.
         template: the chat template to give it.
         adapter: a PEFT adapter's folder, or None for the base itself.
-        out: the folder to write.
     """
-    merged, tokenizer = load_student(model, template)
+    student, tokenizer = load_student(model, template)
     if adapter is not None:
         from peft import PeftModel
 
-        merged = PeftModel.from_pretrained(merged, str(adapter)).merge_and_unload()
-    merged.save_pretrained(str(out))
+        student = PeftModel.from_pretrained(student, str(adapter)).merge_and_unload()
+    return student, tokenizer
+
+
+def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> None:
+    """Write a student, as `merged` makes it, as a Hugging Face folder."""
+    student, tokenizer = merged(model, template, adapter)
+    student.save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))

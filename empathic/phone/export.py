@@ -1,0 +1,300 @@
+"""`empathic export`: everything that ships of a run's student, each file held against the merged model first."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from empathic import files
+from empathic.endpoints.open import open_endpoint
+from empathic.errors import UserError
+from empathic.phone import card, convert, divergence, gguf_file, imatrix, ladder, modelfile, parity, quantize
+from empathic.phone.recommend import recommend
+from empathic.phone.turns import end_of_turn
+from empathic.recipe.steps import EXAMPLES
+from empathic.run import Display, Row, Run
+from empathic.run.artefacts import Export, ExportRow
+from empathic.student import load, prompt
+
+FOLLOWED = 32  # test dialogues along which distributions are compared
+_SPOKEN = 8  # of these, how many greedy replies llama.cpp writes itself
+_LONGEST = 48  # tokens of a reply that are followed
+_SPARE = 1.05  # times what is forecast has to be free on disk
+
+
+@dataclass(frozen=True)
+class _Student:
+    """What is exported: the merged model, and where its parts are while the export is made."""
+
+    run: Run
+    system: str
+    model: Any
+    tokenizer: Any
+    work: Path
+
+    @property
+    def told(self) -> str:
+        return prompt.instruction(self.run.recipe.student.prompt)
+
+    @property
+    def source(self) -> Path:
+        """The GGUF file in f32 that all others are made from."""
+        return self.work / "source.gguf"
+
+
+def export(
+    run: Run,
+    out: Path | None,
+    system: str | None,
+    quants: Sequence[str] | None,
+    force: bool,
+    display: Display,
+) -> Export:
+    """Write what ships of a student into a folder, and `export.json` into the run.
+
+    Args:
+        run: the run.
+        out: the folder; None is `export` in the run.
+        system: whose files; None is the student after the last step.
+        quants: names in `ladder.QUANTS`; None is all.
+        force: also write files that are below their bars.
+        display: told how far it is.
+
+    Raises:
+        UserError: a student that isn't trained, an unknown system or quant, a model that the converter refuses, no
+            room on disk, or no file that may be written. Nothing is written then.
+    """
+    system, names = system or run.recipe.final, ladder.chosen(quants)
+    adapter = _adapter(run, system)
+    folder = _folder(out or run.path("export"))
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as work:
+        ready = Path(work) / "ready"
+        with _staged(display, "merge"):
+            settings = run.recipe.student
+            student = _Student(run, system, *load.merged(settings.model, settings.template, adapter), Path(work))
+            _check_room(student, names, folder.parent)
+            _convert(student, adapter, ready)
+        found = _write_ladder(student, names, ready, force, display)
+        _write_words(student, found, ready)
+        _move(ready, folder)
+    files.write_json(run.export_file, found.model_dump(mode="json"))
+    return found
+
+
+@contextmanager
+def _staged(display: Display, name: str) -> Iterator[None]:
+    """A stage of the display."""
+    started = time.monotonic()
+    display.begin(name)
+    yield
+    display.end(name, "", time.monotonic() - started, False)
+
+
+def _folder(out: Path) -> Path:
+    """Where the files go, once it is sure that they can."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out}: a file; want a folder to write to")
+        with tempfile.TemporaryDirectory(dir=out.parent):
+            return out
+    except OSError as error:
+        raise UserError(f"{out}: can't be written ({error.strerror or error}); name another --out") from error
+
+
+def _convert(student: _Student, adapter: Path | None, ready: Path) -> None:
+    """The merged weights for transformers, all of them in one GGUF file, and the adapter as another."""
+    merged = ready / "merged"
+    student.model.save_pretrained(merged)
+    student.tokenizer.save_pretrained(merged)
+    files.write_text(merged / "README.md", card.front_matter(student.run))
+    convert.convert(merged, student.source, "f32", card.keys(student.run, student.system))
+    if adapter:
+        convert.convert_adapter(adapter, merged, ready / f"{student.system}-lora-f16.gguf")
+
+
+def _adapter(run: Run, system: str) -> Path | None:
+    """A system's adapter; None for the untuned student."""
+    if system not in run.systems:
+        raise UserError(f"--system {system}: the run has no such system; want {', '.join(run.systems)}")
+    if system == run.systems[0]:
+        return None
+    adapter = run.adapter(system)
+    if not (adapter / "adapter_config.json").exists():
+        raise UserError(f"{run.folder}: the student {system!r} isn't trained yet; go on with `empathic run` first")
+    return adapter
+
+
+def _check_room(student: _Student, names: Sequence[str], where: Path) -> None:
+    """Refuse to begin where the disk can't hold weights, files and distributions at once."""
+    weights = student.model.num_parameters()
+    bits = sum(ladder.QUANTS[name].most * (1 + ladder.QUANTS[name].heeds) for name in names)
+    distributions = FOLLOWED * _LONGEST * student.model.get_input_embeddings().num_embeddings * 4
+    needed = _SPARE * (weights * (4 + 4 + bits / 8) + distributions)
+    free = shutil.disk_usage(where).free
+    if free < needed:
+        raise UserError(
+            f"{where}: the export takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, or name "
+            "fewer files with --quant"
+        )
+
+
+def _write_ladder(student: _Student, names: Sequence[str], ready: Path, force: bool, display: Display) -> Export:
+    """Every file that may be written, and what was found of each."""
+    run, tests = student.run, [d.utterance for d in student.run.dialogues("test")]
+    if not tests:
+        raise UserError(f"{run.folder}: no test dialogues to hold the files against; split them anew")
+    followed = tests[:: max(1, len(tests) // FOLLOWED)][:FOLLOWED]
+    logps = student.work / "logps"
+    logps.mkdir()
+    with _staged(display, "reference"):
+        against = divergence.reference(
+            student.model, student.tokenizer, student.told, followed, logps, _LONGEST, display.step
+        )
+    matrix, corpus = _matrix(student, names, ready, display)
+    variants = [(name, with_matrix) for name in names for with_matrix in (False, True)]
+    variants = [one for one in variants if not one[1] or (matrix and ladder.QUANTS[one[0]].heeds)]
+    source, rows = quantize.Source(student.source), []
+    for name, with_matrix in variants:
+        made = student.work / "made.gguf"
+        label = f"{name}{' imatrix' if with_matrix else ''}"
+        with _staged(display, label):
+            means = matrix.means if matrix and with_matrix else None
+            said = _said(student, corpus if means else None)
+            quantize.quantize(source, made, name, means, said, display.step)
+            rows.append(_held(student, made, name, with_matrix, against, tests, force))
+        if (file := rows[-1].file) is not None:
+            made.rename(ready / file)
+        else:
+            made.unlink()
+            display.note(f"{label}: refused, below its bar; --force writes it")
+    if not any(row.file for row in rows):
+        raise UserError(_all_refused(rows))
+    best, rule = recommend(rows)
+    return Export(
+        system=student.system,
+        adapter=run.adapter_hash(student.system),
+        perplexity=against.perplexity,
+        dialogues={"read": len(tests), "followed": len(followed)},
+        imatrix=corpus,
+        rows=rows,
+        recommended=best.file if best else None,
+        rule=rule,
+    )
+
+
+def _said(student: _Student, corpus: str | None) -> dict[str, str | int]:
+    """Metadata beyond what the converter writes."""
+    found: dict[str, str | int] = {"tokenizer.ggml.eot_token_id": end_of_turn(student.tokenizer)}
+    return found | ({"quantize.imatrix.dataset": corpus} if corpus else {})
+
+
+def _matrix(
+    student: _Student, names: Sequence[str], ready: Path, display: Display
+) -> tuple[imatrix.ImportanceMatrix | None, str | None]:
+    """The importance matrix and what it was made from, where a quant heeds one and the run has a corpus."""
+    path = student.run.corpus(EXAMPLES)
+    if not path.exists() or not any(ladder.QUANTS[name].heeds for name in names):
+        return None, None
+    rows = list(files.read_jsonl(path))
+    rows = rows[:: max(1, len(rows) // imatrix.EXAMPLES)][: imatrix.EXAMPLES]
+    architecture = str(gguf_file.read(student.source).keys["general.architecture"])
+    with _staged(display, "imatrix"):
+        texts = [_text(student, row) for row in rows]
+        found = imatrix.measure(student.model, texts, architecture, display.step)
+    corpus = f"{len(rows)} SFT examples of the run {student.run.manifest.name}, {found.tokens} tokens"
+    found.write(ready / "imatrix.gguf", corpus)
+    return found, corpus
+
+
+def _text(student: _Student, row: Row) -> list[int]:
+    """An example's tokens: instruction, prompt and reply in the chat template."""
+    told = prompt.with_system_prompt(row, student.told)
+    shown = student.tokenizer.apply_chat_template([*told["prompt"], *told["completion"]], tokenize=False)
+    return list(student.tokenizer(shown, add_special_tokens=False)["input_ids"])
+
+
+def _held(
+    student: _Student,
+    made: Path,
+    name: str,
+    with_matrix: bool,
+    against: divergence.Reference,
+    tests: Sequence[str],
+    force: bool,
+) -> ExportRow:
+    """A file's row: what it is made of, and how far it is from the merged model."""
+    contents = gguf_file.read(made)
+    found = divergence.measure(made, against)
+    with open_endpoint(f"local:{made}") as endpoint, parity.served(endpoint) as file:
+        prompts = parity.same_prompts(file, student.tokenizer, student.told, tests)
+        spoken = against.followed[:_SPOKEN]
+        identical = sum(
+            file.greedy(one.tokens[: one.reply], len(one.tokens) - one.reply) == one.tokens[one.reply :]
+            for one in spoken
+        )
+    bar = ladder.bar(ladder.became(name, contents.shares))
+    holds = prompts and found.kl_mean <= bar.kl and found.top1 >= bar.top1
+    label = f"{student.system}-{ladder.honest_name(name, contents.shares)}{'-imatrix' if with_matrix else ''}.gguf"
+    return ExportRow(
+        file=label if holds or force else None,
+        quant=name,
+        imatrix=with_matrix,
+        bytes=made.stat().st_size,
+        bits_per_weight=contents.bits_per_weight,
+        types=contents.shares,
+        fell_back=ladder.fell_back(name, contents.shares),
+        prompts=prompts,
+        kl_mean=found.kl_mean,
+        kl_999=found.kl_999,
+        top1=found.top1,
+        perplexity=found.perplexity,
+        identical=identical / len(spoken),
+        positions=found.positions,
+        holds=holds,
+    )
+
+
+def _all_refused(rows: Sequence[ExportRow]) -> str:
+    if not rows[0].prompts:
+        return (
+            "no file reads prompts as the merged model does; check student.template (--force writes them all the same)"
+        )
+    best = min(rows, key=lambda row: row.kl_mean)
+    return (
+        f"every file is below its bar; the nearest is {best.quant} with a mean KL of {best.kl_mean:.3f} and "
+        f"{best.top1:.0%} top-1; name more quants with --quant, or write them all the same with --force"
+    )
+
+
+def _write_words(student: _Student, found: Export, ready: Path) -> None:
+    """The model card, Ollama's Modelfile and `export.json`."""
+    settings = student.run.recipe.student
+    file = found.recommended or next(row.file for row in found.rows if row.file)
+    adds_bos = bool(gguf_file.read(ready / file).keys.get("tokenizer.ggml.add_bos_token"))
+    text = modelfile.modelfile(
+        file, student.tokenizer, student.told, settings.temperature, settings.max_tokens, adds_bos
+    )
+    files.write_text(ready / "Modelfile", text)
+    files.write_text(ready / "README.md", card.card(student.run, found))
+    files.write_json(ready / "export.json", found.model_dump(mode="json"))
+
+
+def _move(ready: Path, folder: Path) -> None:
+    """Put what was made in its place; files of an earlier export that this one has no longer go."""
+    earlier = folder / "export.json"
+    if earlier.exists():
+        for row in files.read_json(earlier).get("rows", []):
+            if row.get("file"):
+                (folder / row["file"]).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in sorted(ready.iterdir()):
+        if (folder / part.name).is_dir():
+            shutil.rmtree(folder / part.name)
+        part.replace(folder / part.name)
