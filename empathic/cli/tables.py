@@ -178,7 +178,7 @@ def print_summary(folder: Path) -> None:
     if not run.summary_file.exists() or not run.page_file.exists():
         console.print(f"\nSo far in {folder}", highlight=False)
         return
-    summary, last = run.summary(), run.recipe.final
+    summary, recipe, last = run.summary(), run.recipe, run.recipe.final
     before = {row["id"]: row for row in files.read_jsonl(run.replies(run.systems[0]))}
     after = [row for row in files.read_jsonl(run.replies(last)) if row["id"] in before]
     table = Table(show_lines=True, title="before and after", title_justify="left", title_style="bold")
@@ -189,6 +189,12 @@ def print_summary(folder: Path) -> None:
     console.print()
     console.print(table)
     console.print()
+    for of in summary.sendable:
+        console.print(
+            f"{recipe.label(of.system)}: a reader would send {of.estimate:.0%} of its replies "
+            f"({100 * of.low:.0f} to {100 * of.high:.0f}, n = {of.n}), by a scorer that learnt from readers",
+            highlight=False,
+        )
     rates([row.model_dump() for row in summary.headline_rates()], summary.failed_controls(), summary.one_family)
     console.print(f"\nthe page   {run.page_file}", highlight=False, soft_wrap=True)
     for path in (run.gguf(last, quant) for quant in run.recipe.phone.quants):

@@ -10,21 +10,27 @@ from empathic.judge import controls, verdicts
 from empathic.judge.comparisons import added, comparisons, headline
 from empathic.judge.derived import at_equal_lengths, differences, judge_kappas, judges_agree, ranking
 from empathic.judge.scores import Scores
+from empathic.judge.sendable import sendable
 from empathic.recipe import BASE, Recipe
+from empathic.stats.corrected import Labelled
 from empathic.stats.win_rate import rounded
 
 
-def results(scores: Scores, recipe: Recipe, references: Sequence[str]) -> dict[str, Any]:
+def results(
+    scores: Scores, recipe: Recipe, references: Sequence[str], errors: Labelled | None = None
+) -> dict[str, Any]:
     """All that follows from scores.
 
     Args:
         scores: of every system, the controls among them.
         recipe: the run's, whose steps say which systems are held against which.
         references: origins of known replies, which are ranked with the systems.
+        errors: of the scorer of readings, where there is one.
     """
     pairs, main = comparisons(recipe, references), headline(recipe)
     compared = [*recipe.systems, *references]
     return {
+        "sendable": [rounded(row) for row in sendable(scores, compared, errors)],
         "win_rates": [rate.to_row() for pair in pairs for rate in verdicts.compare(*pair, scores)[1]],
         "length_controlled": [rate.to_row() for pair in pairs for rate in at_equal_lengths(*pair, scores)],
         "differences": [row for pair in added(recipe) for row in differences(*pair, BASE, scores)],

@@ -120,13 +120,28 @@ def of_reader(
     Raises:
         UserError: it learnt from all of them.
     """
+    new, scores = scored_by(readings, reader, progress, n)
+    return trial(new, scores)
+
+
+def scored_by(
+    readings: Sequence[Reading],
+    reader: Reader,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    n: int | None = None,
+) -> tuple[list[Reading], list[float]]:
+    """The first `n` readings of messages that a scorer did not learn from, and what it says of sending each reply.
+
+    Raises:
+        UserError: it learnt from all of them.
+    """
     new = [one for one in readings if of_message(one.utterance) not in reader.classifier.learnt][:n]
     if not new:
         raise UserError("the scorer learnt from all messages of these readings; give others")
     done = itertools.count(1)
     asked = [JudgedReply(one.utterance, one.reply) for one in new]
     said = reader.read(asked, lambda: progress(next(done), len(new)))
-    return trial(new, [one.send for one in said])
+    return new, [one.send for one in said]
 
 
 def of_judge(

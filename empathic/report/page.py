@@ -14,6 +14,7 @@ from empathic.judge.comparisons import headline
 from empathic.judge.measures import hollowness, registry
 from empathic.report import charts
 from empathic.run import Run
+from empathic.run.artefacts import Summary
 
 SHOWN = 500  # dialogues to browse, spread over the test set where there are more; the page stays under 5 MB
 _CHANCE = 0.05  # of 95% intervals lie wholly on one side of 50% where neither side is better
@@ -70,6 +71,7 @@ def _context(run: Run) -> dict[str, Any]:
         "manifest": run.manifest,
         "main": main,
         "by_measure": {row.measure: row for row in main},
+        "sent": _sent(figures),
         "failed": failed,
         "alike": _alike(failed),
         "kinship": family.warnings(figures.one_family),
@@ -96,6 +98,20 @@ def _context(run: Run) -> dict[str, Any]:
         "export": run.export(),
         "files": {path.name: path.stat().st_size / 1e6 for path in _shipped(run)},
     }
+
+
+def _sent(figures: Summary) -> dict[str, Any] | None:
+    """How many replies one would send after training and before, as readers said, else as a scorer of readings sees it.
+
+    None where neither is known of both.
+    """
+    read = {row["system"]: row for row in (figures.readings or {}).get("rates", ())}
+    scored = {row.system: row.model_dump() for row in figures.sendable}
+    for by, rows in (("readers", read), ("scorer", scored)):
+        if set(figures.headline) <= rows.keys():
+            after, before = (rows[system] for system in figures.headline)
+            return {"by": by, "after": after, "before": before}
+    return None
 
 
 def _training_charts(run: Run) -> dict[str, str]:

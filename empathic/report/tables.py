@@ -59,6 +59,7 @@ def tables(figures: Summary) -> Iterator[tuple[str, list[Row]]]:
         "people_win_rates": [
             {"raters": said["raters"], "votes": said["votes"], **said["win_rate"]} for said in figures.people
         ],
+        "sendable": _rows(figures.sendable),
         "readings": (figures.readings or {}).get("rates", []),
         "readings_agreement": (figures.readings or {}).get("agreement", []),
         "corpus": figures.corpus["by_origin"],

@@ -99,6 +99,17 @@ class ControlRow(Artefact):
     passes: bool
 
 
+class SendableRow(Artefact):
+    """How many of a system's replies a reader would send, as a scorer of readings sees it."""
+
+    system: str
+    said: float
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+
 class Summary(Artefact):
     """`summary.json`: the figures of a run in one place.
 
@@ -119,6 +130,7 @@ class Summary(Artefact):
     corpus: Facts
     training: dict[str, Facts]
     judges: list[str]
+    sendable: list[SendableRow]
     win_rates: list[WinRateRow]
     length_controlled: list[LengthControlledRow]
     differences: list[DifferenceRow]

@@ -6,21 +6,24 @@ A reading's rubric is that of `reading/prompts/rubric.txt`; docs/judging.md says
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from empathic import files
 from empathic.judge import classifier
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.measures.measure import Asking, Means, Measure, Needs, Outcomes, row
 from empathic.judge.replies import EvalSet
 from empathic.judge.scores import ScoreRow, Scores
+from empathic.stats.corrected import Labelled
 from empathic.stats.win_rate import outcome
 
 LEVELS = ("understood", "feeling", "sense")  # each 0 to 2
 SEND = "send"
 HEADS = {**dict.fromkeys(LEVELS, 3), SEND: 2}
 MODEL = "qwen2.5-coder-0.5b"
+_ERRORS = "errors.json"
 TOP = 8  # of its layers, that learn
 
 
@@ -66,6 +69,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.classifier = classifier.Classifier(folder)
+        self.errors = errors(folder)
 
     def read(self, asked: Sequence[JudgedReply], advance: Callable[[], None] = lambda: None) -> list[Read]:
         """What it says of every reply, in order; `advance` is called once a reply."""
@@ -73,6 +77,17 @@ class Reader:
             Read(of[SEND][1], *(of[name][1] + 2 * of[name][2] for name in LEVELS))
             for of in self.classifier.probabilities(asked, advance)
         ]
+
+
+def errors(folder: Path) -> Labelled | None:
+    """How a scorer did on readings that it did not learn from; None where that wasn't measured."""
+    path = folder / _ERRORS
+    return Labelled(**files.read_json(path)) if path.exists() else None
+
+
+def keep_errors(folder: Path, found: Labelled) -> None:
+    """Write down, beside a scorer, how it did on readings that it did not learn from."""
+    files.write_json(folder / _ERRORS, asdict(found))
 
 
 @dataclass(frozen=True)

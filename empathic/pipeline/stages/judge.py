@@ -64,7 +64,7 @@ def work(run: Run) -> Row:
         files.write_jsonl(run.verdicts(*pair), verdicts.compare(*pair, scores)[0])
     for name, control in zip(controls.CONTROLS, controls.control_pairs(), strict=True):
         files.write_jsonl(run.verdicts("control", name), verdicts.compare(*control, scores)[0])
-    return results(scores, recipe, list(references))
+    return results(scores, recipe, list(references), reader.errors if reader else None)
 
 
 def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:
