@@ -162,6 +162,7 @@ class Stream:
                 raise EngineFailed(f"the reply broke off ({error})") from error
         finally:
             self.close()
+            self._connection.close()
 
     def close(self) -> None:
         """End the reply."""
@@ -169,8 +170,7 @@ class Stream:
             self._closed = True
             if self._socket is not None:
                 with suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
-            self._connection.close()
+                    self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
 
 
 def _headers(key: str) -> dict[str, str]:

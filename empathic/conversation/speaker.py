@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -43,6 +44,8 @@ class Speaker:
         told: the instruction that it was trained under; None where none is known.
         sampling: as its recipe says.
         scale: how much of the engine's adapter it wears; None where the engine has none.
+        slots: those of the engine's that are its own where it shares the engine; llama.cpp forgets what a slot has
+            read when a reply at another scale takes it.
         instead: where a rule may reply in the model's place. It sees the whole conversation before the model does.
     """
 
@@ -52,6 +55,7 @@ class Speaker:
     told: str | None
     sampling: Sampling
     scale: float | None = None
+    slots: range = range(0)
     instead: Instead | None = field(default=None, compare=False)
 
     def reply(self, turns: Sequence[Message], **asked: Any) -> Reply:
@@ -74,6 +78,9 @@ class Speaker:
         body["messages"] = fit(self.engine, messages, body["max_tokens"])
         if self.scale is not None:
             body["lora"] = [{"id": 0, "scale": self.scale}]
+        if self.slots:  # a conversation keeps its slot, which has read it up to here
+            begin = next(message["content"] for message in body["messages"] if message["role"] == "user")
+            body["id_slot"] = self.slots[zlib.crc32(begin.encode()) % len(self.slots)]
         return self.engine.stream(body)
 
 

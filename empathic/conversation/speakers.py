@@ -90,7 +90,14 @@ def _shipped(
     engine = _engine(base, slots * len(wanted), stack, adapter)
     told, sampling = prompt.instruction(_STUDENT.prompt), _sampling(_STUDENT)
     files = {BASE: base.name, _NAME: f"{base.name} + {_ADAPTER}"}
-    return [Speaker(name, files[name], engine, told, sampling, float(name == _NAME)) for name in wanted]
+    return [
+        Speaker(
+            *(name, files[name], engine, told, sampling),
+            scale=float(name == _NAME),
+            slots=range(at * slots, (at + 1) * slots),
+        )
+        for at, name in enumerate(wanted)
+    ]
 
 
 def _chosen(system: str | None, beside: str | None, systems: Sequence[str]) -> list[str]:

@@ -1,0 +1,135 @@
+"""The terminal conversation, piped in and at a real terminal (a pty)."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from empathic import files
+from empathic.recipe import Recipe
+from empathic.run import Run
+from empathic.run.artefacts import Manifest
+
+NOTICE = "software, not to a person or a therapist"
+
+
+def piped(said: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "empathic.cli", "chat", *map(str, arguments)],
+        input=said,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_gguf: Path) -> Path:
+    """A run whose two systems have their files."""
+    made = Run(tmp_path / "run", Recipe(name="small"), Manifest(name="small", empathic="0"))
+    made.save()
+    for system in (made.systems[0], made.systems[-1]):
+        made.gguf(system).parent.mkdir(exist_ok=True)
+        made.gguf(system).symlink_to(tiny_gguf)
+    return made.folder
+
+
+def test_lines_piped_in_are_messages_and_only_save_keeps_them(run: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    said = "My dog is gone.\nHe was old.\n/new\na\x1b[2Jb\n" + "word " * 9000 + "\nHello\n/quit\nnot this\n"
+    done = piped(said, run, "--beside", "base", "--save", kept)
+    assert done.returncode == 0, done.stderr
+    assert NOTICE in done.stdout.splitlines()[0]
+    assert done.stdout.count("dpo> ") == done.stdout.count("base> ") == 3
+    refused = done.stderr.strip().splitlines()
+    assert len(refused) == 2 and "U+001B" in refused[0] and "too long" in refused[1]
+    rows = list(files.read_jsonl(kept))
+    assert [(row["system"], len(row["messages"])) for row in rows] == [("dpo", 5), ("base", 5), ("dpo", 3), ("base", 3)]
+    assert rows[0]["messages"][0]["role"] == "system" and "empathy" in rows[0]["messages"][0]["content"]
+    assert [turn["content"] for turn in rows[0]["messages"][1::2]] == ["My dog is gone.", "He was old."]
+    again = piped("Hello\n", run, "--save", kept)
+    assert again.returncode == 0 and len(list(files.read_jsonl(kept))) == 5
+    assert "base" not in again.stdout
+
+
+def test_a_system_without_a_file_is_a_line(run: Path, refused: Callable[..., str]) -> None:
+    assert "sft has no file yet" in refused("chat", run, "--system", "sft")
+    assert "did you mean 'base'" in refused("chat", run, "--system", "basis")
+
+
+class Terminal:
+    """A chat at a pty."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.process, self.end = pty.fork()
+        if self.process == 0:
+            os.execv(sys.executable, [sys.executable, "-m", "empathic.cli", "chat", *map(str, arguments)])
+        self.seen = ""
+
+    def until(self, pattern: str, seconds: float = 60) -> str:
+        """What was shown up to a pattern."""
+        ends = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.seen)):
+            assert time.monotonic() < ends, self.seen
+            if select.select([self.end], [], [], 0.1)[0]:
+                try:
+                    self.seen += os.read(self.end, 65536).decode("utf-8", "replace")
+                except OSError:  # the other side is closed
+                    assert re.search(pattern, self.seen), self.seen
+        shown, self.seen = self.seen[: found.end()], self.seen[found.end() :]
+        return shown
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self.end, keys.encode())
+
+    def code(self) -> int:
+        """Its exit code, once it ended."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Open chats at ptys."""
+    opened: list[Terminal] = []
+
+    def begin(*arguments: object) -> Terminal:
+        opened.append(Terminal(*arguments))
+        return opened[-1]
+
+    yield begin
+    for one in opened:
+        try:
+            os.kill(one.process, signal.SIGKILL)
+            os.waitpid(one.process, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+        os.close(one.end)
+
+
+@pytest.mark.parametrize("end", ["\x03", "\x04", "/quit\r"])
+def test_ctrl_c_stops_a_reply_and_at_the_prompt_the_program(
+    terminal: Callable[..., Terminal], run: Path, end: str
+) -> None:
+    recipe = run / "recipe.yaml"
+    recipe.write_text(
+        recipe.read_text(encoding="utf-8").replace("max_tokens: 128", "max_tokens: 1500"), encoding="utf-8"
+    )
+    at = terminal(run)
+    assert NOTICE in at.until("you> ")
+    at.type("Hello\r")
+    at.until(r"dpo>\S* *\S")
+    at.type("\x03")
+    assert "(stopped)" in at.until("you> ")
+    at.type(end)
+    assert at.code() == 0

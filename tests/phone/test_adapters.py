@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from empathic.conversation.engine import Engine
+from empathic.phone import adapters
+
+
+@pytest.fixture
+def adapter(tiny: Path, tmp_path: Path) -> Path:
+    """A LoRA adapter on the tiny model that changes what it says."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from empathic.student.load import load_student
+
+    model: Any = get_peft_model(
+        load_student(str(tiny))[0], LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
+    torch.manual_seed(0)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(std=0.3)
+    model.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_a_packed_adapter_is_small_and_says_what_the_adapter_says(
+    adapter: Path, tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gguf
+    from safetensors.numpy import load_file
+
+    monkeypatch.setenv("EMPATHIC_CACHE", str(tmp_path / "cache"))
+    packed = tmp_path / "packed.gguf"
+    adapters.pack(adapter, tiny_gguf, packed)
+    weights = load_file(adapter / "adapter_model.safetensors")
+    tensors = gguf.GGUFReader(packed).tensors
+    assert len(tensors) == len(weights)
+    assert sum(tensor.n_bytes for tensor in tensors) * 8 / sum(weight.size for weight in weights.values()) == 8.5
+
+    opened = adapters.unpacked(packed)
+    assert opened == adapters.unpacked(packed)
+    (down,) = (t for t in gguf.GGUFReader(opened).tensors if t.name == "blk.1.ffn_down.weight.lora_b")
+    (peft,) = (w for name, w in weights.items() if "layers.1.mlp.down_proj.lora_B" in name)
+    np.testing.assert_allclose(np.asarray(down.data, np.float32), peft, atol=np.abs(peft).max() / 100)
+
+    engine = Engine(tiny_gguf, 1, opened)
+    asked = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 12, "temperature": 0}
+    with_it, without = (
+        "".join(chunk.text for chunk in engine.stream({**asked, "lora": [{"id": 0, "scale": scale}]}))
+        for scale in (1.0, 0.0)
+    )
+    engine.close()
+    plain = Engine(tiny_gguf, 1)
+    assert without == "".join(chunk.text for chunk in plain.stream(asked)) != with_it
+    plain.close()
