@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from exported import EXPORT
 
 from empathic import files
 from empathic.errors import UserError
@@ -41,6 +42,16 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert "on the 24 test dialogues that all of these answered" in html
     assert re.search(r"has one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){5}</tr>", html)
     assert "alpha" not in html, "one judge has nobody to agree with"
+
+
+def test_files_that_ship_are_shown_with_those_refused_and_only_of_this_student(run: Path) -> None:
+    assert "Which file ships?" not in _page(run)
+    files.write_json(run / "export.json", EXPORT)
+    text = " ".join(re.sub("<[^>]+>", " ", _page(run)).split())
+    assert "dpo-q8_0.gguf 145 8.50 0% 0.0030 0.020 97.7% 20.10 recommended" in text
+    assert "q4_0 91 8.50 0% 0.0030 0.020 97.7% 20.10 below its bar, refused" in text
+    files.write_json(run / "export.json", {**EXPORT, "adapter": "of a training before"})
+    assert "Which file ships?" not in _page(run)
 
 
 def test_the_first_sentence_is_of_the_panel_not_of_its_first_judge(make) -> None:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pandas
+from exported import EXPORT
 
 from empathic import files
 from empathic.endpoints.ledger import Ledger
@@ -42,6 +43,7 @@ def _all_that_a_page_can_show(run: Path) -> None:
     rate = {"estimate": 0.5, "low": 0.4, "high": 0.6, "n": 120}
     lost = {"system": "base", "perplexity": 20.0, "affirms": {"sad": rate, "plain": rate}, "change": None}
     files.write_json(run / "lost.json", {"adapters": {}, "rows": [lost]})
+    files.write_json(run / "export.json", EXPORT)
     manifest = files.read_json(run / "manifest.json")
     kappa = {"judge_a": "fond", "judge_b": "unmoved", "kappa": 0.0, "low": -0.1, "high": 0.1, "n": 24}
     manifest["stages"]["judge"]["facts"]["judge_kappas"] = [kappa]

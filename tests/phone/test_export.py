@@ -1,0 +1,189 @@
+"""A whole tiny run, exported: what is written agrees with itself in every program that reads it, or isn't written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from go_template import render
+
+from empathic import files
+from empathic.cli.main import main
+from empathic.endpoints.open import open_endpoint
+from empathic.errors import UserError
+from empathic.phone import export, gguf_file, parity
+from empathic.run import Run
+from empathic.student import prompt
+from empathic.student.load import load_student
+
+SAID = ["My dog died on Sunday.", "We won the cup!! 🏆", "نسيت عيد ميلادها", 'He said "no"\nand left.']
+TOLD = prompt.instruction("brief")
+
+
+@pytest.fixture(scope="module")
+def exported(whole: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the whole run with an export of two quants in it."""
+    run = tmp_path_factory.mktemp("exported") / "run"
+    shutil.copytree(whole.run, run)
+    main(["export", str(run), "--quant", "q8_0", "--quant", "q4_0", "--force"])
+    return run
+
+
+@pytest.fixture
+def copied(whole: Any, tmp_path: Path) -> Path:
+    """A copy of the whole run, to spoil."""
+    shutil.copytree(whole.run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_everything_that_ships_is_there_and_nothing_else(exported: Path) -> None:
+    names = {path.name for path in (exported / "export").iterdir()}
+    rows = Run.open(exported).export()
+    assert rows is not None
+    files_of_rows = {row.file for row in rows.rows}
+    assert len(files_of_rows) == 3, "q8_0 takes no importance matrix"
+    others = {"merged", "README.md", "Modelfile", "export.json", "imatrix.gguf", "dpo-lora-f16.gguf"}
+    assert names == files_of_rows | others
+    assert not [path for path in exported.iterdir() if path.name.startswith(".export-")]
+
+
+def test_llama_cpp_transformers_and_ollama_make_the_same_prompt(exported: Path) -> None:
+    from transformers import AutoTokenizer
+
+    folder = exported / "export"
+    name = Run.open(exported).export().rows[0].file  # type: ignore[union-attr]
+    theirs = AutoTokenizer.from_pretrained(folder, gguf_file=name)
+    _, merged = load_student(str(folder / "merged"))
+    modelfile = (folder / "Modelfile").read_text(encoding="utf-8")
+    template, system = (re.search(rf'{key} """(.*?)"""', modelfile, re.DOTALL)[1] for key in ("TEMPLATE", "SYSTEM"))  # type: ignore[index]
+    with open_endpoint(f"local:{folder / str(name)}") as endpoint, parity.served(endpoint) as file:
+        for said in SAID:
+            asked = prompt.messages(TOLD, said)
+            want = parity.prompt_tokens(merged, asked)
+            assert file.prompt(asked) == want
+            assert parity.prompt_tokens(theirs, asked) == want
+            assert file.tokens(render(template, system, asked[1:])) == want
+    assert system == TOLD
+
+
+def test_a_file_says_what_it_is_and_where_it_comes_from(exported: Path) -> None:
+    found = Run.open(exported).export()
+    assert found is not None
+    keys = gguf_file.read(exported / "export" / str(found.rows[0].file)).keys
+    assert keys["general.name"] == "small dpo"
+    assert keys["general.source.url"].startswith("empathic:run/small/dpo#")
+    assert "no person" in keys["general.description"]
+    assert keys["tokenizer.ggml.eot_token_id"] == keys["tokenizer.ggml.eos_token_id"]
+    lora = gguf_file.read(exported / "export" / "dpo-lora-f16.gguf").keys
+    assert (lora["general.type"], lora["adapter.type"]) == ("adapter", "lora")
+
+
+def test_rows_tell_what_llama_cpp_finds(exported: Path) -> None:
+    found = Run.open(exported).export()
+    assert found is not None
+    eight, four, with_matrix = found.rows
+    assert eight.prompts and four.prompts
+    assert 0 <= eight.kl_mean < four.kl_mean < four.kl_999
+    assert eight.top1 > four.top1
+    assert four.kl_mean != with_matrix.kl_mean
+    assert eight.perplexity == pytest.approx(found.perplexity, rel=0.05)
+    assert found.dialogues == {"read": 4, "followed": 4}
+    assert "4 SFT examples" in (found.imatrix or "")
+
+
+def test_the_card_has_hugging_faces_head_and_tells_figures(exported: Path) -> None:
+    text = (exported / "export" / "README.md").read_text(encoding="utf-8")
+    head = yaml.safe_load(text.split("---")[1])
+    assert head["pipeline_tag"] == "text-generation"
+    assert "license" not in head, "nobody knows the tiny model's"
+    for part in ("## Intended use", "## Limits", "teacher: recorded replies: kind", "judges: tiny", "dpo over base"):
+        assert part in text
+
+
+def test_the_report_shows_the_files_until_the_student_is_trained_anew(exported: Path) -> None:
+    main(["report", str(exported)])
+    html = (exported / "report.html").read_text(encoding="utf-8")
+    assert "Which file ships?" in html
+    assert (exported / "tables" / "export.csv").exists()
+    (exported / "student" / "dpo" / "more.txt").write_text("trained anew", encoding="utf-8")
+    assert Run.open(exported).export() is None
+    (exported / "student" / "dpo" / "more.txt").unlink()
+
+
+def test_another_export_takes_the_first_ones_place(exported: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(exported, run)
+    (run / "export" / "mine.txt").write_text("kept", encoding="utf-8")
+    main(["export", str(run), "--system", "base", "--quant", "f16"])
+    names = {path.name for path in (run / "export").iterdir()}
+    assert "base-f16.gguf" in names and "mine.txt" in names
+    assert not [name for name in names if name.startswith("dpo") and "lora" not in name]
+    assert Run.open(run).export().recommended == "base-f16.gguf"  # type: ignore[union-attr]
+
+
+def test_files_below_their_bar_are_refused(copied: Path, display: Any) -> None:
+    with pytest.raises(UserError, match="every file is below its bar; the nearest is q4_0"):
+        export.export(Run.open(copied), None, None, ["q4_0"], False, display)
+    _nothing_written(copied)
+    found = export.export(Run.open(copied), None, None, ["f16", "q4_0"], False, display)
+    assert [row.file for row in found.rows] == ["dpo-f16.gguf", None, None]
+    assert len(list((copied / "export").glob("dpo-*.gguf"))) == 2, "f16 and the adapter"
+
+
+def test_mistakes_are_told_in_one_line_before_anything_is_written(copied: Path, refused: Callable[..., str]) -> None:
+    assert "want base, sft, dpo" in refused("export", copied, "--system", "dqo")
+    assert "no such quant here; want f16, q8_0" in refused("export", copied, "--quant", "q3_k")
+    shutil.rmtree(copied / "student" / "dpo")
+    assert "isn't trained yet" in refused("export", copied)
+    _nothing_written(copied)
+
+
+def test_a_full_disk_is_noticed_before_anything_is_written(
+    copied: Path, display: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda where: shutil._ntuple_diskusage(10**9, 10**9, 10**6))  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match="GB are free; make room"):
+        export.export(Run.open(copied), None, None, None, False, display)
+    _nothing_written(copied)
+
+
+def test_a_model_that_the_converter_does_not_know_is_refused_in_its_words(
+    copied: Path, tiny: Path, tmp_path: Path, display: Any
+) -> None:
+    from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    OPTForCausalLM(
+        OPTConfig(vocab_size=len(tokenizer), hidden_size=32, ffn_dim=32, num_hidden_layers=1, num_attention_heads=2)
+    ).save_pretrained(tmp_path / "opt")
+    tokenizer.save_pretrained(tmp_path / "opt")
+    _student(copied, str(tmp_path / "opt"))
+    with pytest.raises(UserError, match=r"can't write it as GGUF \(.*OPTForCausalLM"):
+        export.export(Run.open(copied), None, "base", ["q8_0"], False, display)
+    _nothing_written(copied)
+
+
+def test_a_torn_base_is_refused_in_one_line(
+    copied: Path, tiny_gguf: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    data = tiny_gguf.read_bytes()
+    (tmp_path / "torn.gguf").write_bytes(data[: len(data) // 2])
+    _student(copied, str(tmp_path / "torn.gguf"))
+    assert "torn.gguf" in refused("export", copied, "--system", "base")
+    _nothing_written(copied)
+
+
+def _student(run: Path, model: str) -> None:
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+    recipe["student"]["model"] = model
+    files.write_text(run / "recipe.yaml", yaml.safe_dump(recipe))
+
+
+def _nothing_written(run: Path) -> None:
+    assert not (run / "export").exists() and not (run / "export.json").exists()
+    assert not [path for path in run.iterdir() if path.name.startswith(".export-")]
