@@ -119,7 +119,7 @@ def read(body: Any, scored: bool = False, verbatim: bool = False) -> tuple[Answe
     if not text and (message.get("tool_calls") or message.get("function_call")):
         raise NoAnswer("the model called a tool instead of answering", tokens)
     alone = thought and not text
-    if alone and not scored:
+    if alone and not scored and not verbatim:
         raise ThoughtTooLong("the model thinks first, and its thoughts took all the tokens that it may write", tokens)
     logprobs = _logprobs(choice.get("logprobs")) if scored and not alone else {}
     return Answer(text, "length" if finish in _CUT else "stop", logprobs), tokens

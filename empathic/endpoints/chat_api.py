@@ -8,6 +8,7 @@ from typing import Any
 from empathic.endpoints.endpoint import Endpoint
 
 Message = dict[str, str]
+REFUSED = "content_filter"  # why an answer is none, as the API calls it
 IN_WORDS = 8  # tokens for an answer whose probabilities don't come: "The answer is yes" is not one token
 
 
@@ -30,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """The text of an answer, why it ended ("stop" or "length"), and the first token's log-probabilities."""
+    """The text of an answer, why it ended ("stop", "length", `REFUSED`), and the first token's log-probabilities."""
 
     text: str
     finish: str

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic.endpoints.answers import Filtered, NoAnswer, ThoughtTooLong, Tokens, load, read
-from empathic.endpoints.chat_api import IN_WORDS, Answer, InvalidResponse, Request, body, ledger_key, tokens
+from empathic.endpoints.chat_api import IN_WORDS, REFUSED, Answer, InvalidResponse, Request, body, ledger_key, tokens
 from empathic.endpoints.connection import connect
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.failures import Outcome, Standing
@@ -228,7 +228,7 @@ async def _ask(
         try:
             answer = await client.answer(request, purpose)
         except MessageRefused:
-            answer = Answer("", "content_filter", {})
+            answer = Answer("", REFUSED, {})
         except NoRoomToAnswer as error:
             if not client.answered:
                 what = f"{error}; pass what keeps it from thinking as extra_body, or ask another"

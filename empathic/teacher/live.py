@@ -135,7 +135,7 @@ async def _conversation(
 
         def cleaned(answer: Answer, before: str = before) -> Cleaned:
             if answer.finish == "length":
-                raise InvalidResponse("the answer was cut off")
+                raise InvalidResponse(f"the answer was cut off at teacher.max_tokens ({recipe.teacher.max_tokens})")
             return clean(answer.text, strategy.picks, before)
 
         answer = await client.answer(request, f"teacher/{strategy.name}", cleaned)

@@ -22,36 +22,11 @@ from empathic.endpoints.open import open_endpoint
 from empathic.endpoints.refusals import refusal
 from empathic.errors import UserError
 
-NAMES = [
-    "choices",
-    "message",
-    "content",
-    "text",
-    "type",
-    "finish_reason",
-    "usage",
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "error",
-    "code",
-    "status",
-    "logprobs",
-    "top_logprobs",
-    "token",
-    "logprob",
-    "reasoning_content",
-    "refusal",
-    "tool_calls",
-    "delta",
-    "detail",
-    "loc",
-    "msg",
-    "param",
-    "metadata",
-    "completion_tokens_details",
-    "reasoning_tokens",
-]
+NAMES = """
+choices message content text type finish_reason usage prompt_tokens completion_tokens total_tokens error code status
+logprobs top_logprobs token logprob reasoning_content refusal tool_calls delta detail loc msg param metadata
+completion_tokens_details reasoning_tokens
+"""
 WORDS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
@@ -62,7 +37,9 @@ WORDS = st.one_of(
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), WORDS)
 JSON = st.recursive(
     LEAVES,
-    lambda of: st.one_of(st.lists(of, max_size=3), st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), of)),
+    lambda of: st.one_of(
+        st.lists(of, max_size=3), st.dictionaries(st.sampled_from(NAMES.split()) | st.text(max_size=3), of)
+    ),
     max_leaves=25,
 )
 CHOICE = st.fixed_dictionaries(

@@ -7,9 +7,10 @@ from collections.abc import Collection
 
 from empathic import files
 from empathic.dialogues import Dialogue
-from empathic.endpoints.chat_api import Request
+from empathic.endpoints.chat_api import REFUSED, Request
 from empathic.endpoints.client import ask
 from empathic.endpoints.open import open_endpoint
+from empathic.errors import UserError
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
 from empathic.student import prompt
@@ -35,6 +36,8 @@ def work(run: Run) -> Row:
             ]
             with open_endpoint(f"local:{run.gguf(system)}", parallel=2) as endpoint:
                 answers = list(ask(endpoint, requests, ledger, "replies", advance))
+            if long := [d.id for d, answer in zip(dialogues, answers, strict=True) if answer.finish == REFUSED]:
+                raise UserError(f"{run.gguf(system)}: {len(long)} messages are too long for it, {long[0]!r} among them")
             files.write_jsonl(
                 run.replies(system),
                 (

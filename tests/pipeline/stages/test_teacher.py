@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,13 @@ def _start(recipe: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "SOME_KEY": KEY})
 
 
+def _rows(ledger: Path) -> list[dict[str, Any]]:
+    with closing(Ledger(ledger)) as kept:
+        return list(kept.rows())
+
+
 def _answers(ledger: Path) -> set[str]:
-    kept = Ledger(ledger)
-    try:
-        return {json.dumps(row["request"]["messages"]) for row in kept.rows()}
-    finally:
-        kept.close()
+    return {json.dumps(row["request"]["messages"]) for row in _rows(ledger)}
 
 
 @pytest.mark.slow
@@ -199,3 +201,18 @@ def test_a_dry_run_says_what_it_would_cost(empathic, forty: Path) -> None:
     shown = empathic("run", _recipe(forty, "https://api.openai.com/v1"), "--dry-run").stdout
     assert "about 120 requests to gpt-4o" in shown
     assert "$0.1" in shown
+
+
+def test_what_a_server_does_not_take_is_said_and_what_it_wants_is_passed(
+    faulty, empathic, forty: Path, tmp_path: Path
+) -> None:
+    server = faulty("--takes-no", "temperature")
+    more: dict[str, Any] = {"max_connections": 4, "extra_body": {"reasoning_effort": "low"}}
+    done = empathic(
+        "run", _recipe(forty, server.url, **more), "--out", tmp_path / "run", "--until", "teacher", SOME_KEY=KEY
+    )
+    assert done.returncode == 0, done.stderr
+    assert "takes no temperature" in " ".join(f"{done.stdout} {done.stderr}".split())
+    assert sum(server.counts()["came"].values()) <= 120 + 8
+    rows = [row["request"] for row in _rows(tmp_path / "run" / "ledger.sqlite")]
+    assert {row["extra_body"]["reasoning_effort"] for row in rows} == {"low"}
