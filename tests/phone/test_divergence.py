@@ -50,6 +50,7 @@ def test_a_file_of_the_same_weights_is_the_same_and_one_of_others_is_not(
     assert other.kl_999 >= other.kl_mean
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_transformers_at_every_place(student: Any, tiny: Path, tmp_path: Path) -> None:
     import torch
 

@@ -13,11 +13,11 @@ import yaml
 from go_template import render
 
 from empathic import files
-from empathic.cli.main import main
 from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.phone import export, gguf_file, parity
 from empathic.run import Run
+from empathic.run.artefacts import Export
 from empathic.student import prompt
 from empathic.student.load import load_student
 
@@ -30,7 +30,7 @@ def exported(whole: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the whole run with an export of two quants in it."""
     run = tmp_path_factory.mktemp("exported") / "run"
     shutil.copytree(whole.run, run)
-    main(["export", str(run), "--quant", "q8_0", "--quant", "q4_0", "--force"])
+    _export(run, None, None, ["q8_0", "q4_0"], True)
     return run
 
 
@@ -105,8 +105,10 @@ def test_the_card_has_hugging_faces_head_and_tells_figures(exported: Path) -> No
         assert part in text
 
 
-def test_the_report_shows_the_files_until_the_student_is_trained_anew(exported: Path) -> None:
-    main(["report", str(exported)])
+def test_the_report_shows_the_files_until_the_student_is_trained_anew(
+    exported: Path, empathic: Callable[..., Any]
+) -> None:
+    assert empathic("report", exported).returncode == 0
     html = (exported / "report.html").read_text(encoding="utf-8")
     assert "Which file ships?" in html
     assert (exported / "tables" / "export.csv").exists()
@@ -115,22 +117,26 @@ def test_the_report_shows_the_files_until_the_student_is_trained_anew(exported: 
     (exported / "student" / "dpo" / "more.txt").unlink()
 
 
-def test_another_export_takes_the_first_ones_place(exported: Path, tmp_path: Path) -> None:
+def test_another_export_takes_the_first_ones_place(
+    exported: Path, tmp_path: Path, empathic: Callable[..., Any]
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(exported, run)
     (run / "export" / "mine.txt").write_text("kept", encoding="utf-8")
-    main(["export", str(run), "--system", "base", "--quant", "f16"])
+    done = empathic("export", run, "--system", "base", "--quant", "f16")
+    assert done.returncode == 0, done.stderr
+    assert "* f16" in done.stdout and "no replies of these files were read" in done.stdout
     names = {path.name for path in (run / "export").iterdir()}
     assert "base-f16.gguf" in names and "mine.txt" in names
     assert not [name for name in names if name.startswith("dpo") and "lora" not in name]
     assert Run.open(run).export().recommended == "base-f16.gguf"  # type: ignore[union-attr]
 
 
-def test_files_below_their_bar_are_refused(copied: Path, display: Any) -> None:
+def test_files_below_their_bar_are_refused(copied: Path) -> None:
     with pytest.raises(UserError, match="every file is below its bar; the nearest is q4_0"):
-        export.export(Run.open(copied), None, None, ["q4_0"], False, display)
+        _export(copied, None, None, ["q4_0"], False)
     _nothing_written(copied)
-    found = export.export(Run.open(copied), None, None, ["f16", "q4_0"], False, display)
+    found = _export(copied, None, None, ["f16", "q4_0"], False)
     assert [row.file for row in found.rows] == ["dpo-f16.gguf", None, None]
     assert len(list((copied / "export").glob("dpo-*.gguf"))) == 2, "f16 and the adapter"
 
@@ -143,17 +149,15 @@ def test_mistakes_are_told_in_one_line_before_anything_is_written(copied: Path, 
     _nothing_written(copied)
 
 
-def test_a_full_disk_is_noticed_before_anything_is_written(
-    copied: Path, display: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_noticed_before_anything_is_written(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda where: shutil._ntuple_diskusage(10**9, 10**9, 10**6))  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="GB are free; make room"):
-        export.export(Run.open(copied), None, None, None, False, display)
+        _export(copied, None, None, None, False)
     _nothing_written(copied)
 
 
 def test_a_model_that_the_converter_does_not_know_is_refused_in_its_words(
-    copied: Path, tiny: Path, tmp_path: Path, display: Any
+    copied: Path, tiny: Path, tmp_path: Path
 ) -> None:
     from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 
@@ -164,7 +168,7 @@ def test_a_model_that_the_converter_does_not_know_is_refused_in_its_words(
     tokenizer.save_pretrained(tmp_path / "opt")
     _student(copied, str(tmp_path / "opt"))
     with pytest.raises(UserError, match=r"can't write it as GGUF \(.*OPTForCausalLM"):
-        export.export(Run.open(copied), None, "base", ["q8_0"], False, display)
+        _export(copied, None, "base", ["q8_0"], False)
     _nothing_written(copied)
 
 
@@ -176,6 +180,11 @@ def test_a_torn_base_is_refused_in_one_line(
     _student(copied, str(tmp_path / "torn.gguf"))
     assert "torn.gguf" in refused("export", copied, "--system", "base")
     _nothing_written(copied)
+
+
+def _export(run: Path, out: Path | None, system: str | None, quants: list[str] | None, force: bool) -> Export:
+    opened = Run.open(run)
+    return export.export(opened, out, system, quants, force, opened.display)
 
 
 def _student(run: Path, model: str) -> None:

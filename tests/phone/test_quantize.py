@@ -71,6 +71,7 @@ def _weights(path: Path, name: str) -> Any:
     return tensor.data.reshape([int(n) for n in reversed(tensor.shape)])
 
 
+@pytest.mark.slow
 def test_what_is_torn_or_no_gguf_file_is_refused_in_one_line(tiny_gguf: Path, tmp_path: Path) -> None:
     data = tiny_gguf.read_bytes()
     for name, held in (("torn", data[: len(data) // 2]), ("head", data[:64]), ("text", b"hello"), ("empty", b"")):
