@@ -38,6 +38,9 @@ class Training(Section):
 
     name: str = Field(description="its system and its folder; default: the kind")
     kind: str
+    examples: int | None = Field(
+        None, ge=1, description="of what it could learn from, so many rows, drawn by the seed; null: all"
+    )
     epochs: int = Field(2, ge=1)
     learning_rate: float = Field(5e-4, gt=0)
     batch_size: int = Field(8, ge=1)

@@ -6,6 +6,7 @@ What else is ours: reference log-probabilities that outlive a kill, and rows tha
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def make_trainer(name: str, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     step = recipe.step(name)
     if not rows:
         raise UserError(f"corpus/{step.part}.jsonl: holds nothing for steps.{name} to learn from; add dialogues")
+    rows = _drawn(rows, step, recipe.seed)
     set_seed(recipe.seed)
     if isinstance(step, Sft):
         return _sft_trainer(step, rows, recipe, adapter, out)
@@ -135,6 +137,14 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
         train_dataset=_dataset(rows, ("prompt", "chosen", "rejected"), recipe),
         processing_class=tokenizer,
     )
+
+
+def _drawn(rows: list[dict[str, Any]], step: Training, seed: int) -> list[dict[str, Any]]:
+    """As many rows as the step learns from, in their order; a larger sample of the same seed holds a smaller one."""
+    if step.examples is None or step.examples >= len(rows):
+        return rows
+    order = random.Random(f"{seed} {step.name}").sample(range(len(rows)), len(rows))
+    return [rows[i] for i in sorted(order[: step.examples])]
 
 
 def _dataset(rows: list[dict[str, Any]], keys: tuple[str, ...], recipe: Recipe) -> Dataset:

@@ -191,3 +191,13 @@ training.train(trainer, Path("sft"), lambda done, total: None, print)
 """  # a process of its own: this one may hold enough freed memory
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert "out of memory; set steps.sft.gradient_checkpointing: true, raise steps.sft.gradient_acc" in done.stderr
+
+
+def test_a_step_learns_from_as_many_examples_as_it_is_told(tiny: Path, tmp_path: Path) -> None:
+    seen = []
+    for n in ("2", "5", "null"):
+        recipe = _recipe(tiny, f"steps.sft.examples={n}")
+        trainer = trainers.make_trainer("sft", _rows("sft"), recipe, None, tmp_path / n)
+        seen.append({tuple(ids) for ids in trainer.train_dataset["input_ids"]})
+    assert [len(one) for one in seen] == [2, 5, len(_rows("sft"))]
+    assert seen[0] < seen[1] < seen[2]

@@ -15,7 +15,8 @@ def stage_of(step: Sft | Dpo) -> Stage:
     name = step.name
 
     def forecast(of: Forecast) -> str:
-        steps = step.epochs * math.ceil(of.corpus.get(name, of.corpus[step.part]) / step.batch_size)
+        rows = of.corpus.get(name, of.corpus[step.part])
+        steps = step.epochs * math.ceil(min(rows, step.examples or rows) / step.batch_size)
         start = of.recipe.student.model if name == of.recipe.steps[0].name else of.recipe.before(name)
         return f"{steps} steps on {start}"
 
