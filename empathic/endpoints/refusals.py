@@ -10,7 +10,7 @@ from typing import Any
 _LONGEST = 300  # characters of a server's words that are shown
 _MONEY = re.compile(
     r"insufficient[\W_]+(?:\w+[\W_]+){0,2}?(?:balance|quota|credits?|funds?|money)|credit balance is too low"
-    r"|out of credits|requires more credits|billing_hard_limit|余额不足|欠费",
+    r"|out of credits|requires more credits|(?:billing[\W_]hard|spend\w*|key|credit|monthly)[\W_]limit|余额不足|欠费",
     re.I,
 )
 _FILTER = re.compile(

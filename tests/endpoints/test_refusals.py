@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from email.utils import formatdate
@@ -78,11 +79,12 @@ def test_an_error_under_status_200_is_the_error_that_it_names(habits, tmp_path: 
         refused(400, "Your credit balance is too low to access the API."),
         refused(403, "insufficient user quota", type="new_api_error"),
         refused(500, "Insufficient account balance"),
+        refused(403, "Key limit exceeded (total limit)."),
     ],
 )
 def test_an_empty_account_ends_at_once_with_the_servers_words(habits, tmp_path: Path, sent: Sent) -> None:
     server = habits(lambda asked: sent)
-    with pytest.raises(UserError, match=f"no money left.*{sent.body['error']['message']}"):
+    with pytest.raises(UserError, match=f"no money left.*{re.escape(sent.body['error']['message'])}"):
         _texts(server.url, tmp_path)
     assert len(server.asked) == 1
 
