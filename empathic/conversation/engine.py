@@ -105,9 +105,9 @@ class Engine:
 
     def stream(self, body: dict[str, Any]) -> Stream:
         """The reply to a request of the chat API, as it comes."""
-        return Stream(
-            self._connection(), {**body, "stream": True, "stream_options": {"include_usage": True}}, self._key
-        )
+        more = {"stream": True, "stream_options": {"include_usage": True}}
+        # Told to report on reading the prompt, llama.cpp notices meanwhile that nobody listens any more.
+        return Stream(self._connection(), {**body, **more, "return_progress": True}, self._key)
 
     def _tokens_of(self, text: str, special: bool = False) -> int:
         asked = {"content": text, "add_special": False, "parse_special": special}
@@ -194,7 +194,7 @@ def _chunks(lines: http.client.HTTPResponse) -> Iterator[Chunk]:
         said = json.loads(line.split(b": ", 1)[1])
         if error := said.get("error", {} if line.startswith(b"data") else said):
             raise EngineFailed(" ".join(str(error.get("message", error)).split()))
-        for choice in said["choices"]:
+        for choice in said.get("choices", []):
             finish = choice["finish_reason"] or finish
             if text := choice["delta"].get("content"):
                 yield Chunk(text)

@@ -164,14 +164,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         """A request's body, read before anything is refused, so that the connection can go on."""
-        length = self.headers.get("content-length") or ""
-        if not length.isascii() or not length.isdigit() or int(length) > _LONGEST_BODY:
+        said = self.headers.get("content-length") or ""
+        length = int(said) if said.isascii() and said.isdigit() else None
+        if length is None or length > _LONGEST_BODY:
             self.close_connection = True
+            self._pass_over(length or 0)
             raise Refused(413, f"want a body of at most {_LONGEST_BODY} bytes, its length said in content-length")
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(length)
         if self.headers.get_content_type() != "application/json":  # keeps pages of other sites out
             raise Refused(415, "want content-type: application/json")
         return body
+
+    def _pass_over(self, length: int) -> None:
+        """Read a body and forget it: a client that is still sending wouldn't hear why it is refused."""
+        while length > 0 and (block := self.rfile.read(min(length, 65536))):
+            length -= len(block)
 
     def _speaker(self, name: str) -> Speaker:
         if found := self.server.speakers.get(name):

@@ -89,7 +89,7 @@ def test_the_oldest_turns_leave_and_the_prompt_stays_one_for_a_while(engine: Eng
         turns += exchange(n)
     changes = sum(a != b for a, b in itertools.pairwise(begins))
     assert begins[0] == begins[20] != begins[-1]
-    assert 1 <= changes <= 4  # were one exchange to leave at a time, it would be a hundred
+    assert 1 <= changes <= 8  # were one exchange to leave at a time, it would be a hundred
 
 
 def test_the_newest_message_is_never_dropped(engine: Engine) -> None:
