@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -62,6 +61,4 @@ class Logits:
         if lib.llama_decode(self.context, batch):
             raise UserError(f"llama.cpp can't decode {len(tokens)} tokens at once; shorten the dialogues")
         rows = len(tokens) - first
-        flat = lib.llama_get_logits(self.context)
-        whole = ctypes.cast(flat, ctypes.POINTER(ctypes.c_float * (rows * self.vocabulary))).contents
-        return numpy.frombuffer(whole, dtype=numpy.float32).reshape(rows, self.vocabulary).copy()
+        return numpy.ctypeslib.as_array(lib.llama_get_logits(self.context), (rows, self.vocabulary)).copy()

@@ -21,7 +21,7 @@ def student(tiny: Path) -> Any:
 
 
 def _reference(student: Any, folder: Path, said: list[str]) -> divergence.Reference:
-    return divergence.reference(*student, TOLD, said, folder, 8, lambda done, total: None)
+    return divergence.reference(student[0], student[1], TOLD, said, folder, 8, lambda done, total: None)
 
 
 def test_the_model_is_followed_along_its_own_reply_and_over_what_was_said(student: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -29,7 +30,7 @@ def test_what_enters_a_layer_is_squared_and_summed(found: imatrix.ImportanceMatr
     import torch
 
     model, _ = load_student(str(tiny))
-    want = 0
+    want: Any = 0
     with torch.inference_mode():
         for text in TEXTS:
             embedded = model.get_input_embeddings()(torch.tensor(text))

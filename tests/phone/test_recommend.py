@@ -27,7 +27,7 @@ def _row(quant: str, size: int, holds: bool = True, sendable: float | None = Non
 
 def _chosen(*rows: ExportRow) -> tuple[str | None, str]:
     best, rule = recommend(rows)
-    return best and best.quant, rule
+    return best.quant if best else None, rule
 
 
 def test_by_sendable_replies_the_smallest_within_three_points_of_f16_ships() -> None:
