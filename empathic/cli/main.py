@@ -14,6 +14,7 @@ import typer
 from empathic import __version__
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
 from empathic.cli.read import readers
+from empathic.cli.safety import safety
 from empathic.errors import BatchPending, UserError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 app.add_typer(judges, name="judge")
 app.add_typer(readers, name="read")
+app.add_typer(safety, name="safety")
 
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
 Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
