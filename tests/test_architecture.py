@@ -27,6 +27,7 @@ def test_rooms_import_downwards_alone(imports: ModuleType) -> None:
     assert max(floor, key=floor.__getitem__) == "cli"
     assert floor["teacher"] < floor["pipeline"]
     assert floor["judge"] < floor["report"]
+    assert floor["safety"] < floor["cli"]
 
 
 def test_a_circle_is_found(imports: ModuleType) -> None:

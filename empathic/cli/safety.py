@@ -35,7 +35,7 @@ def safety_eval(
     alarms: Annotated[bool, typer.Option("--alarms", help="Print each message wrongly taken for a crisis.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what the gate makes of messages: crises by kind, with intervals, and the turn at which scripts are caught."""
+    """Show what the gate makes of messages, by kind and with intervals, and at which turn it catches scripts."""
     from empathic.cli import tables
     from empathic.safety import evaluate
 

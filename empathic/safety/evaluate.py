@@ -45,7 +45,13 @@ class Row:
             name: dict(zip(("estimate", "low", "high"), (round(one, 4) for one in self.rate(name)), strict=True))
             for name in ("crisis", "stopped", "met")
         }
-        return {"label": self.label, "kind": self.kind, "n": self.n, "counts": [self.crisis, self.stopped, self.met], **rates}
+        return {
+            "label": self.label,
+            "kind": self.kind,
+            "n": self.n,
+            "counts": [self.crisis, self.stopped, self.met],
+            **rates,
+        }
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A plain text as a set of numbers: hashed words, runs of two and three words, and pieces of words.
 
-The hash is FNV-1a, 32 bits, over UTF-8 bytes (Fowler, Noll, Vo: prime 16777619, basis 2166136261), folded to `BITS` bits;
-a run's hash is made of its words'. `gate.js` makes the same numbers.
+The hash is FNV-1a, 32 bits, over UTF-8 bytes (Fowler, Noll, Vo: prime 16777619, basis 2166136261), folded to
+`BITS` bits; a run's hash is made of its words'. `gate.js` makes the same numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The linear model: what its classes get for a plain text. Weights are whole numbers of 8 bits, so that sums are exact."""
+"""The linear model: what its classes get for a plain text. Weights have 8 bits, so that sums are exact."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Model:
         self._rows = weights.reshape(-1, count).astype(np.int32)
         hits = np.frombuffer(base64.b64decode(spec["patterns"], validate=True), dtype=np.int8)
         self._patterns = hits.reshape(-1, count).astype(np.int32)
-        self._bias, self._scale, self._hit_scale = (np.array(spec[name], float) for name in ("bias", "scale", "hit_scale"))
+        self._bias, self._scale, self._hit_scale = (
+            np.array(spec[name], float) for name in ("bias", "scale", "hit_scale")
+        )
         self._row = {bucket: row for row, bucket in enumerate(unpacked(base64.b64decode(spec["buckets"])))}
         if len(self._row) != len(self._rows) or self._bias.shape != (count,) or self._scale.shape != (count,):
             raise ValueError("weights and buckets differ in number")

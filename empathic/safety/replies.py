@@ -8,6 +8,7 @@ from typing import Any
 
 from empathic.safety.spec import FOLDER
 
+
 @cache
 def texts() -> dict[str, dict[str, str]]:
     """Language -> name -> text."""

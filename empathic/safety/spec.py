@@ -80,7 +80,7 @@ def normal(rules: Mapping[str, Any], vocabulary: list[str]) -> dict[str, Any]:
     characters |= rules["words"]
     characters |= {emoji: f" {word} " for emoji, word in rules["emoji"].items()}
     characters |= dict.fromkeys(rules["apostrophes"], "")
-    characters |= {stop: "?" if stop in "？؟" else "." for stop in rules["stops"] if not stop.isascii()}
+    characters |= {stop: "?" if stop in "\uff1f\u061f" else "." for stop in rules["stops"] if not stop.isascii()}
     characters |= {"\n": " . ", "\r": " ", "\t": " "}
     for first in (0x1F1E6, 0x1F150, 0x1F170):  # regional and negative letters
         characters |= {chr(first + n): chr(ord("a") + n) for n in range(26)}

@@ -56,7 +56,11 @@ def tables(texts: Sequence[Text]) -> tuple[Normaliser, Patterns, dict[str, Any]]
     rules = spec.rules()
     plain = Normaliser(spec.normal(rules, []))
     counts = Counter(
-        word for text in texts if text.label in ("crisis", "distress") for turn in text.turns for word in plain(turn).split()
+        word
+        for text in texts
+        if text.label in ("crisis", "distress")
+        for turn in text.turns
+        for word in plain(turn).split()
     )
     extra = {"i", "a", "kms", "ctb", "od", "die", "suicide", "suicidal"}
     common = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if len(word) > 1]
@@ -64,7 +68,11 @@ def tables(texts: Sequence[Text]) -> tuple[Normaliser, Patterns, dict[str, Any]]
     normalise = Normaliser(normal)
     compiled = spec.patterns(rules, normalise)
     languages = {name: words.split() for name, words in rules["languages"].items()}
-    return normalise, Patterns(compiled), {"format": spec.FORMAT, "normal": normal, "patterns": compiled, "languages": languages}
+    return (
+        normalise,
+        Patterns(compiled),
+        {"format": spec.FORMAT, "normal": normal, "patterns": compiled, "languages": languages},
+    )
 
 
 def seen(texts: Sequence[Text], normalise: Normaliser, patterns: Patterns, weight: float = 1.0) -> list[Seen]:
@@ -115,7 +123,9 @@ def solve(rows: sparse.csr_matrix, texts: Sequence[Seen], penalty: float) -> tup
     return found[: width * classes].reshape(width, classes), found[width * classes :]
 
 
-def fit(texts: Sequence[Seen], patterns: int, kept: int = KEPT, penalty: float = PENALTY, select: list[int] | None = None) -> Weights:
+def fit(
+    texts: Sequence[Seen], patterns: int, kept: int = KEPT, penalty: float = PENALTY, select: list[int] | None = None
+) -> Weights:
     """Fit, keep the buckets that weigh most, and fit those again."""
     if select is None:
         counts = Counter(bucket for text in texts for bucket in features.buckets(text.words))
@@ -150,7 +160,9 @@ def rounded(found: Weights) -> dict[str, Any]:
     }
 
 
-def build(texts: Sequence[Text], harmless: Sequence[Text], unseen: Sequence[Text], scripts: Sequence[Text], log: Log) -> dict[str, Any]:
+def build(
+    texts: Sequence[Text], harmless: Sequence[Text], unseen: Sequence[Text], scripts: Sequence[Text], log: Log
+) -> dict[str, Any]:
     """The whole specification.
 
     Args:
