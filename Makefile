@@ -5,7 +5,7 @@ SHARED_DATA := $(wildcard ../shared/data)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: demo check test lint rivals study bench strategies questions docs clean
+.PHONY: gate demo check test lint rivals study bench strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -37,6 +37,9 @@ strategies: .venv/installed  ## every prompting strategy against direct promptin
 
 questions: .venv/installed  ## which questions, alone and together, a local judge tells most by (an hour)
 	$(BIN)/python benchmarks/questions.py
+
+gate: .venv/installed  ## make the safety gate's data file anew (a minute)
+	$(BIN)/empathic safety train --out empathic/data/safety/gate.json
 
 docs: .venv/installed  ## write the generated parts of the docs anew
 	$(BIN)/python docs/generate.py

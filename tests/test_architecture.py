@@ -28,6 +28,7 @@ def test_rooms_import_downwards_alone(imports: ModuleType) -> None:
     assert floor["teacher"] < floor["pipeline"]
     assert floor["judge"] < floor["report"]
     assert floor["phone"] < floor["conversation"] < floor["cli"]
+    assert floor["safety"] < floor["cli"]
 
 
 def test_a_circle_is_found(imports: ModuleType) -> None:

@@ -15,6 +15,7 @@ from empathic import __version__
 from empathic.cli.export import export
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
 from empathic.cli.read import readers
+from empathic.cli.safety import safety
 from empathic.cli.talk import chat, serve
 from empathic.errors import BatchPending, UserError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(export)
 app.add_typer(judges, name="judge")
 app.add_typer(readers, name="read")
+app.add_typer(safety, name="safety")
 
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
 Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
@@ -41,7 +43,7 @@ Redo = Annotated[bool, typer.Option("--redo", help="Do finished stages over whos
 
 @app.command()
 def demo(out: Out = None, until: Until = None, set: Set = None, dry_run: DryRun = False, redo: Redo = False) -> None:
-    """Distil, judge and export a real small model from 192 everyday dialogues: no key, no GPU."""
+    """Distil, judge and export a real small model from 2,400 plain dialogues: no key, no GPU."""
     _run("demo", out, until, set, dry_run, redo)
 
 

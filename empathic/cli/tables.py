@@ -267,3 +267,20 @@ def recipes() -> None:
     for name, path in ready().items():
         table.add_row(name, path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
     console.print(table)
+
+
+def safety(found: Any) -> None:
+    """A table of what the gate did with messages, kind by kind, and when scripts were caught."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("label", "kind", "crisis", "not answered", "or help offered", "n"):
+        table.add_column(column, justify="left" if column in ("label", "kind") else "right")
+    for row in found.rows:
+        shares = (row.rate(name) for name in ("crisis", "stopped", "met"))
+        figures = (f"{rate:.1%} ({100 * low:.1f} to {100 * high:.1f})" for rate, low, high in shares)
+        table.add_row(row.label, row.kind, *figures, str(row.n))
+    console.print(table)
+    if found.delays:
+        late = sum(delay is not None and delay > 0 for delay in found.delays)
+        never = found.delays.count(None)
+        note = f"of {len(found.delays)} scripts with a crisis, {late} caught later than a person would, {never} never"
+        console.print(f"[dim]{note}[/dim]", highlight=False)

@@ -1,0 +1,368 @@
+// The safety gate in plain JavaScript: the same tables, scores and verdicts as gate.py. No dependency.
+//
+//   import { Gate } from "./gate.js";
+//   const gate = Gate.load(textOfGateJson, replies, helplines);   // the text of gate.json, the other two parsed
+//   const verdict = gate.check([{ role: "user", content: "…" }], "GB");
+//
+// Where the text is missing or damaged, the gate is closed: it answers everything itself.
+
+export const DISCLOSURE =
+  "You are talking to a computer program, not to a person. It has no feelings, it can be wrong, " +
+  "and it doesn't replace people or professional help.";
+export const CLOSED =
+  "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of " +
+  "ending your life, please call your local emergency number now, or go to someone who can stay with you; " +
+  "findahelpline.com lists free help lines of your country.";
+
+const CLASSES = ["ordinary", "distress", "past", "harmful", "self", "eating", "abuse", "others", "someone"];
+const SAFE = CLASSES.slice(0, 3), CRISIS = CLASSES.slice(4);
+const BITS = 22, PRIME = 16777619, BASIS = 2166136261, PIECE = 0x9747b28c, SKIP = 0x5bd1e995, LONGEST = 16;
+const WINDOW = 30, STEP = 15, MASK = " xx ", GENERAL = 6;
+const utf8 = new TextEncoder();
+
+// --- normalise.py
+
+const MEASURE = new RegExp(
+  "^[0-9]+(?:[ap]m|st|[nr]d|th|[hsmdkgxeaopcf]|[kmg]g|m?l|[cmk]m|ft|lbs?|y[or]|yrs|hrs?|mins?|days?|weeks?|months?" +
+    "|years?|eme|er|[gm]b)$",
+);
+
+class Normaliser {
+  constructor(tables) {
+    this.head = tables.head;
+    this.tail = tables.tail;
+    this.leet = new Map(Object.entries(tables.leet));
+    this.letters = new Map(Object.entries(tables.characters));
+    this.ranges = [...tables.strip.map((r) => [...r, ""]), ...tables.symbols.map((r) => [...r, " "])];
+    this.vocabulary = new Map(tables.vocabulary.map((word) => [word, word.length > 1 ? 2 : 3]));
+    this.longest = Math.max(0, ...tables.vocabulary.map((word) => word.length));
+  }
+
+  plain(text) {
+    text = text.replace(/[\uD800-\uDFFF]/gu, "\uFFFD"); // lone surrogates
+    if (text.length > this.head + this.tail) {
+      const points = Array.from(text);
+      if (points.length > this.head + this.tail)
+        text = points.slice(0, this.head).join("") + "\n" + points.slice(-this.tail).join("");
+    }
+    let out = "";
+    for (const character of text.normalize("NFKD").toLowerCase()) out += this.letter(character);
+    out = out.replace(/[a-z0-9@$!|+]+/g, (run) => this.unleet(run));
+    out = out.replace(/([a-z])\1{2,}/g, (_, letter) => ("ls".includes(letter) ? letter + letter : letter));
+    out = out.replace(/(^|[^a-z0-9])([a-z](?:[^a-z0-9]{1,3}[a-z]){2,})(?![a-z0-9])/g,
+      (_, before, spaced) => `${before} ${this.join(spaced)} `);
+    out = out.replace(/[.?!;]+/g, (stops) => (stops.includes("?") ? " ? " : " . "));
+    return out.replace(/[^a-z0-9.?\u0080-\uffff]+/g, " ").replace(/ +/g, " ").replace(/^ +| +$/g, "");
+  }
+
+  letter(character) {
+    let found = this.letters.get(character);
+    if (found === undefined) {
+      const point = character.codePointAt(0);
+      const range = this.ranges.find(([low, high]) => low <= point && point <= high);
+      found = range ? range[2] : character;
+      this.letters.set(character, found);
+    }
+    return found;
+  }
+
+  unleet(run) {
+    const [, before, core, after] = /^([!|+]*)(.*?)([!|+]*)$/.exec(run);
+    const letters = core.replace(/[^a-z]/g, "").length;
+    if (!letters || letters === core.length || MEASURE.test(core)) return run;
+    return before + Array.from(core.replaceAll("11", "ll"), (one) => this.leet.get(one) ?? one).join("") + after;
+  }
+
+  join(spaced) {
+    const letters = spaced.replace(/[^a-z]/g, "");
+    return this.part(letters) ?? (letters.length > 3 ? letters : spaced);
+  }
+
+  part(letters) {
+    const best = [[0, ""], ...Array(letters.length).fill(null)];
+    for (let end = 1; end <= letters.length; end++)
+      for (let start = Math.max(0, end - this.longest); start < end; start++) {
+        const cost = this.vocabulary.get(letters.slice(start, end));
+        if (best[start] === null || cost === undefined) continue;
+        if (best[end] === null || best[start][0] + cost < best[end][0])
+          best[end] = [best[start][0] + cost, `${best[start][1]} ${letters.slice(start, end)}`];
+      }
+    return best[letters.length] ? best[letters.length][1].slice(1) : null;
+  }
+}
+
+// --- features.py
+
+const step = (hash, byte) => Math.imul(hash ^ byte, PRIME) >>> 0;
+const after = (hash, next) => (Math.imul(hash, PRIME) ^ next) >>> 0;
+const fold = (hash) => (hash ^ (hash >>> BITS)) & ((1 << BITS) - 1);
+
+function wordBuckets(word, found) {
+  const data = utf8.encode(word);
+  const hash = data.reduce(step, BASIS);
+  found.add(fold(hash));
+  if (data.length > 1) {
+    const inner = [60, ...data.slice(0, LONGEST), 62];
+    for (let start = 0; start + 3 <= inner.length; start++) {
+      let piece = step(step(PIECE, inner[start]), inner[start + 1]);
+      for (const byte of inner.slice(start + 2, start + 5)) found.add(fold((piece = step(piece, byte))));
+    }
+  }
+  return hash;
+}
+
+function buckets(words) {
+  const found = new Set();
+  let one = 0, two = 0, pair = 0;
+  words.forEach((word, position) => {
+    const hash = wordBuckets(word, found);
+    if (position) {
+      const next = after(one, hash);
+      found.add(fold(next));
+      if (position > 1) {
+        found.add(fold(after(pair, hash)));
+        found.add(fold(after(after(two, SKIP), hash)));
+      }
+      pair = next;
+    }
+    [two, one] = [one, hash];
+  });
+  return found;
+}
+
+// --- patterns.py
+
+class Patterns {
+  constructor(tables) {
+    [this.idioms, this.negated] = [tables.idioms, tables.negated].map((one) => new RegExp(one, "g"));
+    [this.past, this.now, this.squashed] = [tables.past, tables.now, tables.squashed].map((one) => new RegExp(one));
+    this.foreign = tables.foreign;
+    this.all = tables.list.map(([, kind, alone, pattern]) => [kind, alone, new RegExp(pattern)]);
+    this.lexicon = tables.lexicon.map((one) => new RegExp(one));
+  }
+
+  find(text) {
+    const hits = [];
+    [this.idioms, this.negated].forEach((pattern, number) => {
+      const masked = text.replace(pattern, MASK);
+      if (text.search(pattern) >= 0) hits.push(number);
+      text = masked;
+    });
+    const past = this.past.test(text), now = this.now.test(text);
+    if (past) hits.push(2);
+    if (now) hits.push(3);
+    let decided = null, first = null;
+    const together = text.replaceAll(" ", "");
+    if (this.squashed.test(together)) hits.push(4), (decided = "self");
+    if (this.foreign.some((phrase) => together.includes(phrase))) hits.push(5), (decided = "self");
+    this.all.forEach(([kind, alone, pattern], number) => {
+      if (!pattern.test(text)) return;
+      hits.push(GENERAL + number);
+      first ??= alone ? kind : null;
+    });
+    const start = GENERAL + this.all.length, fields = this.lexicon.length;
+    const met = this.lexicon.flatMap((pattern, number) => (pattern.test(text) ? [number] : []));
+    for (const number of met) hits.push(start + number);
+    met.forEach((a, at) => met.slice(at + 1).forEach((b) => hits.push(start + fields + a * fields + b)));
+    return { hits, decided: past && !now ? null : (first ?? decided) };
+  }
+}
+
+// --- model.py
+
+const bytes = (base64) => Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+
+function unpacked(data) {
+  const found = new Map();
+  let number = -1, difference = 0, shift = 0;
+  for (const byte of data) {
+    difference |= (byte & 127) << shift;
+    shift += 7;
+    if (byte < 128) {
+      number += difference;
+      found.set(number, found.size);
+      difference = shift = 0;
+    }
+  }
+  return found;
+}
+
+function logSum(values) {
+  const most = Math.max(...values);
+  return most + Math.log(values.reduce((sum, value) => sum + Math.exp(value - most), 0));
+}
+const danger = (logits) => logSum(logits.slice(4)) - logSum(logits.slice(0, 3));
+const harm = (logits) => logits[3] - logSum(logits.slice(0, 3));
+
+class Model {
+  constructor(tables) {
+    if (tables.classes.join() !== CLASSES.join() || tables.bits !== BITS) throw new Error("other classes or hash");
+    this.rows = new Int8Array(bytes(tables.weights).buffer);
+    this.row = unpacked(bytes(tables.buckets));
+    this.patterns = new Int8Array(bytes(tables.patterns).buffer);
+    [this.bias, this.scale, this.hitScale] = [tables.bias, tables.scale, tables.hit_scale];
+    if (this.row.size * CLASSES.length !== this.rows.length) throw new Error("weights and buckets differ in number");
+  }
+
+  logits(words, hits) {
+    const count = CLASSES.length, total = new Array(count).fill(0), ours = new Array(count).fill(0);
+    const found = buckets(words);
+    for (const bucket of found) {
+      const row = this.row.get(bucket);
+      if (row !== undefined) for (let c = 0; c < count; c++) total[c] += this.rows[row * count + c];
+    }
+    for (const hit of hits) for (let c = 0; c < count; c++) ours[c] += this.patterns[hit * count + c];
+    const root = Math.sqrt(Math.max(1, found.size));
+    return total.map((sum, c) => this.bias[c] + this.scale[c] * sum / root + this.hitScale[c] * ours[c]);
+  }
+
+  best(text, hits) {
+    const words = text.split(" ");
+    let best = this.logits(words, hits);
+    if (words.length > WINDOW + STEP)
+      for (let start = 0; start < words.length - STEP; start += STEP) {
+        const piece = this.logits(words.slice(start, start + WINDOW), hits);
+        if (danger(piece) > danger(best)) best = piece;
+      }
+    return best;
+  }
+}
+
+// --- spec.py: the checksum (CRC-32, polynomial 0xEDB88320) is of all that follows it in the file
+
+function crc32(data) {
+  let crc = ~0;
+  for (const byte of data) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
+
+function parse(text) {
+  const start = /^\{"crc32": "([0-9a-f]{8})", /.exec(text);
+  if (!start || crc32(utf8.encode(text.slice(start[0].length))) !== parseInt(start[1], 16)) throw new Error("damaged");
+  const tables = JSON.parse(text);
+  if (tables.format !== 1) throw new Error("another format");
+  return tables;
+}
+
+// --- gate.py
+
+const verdict = (label, more = {}) =>
+  ({ label, kind: null, reply: null, careful: false, offer: null, score: 0, ...more });
+
+export class Gate {
+  constructor(tables, replies, helplines) {
+    this.replaced = {};
+    this.closed = !tables;
+    if (!tables) return;
+    [this.replies, this.helplines] = [replies, helplines];
+    this.normaliser = new Normaliser(tables.normal);
+    this.patterns = new Patterns(tables.patterns);
+    this.model = new Model(tables.model);
+    this.limits = tables.limits;
+    this.affirms = new RegExp(tables.patterns.affirms);
+    this.refused = tables.patterns.reply.map(([name, pattern]) => [name, new RegExp(pattern)]);
+    this.languages = Object.entries(tables.languages).map(([name, words]) => [name, new Set(words)]);
+    this.cache = new Map();
+  }
+
+  static load(text, replies, helplines) {
+    try {
+      if (!replies?.en || !helplines?.countries) throw new Error("no replies");
+      return new Gate(parse(text), replies, helplines);
+    } catch {
+      return new Gate(null);
+    }
+  }
+
+  check(messages, country = null) {
+    if (this.closed) return verdict("crisis", { kind: "closed", reply: CLOSED, careful: true });
+    const said = messages.filter((one) => one.role === "user" && typeof one.content === "string");
+    const state = { evidence: 0, careful: false, kind: null, asked: false, crises: 0 };
+    let found = verdict("ordinary");
+    for (const one of said) found = this.turn(this.read(one.content), state);
+    if (!said.length) return found;
+    const language = this.language(said.slice(-4).map((one) => this.read(one.content).plain).join(" "));
+    const words = (name) => (name ? this.fixed(name, language, country, found.kind ?? state.kind) : null);
+    return { ...found, reply: words(found.reply), offer: words(found.offer) };
+  }
+
+  checkReply(text, country = null) {
+    if (this.closed) return verdict("harmful", { kind: "closed", reply: CLOSED });
+    const plain = this.normaliser.plain(text);
+    const kind = this.refused.find(([, pattern]) => pattern.test(plain))?.[0];
+    if (!kind) return verdict("ordinary");
+    this.replaced[kind] = (this.replaced[kind] ?? 0) + 1;
+    return verdict("harmful", { kind, reply: this.fixed("reply", this.language(plain), country, null) });
+  }
+
+  read(text) {
+    let found = this.cache.get(text);
+    if (!found) {
+      const plain = this.normaliser.plain(text);
+      const { hits, decided } = this.patterns.find(plain);
+      const logits = this.model.best(plain, hits);
+      found = { plain, decided, danger: danger(logits), harm: harm(logits), logits };
+      if (this.cache.size >= 1024) this.cache.clear();
+      this.cache.set(text, found);
+    }
+    return found;
+  }
+
+  turn(read, state) {
+    const limits = this.limits;
+    const above = Math.max(0, read.danger - limits.floor), carried = limits.carry * state.evidence;
+    const score = read.danger + (above ? carried : 0);
+    state.evidence = Math.min(limits.most, carried + above);
+    const limit = state.careful && state.crises ? limits.concern : limits.crisis;
+    const asked = state.asked;
+    state.asked = false;
+    const most = Math.max(...read.logits.slice(4));
+    const likeliest = CRISIS[read.logits.slice(4).indexOf(most)];
+    const byWords = CRISIS.includes(read.decided);
+    const wrong = read.decided === "harmful" || read.harm >= limits.harmful;
+    const refusal = verdict("harmful", { reply: "harmful", careful: state.careful, score });
+    if (wrong && !byWords && read.logits[3] >= most) return refusal;
+    const affirmed = asked && this.affirms.test(read.plain);
+    if (byWords || score >= limit || affirmed) {
+      const kind = byWords ? read.decided : affirmed ? state.kind : likeliest;
+      const reply = affirmed ? "crisis.urgent" : state.crises ? "crisis.again" : `crisis.${kind}`;
+      Object.assign(state, { careful: true, asked: true, kind, crises: state.crises + 1 });
+      return verdict("crisis", { kind, reply, careful: true, score });
+    }
+    if (wrong) return refusal;
+    const safe = read.logits.slice(0, 3);
+    const label = SAFE[safe.indexOf(Math.max(...safe))];
+    if (score >= limits.concern) {
+      Object.assign(state, { asked: true, kind: likeliest, careful: true });
+      return verdict(label === "past" ? "past" : "distress", { careful: true, offer: "offer.concern", score });
+    }
+    return verdict(label, { careful: state.careful, offer: label === "past" ? "offer.past" : null, score });
+  }
+
+  language(plain) {
+    const words = plain.split(" ");
+    let best = "en", most = 0;
+    for (const [name, common] of this.languages) {
+      const count = words.filter((word) => common.has(word)).length;
+      if (count > most || (count === most && name === "en")) [best, most] = [name, count];
+    }
+    return best;
+  }
+
+  fixed(name, language, country, kind) {
+    const words = this.replies[language] ?? this.replies.en;
+    const code = (country ?? "").toUpperCase();
+    const known = Object.hasOwn(this.helplines.countries, code);
+    const here = known ? this.helplines.countries[code] : { emergency: words.emergency, lines: [] };
+    const own = here.lines.filter((line) => line.for?.includes(kind));
+    const lines = [...own, ...here.lines.filter((line) => !line.for)].map((line) => {
+      const ways = ["call", "text"].filter((way) => way in line).map((way) => `${words[way]} ${line[way]}`);
+      return `${line.name} (${ways.join(", ")})`;
+    });
+    return words[name].replaceAll("{emergency}", here.emergency)
+      .replaceAll("{lines}", [...lines, words.directory].join("; "));
+  }
+}

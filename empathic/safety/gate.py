@@ -1,0 +1,175 @@
+"""The safety gate: reads what a person writes before a small model answers, and answers itself where it must.
+
+A safety net, no clinical instrument: docs/safety.md says what it catches and what it misses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from empathic.safety import model, replies, spec
+from empathic.safety.normalise import Normaliser
+from empathic.safety.patterns import Patterns
+
+DISCLOSURE = (
+    "You are talking to a computer program, not to a person. It has no feelings, it can be wrong, "
+    "and it doesn't replace people or professional help."
+)
+CLOSED = (
+    "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of "
+    "ending your life, please call your local emergency number now, or go to someone who can stay with you; "
+    "findahelpline.com lists free help lines of your country."
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of the newest message, or of a reply.
+
+    Attributes:
+        label: `ordinary`, `distress`, `past`, `crisis` or `harmful`.
+        kind: of a crisis: `self`, `eating`, `abuse`, `others`, `someone`; of a refused reply: why; else None.
+        reply: the fixed reply to send; None where the student answers.
+        careful: something in the conversation calls for care: keep to listening, no jokes, no advice of one's own.
+        offer: a sentence to show under the student's reply (people to talk to), or None.
+        score: how much likelier a crisis is than all that is safe, with the turns before (natural logarithm of odds).
+    """
+
+    label: str
+    kind: str | None = None
+    reply: str | None = None
+    careful: bool = False
+    offer: str | None = None
+    score: float = 0.0
+
+
+class Reading(NamedTuple):
+    """What one message says by itself."""
+
+    plain: str
+    decided: str | None
+    danger: float
+    harm: float
+    logits: tuple[float, ...]
+
+
+@dataclass
+class _State:
+    """What earlier turns left behind."""
+
+    evidence: float = 0.0  # how far messages stood above the floor, fading
+    careful: bool = False
+    kind: str | None = None  # of the last crisis, or of the concern that was asked about
+    asked: bool = False  # whether the turn before got a question about danger
+    crises: int = 0
+
+
+class Gate:
+    """Labels for messages, fixed replies, and a check of the student's replies; without state between calls."""
+
+    def __init__(self, tables: Mapping[str, Any] | None) -> None:
+        """Take a specification; None makes a gate that answers everything itself."""
+        self.replaced: Counter[str] = Counter()  # replies of the student that were refused, by reason
+        self.closed = tables is None
+        if tables is None:
+            return
+        self._normalise = Normaliser(tables["normal"])
+        self._patterns = Patterns(tables["patterns"])
+        self._model = model.Model(tables["model"])
+        self._limits: dict[str, float] = tables["limits"]
+        self._affirms = re.compile(tables["patterns"]["affirms"], re.ASCII)
+        self._reply = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["reply"]]
+        self._languages = {name: frozenset(words) for name, words in tables["languages"].items()}
+        self.read = lru_cache(maxsize=1024)(self._read)
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Gate:
+        """The gate in a file; default: the package's. Where the file is missing or damaged, a closed one."""
+        try:
+            return cls(spec.read(path))
+        except (spec.Damaged, KeyError, TypeError, ValueError, IndexError):
+            return cls(None)
+
+    def check(self, messages: Sequence[Mapping[str, Any]], country: str | None = None) -> Verdict:
+        """What the newest of the user's messages calls for, in the light of those before.
+
+        Args:
+            messages: the conversation as `{"role": …, "content": …}`, the newest last.
+            country: two letters, such as `GB`, for the help lines; None or unknown: ones that hold everywhere.
+        """
+        if self.closed:
+            return Verdict("crisis", "closed", CLOSED, careful=True)
+        said = [one["content"] for one in messages if one.get("role") == "user" and isinstance(one.get("content"), str)]
+        state, verdict = _State(), Verdict("ordinary")
+        for text in said:
+            verdict = self._turn(self.read(text), state)
+        if not said:
+            return verdict
+        language = self.language(" ".join(self.read(text).plain for text in said[-4:]))
+        return self._worded(verdict, state, language, country)
+
+    def check_reply(self, text: str, country: str | None = None) -> Verdict:
+        """Whether the student's reply may be sent; if not, `reply` is what to send for it, and `replaced` counts it."""
+        if self.closed:
+            return Verdict("harmful", "closed", CLOSED)
+        plain = self._normalise(text)
+        kind = next((name for name, pattern in self._reply if pattern.search(plain)), None)
+        if kind is None:
+            return Verdict("ordinary")
+        self.replaced[kind] += 1
+        return Verdict("harmful", kind, replies.fixed("reply", self.language(plain), country))
+
+    def _read(self, text: str) -> Reading:
+        plain = self._normalise(text)
+        hits = self._patterns.find(plain)
+        logits = self._model.best(plain, hits)
+        return Reading(plain, hits.decided, model.danger(logits), model.harm(logits), tuple(logits))
+
+    def _turn(self, read: Reading, state: _State) -> Verdict:
+        """The verdict on one more message, unworded; `state` moves on."""
+        limits = self._limits
+        above, carried = max(0.0, read.danger - limits["floor"]), limits["carry"] * state.evidence
+        score = read.danger + (carried if above else 0.0)
+        state.evidence = min(limits["most"], carried + above)
+        limit = limits["concern"] if state.careful and state.crises else limits["crisis"]
+        asked, state.asked = state.asked, False
+        crisis_logits = read.logits[4:]
+        likeliest = model.CRISIS[crisis_logits.index(max(crisis_logits))]
+        by_words = read.decided in model.CRISIS
+        wrong = read.decided == "harmful" or read.harm >= limits["harmful"]
+        if wrong and not by_words and read.logits[3] >= max(crisis_logits):
+            return Verdict("harmful", None, "harmful", state.careful, None, score)
+        affirmed = asked and self._affirms.search(read.plain) is not None
+        if by_words or score >= limit or affirmed:
+            kind = read.decided if by_words else state.kind if affirmed else likeliest
+            name = "crisis.urgent" if affirmed else "crisis.again" if state.crises else f"crisis.{kind}"
+            state.careful, state.asked, state.kind = True, True, kind
+            state.crises += 1
+            return Verdict("crisis", kind, name, True, None, score)
+        if wrong:
+            return Verdict("harmful", None, "harmful", state.careful, None, score)
+        concern = score >= limits["concern"]
+        label = model.SAFE[max(range(3), key=lambda at: read.logits[at])]
+        if concern:
+            state.asked, state.kind, state.careful = True, likeliest, True
+            return Verdict("past" if label == "past" else "distress", None, None, True, "offer.concern", score)
+        return Verdict(label, None, None, state.careful, "offer.past" if label == "past" else None, score)
+
+    def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None) -> Verdict:
+        def words(name: str | None) -> str | None:
+            return replies.fixed(name, language, country, verdict.kind or state.kind) if name else None
+
+        fields = {**verdict.__dict__, "reply": words(verdict.reply), "offer": words(verdict.offer)}
+        return Verdict(**fields)
+
+    def language(self, plain: str) -> str:
+        """The language of a plain text among those that fixed replies are in, by its commonest words; else English."""
+        words = plain.split(" ")
+        counts = {name: sum(word in common for word in words) for name, common in self._languages.items()}
+        return max(counts, key=lambda name: (counts[name], name == "en"))

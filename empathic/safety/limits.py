@@ -1,0 +1,65 @@
+"""Where the gate draws its lines: on messages that the weights have not seen, never on the trial's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from empathic.safety import model
+from empathic.safety.gate import Gate, Reading
+from empathic.safety.texts import Text
+
+CRISIS, CONCERN, HARMFUL = 0.002, 0.03, 0.0005  # the shares of harmless messages above each line
+CARRIES, FLOORS = (0.0, 0.3, 0.5, 0.7), (0.0, 1.0, 2.0)  # floors below the line of concern
+
+
+def choose(tables: dict[str, Any], harmless: Sequence[Text], scripts: Sequence[Text]) -> dict[str, float]:
+    """The lines at which so few harmless messages are stopped, and how evidence is carried from turn to turn.
+
+    Args:
+        tables: a specification whose `limits` are still to be found.
+        harmless: conversations without a crisis that the weights have not seen.
+        scripts: conversations with labels, to choose the carrying by: most caught in time, less those stopped wrongly.
+    """
+    gate = Gate({**tables, "limits": {}})
+    quiet = [[gate.read(turn) for turn in text.turns] for text in harmless]
+    told = [[gate.read(turn) for turn in text.turns] for text in scripts]
+    alone = [read.danger for turns in quiet for read in turns]
+    concern = float(np.quantile(alone, 1 - CONCERN))
+    harm = float(np.quantile([read.harm for turns in quiet for read in turns], 1 - HARMFUL))
+    best: tuple[float, dict[str, float]] | None = None
+    for carry, below in product(CARRIES, FLOORS):
+        floor = concern - below
+        limits = {"carry": carry, "floor": floor, "most": 6.0, "harmful": harm}
+        scored = [score for turns in quiet for score in _scores(turns, limits)]
+        limits["crisis"] = float(np.quantile(scored, 1 - CRISIS))
+        limits["concern"] = min(concern, limits["crisis"])
+        worth = sum(_worth(text, turns, limits) for text, turns in zip(scripts, told, strict=True))
+        if best is None or worth > best[0]:
+            best = (worth, limits)
+    assert best
+    return {name: round(value, 4) for name, value in best[1].items()}
+
+
+def _scores(turns: Sequence[Reading], limits: dict[str, float]) -> list[float]:
+    evidence, found = 0.0, []
+    for read in turns:
+        above, carried = max(0.0, read.danger - limits["floor"]), limits["carry"] * evidence
+        found.append(read.danger + (carried if above else 0.0))
+        evidence = min(limits["most"], carried + above)
+    return found
+
+
+def _worth(text: Text, turns: Sequence[Reading], limits: dict[str, float]) -> float:
+    """1 for a crisis caught by the turn at which a person sees it, -1 for a false alarm."""
+    alarms = [
+        number
+        for number, (read, score) in enumerate(zip(turns, _scores(turns, limits), strict=True), 1)
+        if score >= limits["crisis"] or read.decided in model.CRISIS
+    ]
+    if text.label == "crisis":
+        return float(bool(alarms) and alarms[0] <= (text.turn or len(turns)))
+    return -float(bool(alarms))

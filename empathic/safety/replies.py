@@ -1,0 +1,46 @@
+"""The fixed replies, and the help lines of each country that they name."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from empathic.safety.spec import FOLDER
+
+
+@cache
+def texts() -> dict[str, dict[str, str]]:
+    """Language -> name -> text."""
+    found: dict[str, dict[str, str]] = json.loads((FOLDER / "replies.json").read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def table() -> dict[str, Any]:
+    """The table of help lines, with its date."""
+    found: dict[str, Any] = json.loads((FOLDER / "helplines.json").read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def fixed(name: str, language: str, country: str | None = None, kind: str | None = None) -> str:
+    """A fixed reply in a language, with the numbers of a country.
+
+    Args:
+        name: such as `crisis.self`, `harmful`, `offer.past`.
+        language: one of `texts`; another is answered in English.
+        country: two letters; None or unknown: the default that holds everywhere.
+        kind: of the crisis: lines made for it come first.
+    """
+    words = texts().get(language, texts()["en"])
+    here = table()["countries"].get((country or "").upper(), {"emergency": words["emergency"], "lines": []})
+    general = [line for line in here["lines"] if "for" not in line]
+    own = [line for line in here["lines"] if kind in line.get("for", ())]
+    named = "; ".join([*(_line(line, words) for line in own + general), words["directory"]])
+    return words[name].replace("{emergency}", here["emergency"]).replace("{lines}", named)
+
+
+def _line(line: dict[str, Any], words: dict[str, str]) -> str:
+    ways = [f"{words[way]} {line[way]}" for way in ("call", "text") if way in line]
+    return f"{line['name']} ({', '.join(ways)})"

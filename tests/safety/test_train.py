@@ -1,0 +1,61 @@
+"""Training on a handful of texts: the same bytes twice, and lines that the labels bear out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from empathic.cli.main import app
+from empathic.errors import UserError
+from empathic.safety import model, spec, train
+from empathic.safety.gate import Gate
+from empathic.safety.texts import Text, read
+
+DATA = Path(__file__).parents[2] / "empathic" / "data" / "safety"
+
+
+def test_numbers_are_packed_and_unpacked() -> None:
+    numbers = [0, 1, 127, 128, 300, 5_000_000]
+    assert list(model.unpacked(model.packed(numbers))) == numbers
+
+
+def test_the_same_texts_give_the_same_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "KEPT", 300)
+    labelled = read(DATA / "train-1.jsonl")[::9]
+    quiet = [Text((f"what is a good recipe for number {number}?", "thank you")) for number in range(40)]
+    made = [spec.dump(train.build(labelled, quiet[:20], quiet[20:], [], lambda _: None)) for _ in range(2)]
+    assert made[0] == made[1]
+    gate = Gate(spec.parse(made[0]))
+    assert gate.check([{"role": "user", "content": "i want to kill myself"}]).label == "crisis"
+
+
+def test_nothing_to_draw_lines_on_is_told() -> None:
+    with pytest.raises(UserError, match="harmless"):
+        train.build([Text(("help",), "crisis", "suicide")], [], [], [], lambda _: None)
+
+
+def test_eval_counts_by_kind_and_tells_the_turn(tmp_path: Path) -> None:
+    path = tmp_path / "said.jsonl"
+    rows = [
+        {"text": "I want to die", "label": "crisis", "kind": "suicide"},
+        {"turns": ["hi", "nice day", "i want to die"], "label": "crisis", "kind": "script", "turn": 2},
+        {"text": "what time is it", "label": "ordinary", "kind": "everyday"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = CliRunner().invoke(app, ["safety", "eval", str(path), "--json"])
+    found = json.loads(done.stdout)
+    counts = {(row["label"], row["kind"]): row["counts"][0] for row in found["rows"]}
+    assert counts[("crisis", "suicide")] == 1 and counts[("crisis", "script")] == 0 and counts[("ordinary", "all")] == 0
+    assert found["delays"] == [1]
+
+
+def test_a_table_without_messages_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,words\n1,hello\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no message"):
+        read(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("prompt,label\nhello,strange\n", encoding="utf-8")
+    with pytest.raises(UserError, match="label 'strange'"):
+        read(tmp_path / "b.csv")
