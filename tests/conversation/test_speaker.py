@@ -57,7 +57,7 @@ def test_turns_go_on_and_what_was_refused_was_not_said(speaker: Speaker) -> None
 
 def test_a_stopped_reply_counts_as_far_as_it_came(speaker: Speaker) -> None:
     talk = Conversation(speaker)
-    pieces = talk.say("Hello")
+    pieces: Any = talk.say("Hello")
     first = next(pieces).text
     pieces.close()
     assert talk.turns == [user("Hello"), {"role": "assistant", "content": first}]
