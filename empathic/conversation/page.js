@@ -73,7 +73,7 @@ async function reply(speaker, replies, signal) {
 async function say(content) {
   busy(true);
   const turn = make("section", "turn", "", turns);
-  turn.setAttribute("aria-label", "Your message and the replies");
+  turn.setAttribute("aria-label", `Exchange ${turns.children.length}`);
   make("p", "said", content, turn);
   const replies = make("div", "replies", "", turn);
   for (const speaker of speakers) histories[speaker.id].push({ role: "user", content });
