@@ -77,9 +77,10 @@ async function say(content) {
   make("p", "said", content, turn);
   const replies = make("div", "replies", "", turn);
   for (const speaker of speakers) histories[speaker.id].push({ role: "user", content });
-  main.scrollTop = main.scrollHeight;
   stopping = new AbortController();
-  const found = await Promise.allSettled(speakers.map((speaker) => reply(speaker, replies, stopping.signal)));
+  const coming = speakers.map((speaker) => reply(speaker, replies, stopping.signal));
+  main.scrollTop = main.scrollHeight;
+  const found = await Promise.allSettled(coming);
   const failed = found.find((one) => one.status === "rejected");
   $("[role=status]").textContent = found.map((one) => one.value || "").join("\n");
   tell(failed && failed.reason);
