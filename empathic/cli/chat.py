@@ -72,7 +72,7 @@ class Chat:
         except (BadMessage, EngineFailed) as error:
             print(f"empathic: {error}", file=sys.stderr, flush=True)
         except KeyboardInterrupt:
-            console.print(" [dim](stopped)[/dim]")
+            console.print(" [dim](stopped)[/dim]", highlight=False)
 
     def _rows(self) -> list[dict[str, Any]]:
         return [{"system": one.speaker.name, "messages": one.messages()} for one in self.conversations if one.turns]

@@ -73,13 +73,14 @@ async function reply(speaker, replies, signal) {
 async function say(content) {
   busy(true);
   const turn = make("section", "turn", "", turns);
-  turn.setAttribute("aria-label", "Your message and the replies");
+  turn.setAttribute("aria-label", `Exchange ${turns.children.length}`);
   make("p", "said", content, turn);
   const replies = make("div", "replies", "", turn);
   for (const speaker of speakers) histories[speaker.id].push({ role: "user", content });
-  main.scrollTop = main.scrollHeight;
   stopping = new AbortController();
-  const found = await Promise.allSettled(speakers.map((speaker) => reply(speaker, replies, stopping.signal)));
+  const coming = speakers.map((speaker) => reply(speaker, replies, stopping.signal));
+  main.scrollTop = main.scrollHeight;
+  const found = await Promise.allSettled(coming);
   const failed = found.find((one) => one.status === "rejected");
   $("[role=status]").textContent = found.map((one) => one.value || "").join("\n");
   tell(failed && failed.reason);

@@ -50,9 +50,10 @@ def test_lines_piped_in_are_messages_and_only_save_keeps_them(run: Path, tmp_pat
     done = piped(said, run, "--beside", "base", "--save", kept)
     assert done.returncode == 0, done.stderr
     assert NOTICE in done.stdout.splitlines()[0]
-    assert done.stdout.count("dpo> ") == done.stdout.count("base> ") == 3
     refused = done.stderr.strip().splitlines()
-    assert len(refused) == 2 and "U+001B" in refused[0] and "too long" in refused[1]
+    assert len(refused) == 2, refused
+    assert done.stdout.count("dpo> ") == done.stdout.count("base> ") == 3
+    assert "U+001B" in refused[0] and "too long" in refused[1]
     rows = list(files.read_jsonl(kept))
     assert [(row["system"], len(row["messages"])) for row in rows] == [("dpo", 5), ("base", 5), ("dpo", 3), ("base", 3)]
     assert rows[0]["messages"][0]["role"] == "system" and "empathy" in rows[0]["messages"][0]["content"]

@@ -76,6 +76,7 @@ def test_a_rule_may_reply_in_the_models_place(speaker: Speaker) -> None:
     assert len(seen[1]) == 3 and talk.turns[-1]["content"] == "Call somebody."
 
 
+@pytest.mark.slow  # a hundred and fifty turns
 def test_the_oldest_turns_leave_and_the_prompt_stays_one_for_a_while(engine: Engine) -> None:
     told = {"role": "system", "content": "Be kind."}
     turns: list[Message] = []

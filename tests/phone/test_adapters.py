@@ -29,6 +29,7 @@ def adapter(tiny: Path, tmp_path: Path) -> Path:
     return tmp_path / "adapter"
 
 
+@pytest.mark.slow  # the converter starts in ten seconds
 def test_a_packed_adapter_is_small_and_says_what_the_adapter_says(
     adapter: Path, tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
