@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from empathic import files
 from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
-from empathic.phone import card, convert, divergence, gguf_file, imatrix, ladder, modelfile, parity, quantize
+from empathic.phone import card, convert, divergence, gguf_file, imatrix, ladder, modelfile, parity, place, quantize
 from empathic.phone.recommend import recommend
 from empathic.phone.turns import end_of_turn
 from empathic.recipe.steps import EXAMPLES
@@ -25,7 +24,6 @@ from empathic.student import load, prompt
 FOLLOWED = 32  # test dialogues along which distributions are compared
 _SPOKEN = 8  # of these, how many greedy replies llama.cpp writes itself
 _LONGEST = 48  # tokens of a reply that are followed
-_SPARE = 1.05  # times what is forecast has to be free on disk
 
 
 @dataclass(frozen=True)
@@ -72,17 +70,18 @@ def export(
     """
     system, names = system or run.recipe.final, ladder.chosen(quants)
     adapter = _adapter(run, system)
-    folder = _folder(out or run.path("export"))
+    folder = place.checked(out or run.path("export"))
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as work:
         ready = Path(work) / "ready"
         with _staged(display, "merge"):
             settings = run.recipe.student
             student = _Student(run, system, *load.merged(settings.model, settings.template, adapter), Path(work))
-            _check_room(student, names, folder.parent)
+            vocabulary = student.model.get_input_embeddings().num_embeddings
+            place.check_room(folder, student.model.num_parameters(), names, 4 * FOLLOWED * _LONGEST * vocabulary)
             _convert(student, adapter, ready)
         found = _write_ladder(student, names, ready, force, display)
         _write_words(student, found, ready)
-        _move(ready, folder)
+        place.move(ready, folder)
     files.write_json(run.export_file, found.model_dump(mode="json"))
     return found
 
@@ -94,18 +93,6 @@ def _staged(display: Display, name: str) -> Iterator[None]:
     display.begin(name)
     yield
     display.end(name, "", time.monotonic() - started, False)
-
-
-def _folder(out: Path) -> Path:
-    """Where the files go, once it is sure that they can."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.exists() and not out.is_dir():
-            raise UserError(f"{out}: a file; want a folder to write to")
-        with tempfile.TemporaryDirectory(dir=out.parent):
-            return out
-    except OSError as error:
-        raise UserError(f"{out}: can't be written ({error.strerror or error}); name another --out") from error
 
 
 def _convert(student: _Student, adapter: Path | None, ready: Path) -> None:
@@ -129,20 +116,6 @@ def _adapter(run: Run, system: str) -> Path | None:
     if not (adapter / "adapter_config.json").exists():
         raise UserError(f"{run.folder}: the student {system!r} isn't trained yet; go on with `empathic run` first")
     return adapter
-
-
-def _check_room(student: _Student, names: Sequence[str], where: Path) -> None:
-    """Refuse to begin where the disk can't hold weights, files and distributions at once."""
-    weights = student.model.num_parameters()
-    bits = sum(ladder.QUANTS[name].most * (1 + ladder.QUANTS[name].heeds) for name in names)
-    distributions = FOLLOWED * _LONGEST * student.model.get_input_embeddings().num_embeddings * 4
-    needed = _SPARE * (weights * (4 + 4 + bits / 8) + distributions)
-    free = shutil.disk_usage(where).free
-    if free < needed:
-        raise UserError(
-            f"{where}: the export takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, or name "
-            "fewer files with --quant"
-        )
 
 
 def _write_ladder(student: _Student, names: Sequence[str], ready: Path, force: bool, display: Display) -> Export:
@@ -284,17 +257,3 @@ def _write_words(student: _Student, found: Export, ready: Path) -> None:
     files.write_text(ready / "Modelfile", text)
     files.write_text(ready / "README.md", card.card(student.run, found))
     files.write_json(ready / "export.json", found.model_dump(mode="json"))
-
-
-def _move(ready: Path, folder: Path) -> None:
-    """Put what was made in its place; files of an earlier export that this one has no longer go."""
-    earlier = folder / "export.json"
-    if earlier.exists():
-        for row in files.read_json(earlier).get("rows", []):
-            if row.get("file"):
-                (folder / row["file"]).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in sorted(ready.iterdir()):
-        if (folder / part.name).is_dir():
-            shutil.rmtree(folder / part.name)
-        part.replace(folder / part.name)
