@@ -18,6 +18,7 @@ from empathic.conversation.speaker import Speaker
 from empathic.errors import UserError
 
 NOTICE = "You are talking to software, not to a person or a therapist. It can misread you; that is never your fault."
+OFF = "The safety gate is off: the model itself answers whatever is said, also by somebody in danger."
 _HELP = "Ctrl-C stops a reply; /new starts over; /quit ends."
 
 
@@ -50,6 +51,8 @@ class Chat:
             with contextlib.suppress(ImportError):
                 import readline  # noqa: F401  arrow keys, and pasted lines as one message
         console.print(NOTICE, highlight=False, soft_wrap=True)
+        if not any(speaker.instead for speaker in self.speakers):
+            console.print(OFF, highlight=False, soft_wrap=True)
         for speaker in self.speakers:
             console.print(f"[dim]{speaker.name}: {speaker.file}[/dim]", highlight=False, soft_wrap=True)
         if watched:

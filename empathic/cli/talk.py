@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from empathic.errors import UserError
+
+if TYPE_CHECKING:
+    from empathic.conversation.guard import Guard
 
 Talked = Annotated[
     Path | None, typer.Argument(metavar="RUN", help="A run directory. Default: the student that comes along.")
@@ -19,6 +22,11 @@ Beside = Annotated[str | None, typer.Option("--beside", help="Another system tha
 File = Annotated[
     str | None, typer.Option("--model", help="In place of a run: a .gguf file or a known model, without any prompt.")
 ]
+Country = Annotated[str | None, typer.Option("--country", help="Two letters, such as GB: whose help lines are named.")]
+NoGate = Annotated[
+    bool,
+    typer.Option("--without-gate", help="Let the model itself answer people in danger. For tests of a model alone."),
+]
 
 
 def chat(
@@ -26,6 +34,8 @@ def chat(
     system: System = None,
     beside: Beside = None,
     model: File = None,
+    country: Country = None,
+    without_gate: NoGate = False,
     save: Annotated[
         Path | None, typer.Option("--save", help="Add the conversations to this JSONL file; else nothing is kept.")
     ] = None,
@@ -40,7 +50,8 @@ def chat(
 
     with contextlib.ExitStack() as stack:
         with console.status("loading"):
-            speakers = stack.enter_context(open_speakers(run, system, beside, model, log=console.print))
+            guard = _guard(country, without_gate)
+            speakers = stack.enter_context(open_speakers(run, system, beside, model, guard=guard, log=console.print))
         Chat(speakers, save).run()
 
 
@@ -49,6 +60,8 @@ def serve(
     system: System = None,
     beside: Beside = None,
     model: File = None,
+    country: Country = None,
+    without_gate: NoGate = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where it is; 0 for any port that is free.")] = 8766,
     host: Annotated[
         str, typer.Option("--host", help="The address to listen on; one that others can reach needs --key-env.")
@@ -71,7 +84,9 @@ def serve(
         stack.callback(listening.server_close)
         with console.status("loading"):
             speakers = stack.enter_context(
-                open_speakers(run, system, beside, model, slots=server.SLOTS, log=console.print)
+                open_speakers(
+                    run, system, beside, model, server.SLOTS, _guard(country, without_gate), log=console.print
+                )
             )
         listening.speakers = {speaker.name: speaker for speaker in speakers}
         console.print(f"chat on {listening.url}/", highlight=False, soft_wrap=True)
@@ -79,3 +94,19 @@ def serve(
             console.print(f"ask {listening.url}/v1 for {name}: {speaker.file}", highlight=False, soft_wrap=True)
         with contextlib.suppress(KeyboardInterrupt):
             listening.serve_forever()
+
+
+def _guard(country: str | None, without_gate: bool) -> Guard | None:
+    """The gate that models are behind.
+
+    Raises:
+        UserError: no such country, as far as the help lines are known.
+    """
+    from empathic.conversation.guard import Guard
+    from empathic.safety import replies
+    from empathic.safety.gate import Gate
+
+    known = replies.table()["countries"]
+    if country is not None and country.upper() not in known:
+        raise UserError(f"--country {country}: no help lines are known of it; leave it out, or name {', '.join(known)}")
+    return None if without_gate else Guard(Gate.load(), country)

@@ -112,6 +112,7 @@ async function open() {
   try {
     speakers = (await (await ask("/v1/models")).json()).data;
     keyForm.hidden = true;
+    $(".off").hidden = speakers.every((speaker) => speaker.gate);
     begin();
   } catch (problem) { tell(problem); }
 }

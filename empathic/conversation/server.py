@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from empathic.conversation import wire
 from empathic.conversation.engine import EngineFailed
 from empathic.conversation.messages import BadMessage
-from empathic.conversation.speaker import Reply, Speaker
+from empathic.conversation.speaker import Given, Reply, Speaker
 from empathic.conversation.wire import Refused
 from empathic.errors import UserError
 
@@ -119,15 +119,16 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refused(503, f"{self.server.limit} requests are at work or waiting; try again", "overloaded")
             try:
                 reply = speaker.reply(request.turns, **request.asked)
+                gated = {"x-empathic-gate": reply.label} if isinstance(reply, Given) and reply.label else {}
                 with _while_there(self.connection, reply):
-                    self._reply(wire.Answer(speaker, reply), request)
+                    self._reply(wire.Answer(speaker, reply), request, gated)
             finally:
                 self.server.room.release()
 
-    def _reply(self, answer: wire.Answer, request: wire.ChatRequest) -> None:
+    def _reply(self, answer: wire.Answer, request: wire.ChatRequest, more: dict[str, str]) -> None:
         if not request.stream:
             if whole := answer.whole():
-                self._send_json(whole)
+                self._send_json(whole, more=more)
             else:
                 self.close_connection = True
             return
@@ -138,6 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("cache-control", "no-store")
         self.send_header("connection", "close")
+        for name, value in more.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(first)
         try:

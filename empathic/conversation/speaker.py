@@ -11,8 +11,6 @@ from empathic.conversation.engine import Chunk, Engine
 from empathic.conversation.messages import Message, checked
 from empathic.conversation.window import fit
 
-Instead = Callable[[Sequence[Message]], str | None]  # a reply to give in the model's place, or None to let it reply
-
 
 class Reply(Protocol):
     """A reply as it comes: pieces, of which the last says why it ended."""
@@ -22,6 +20,33 @@ class Reply(Protocol):
 
     def close(self) -> None:
         """End it, from any thread."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A reply that no model wrote.
+
+    Attributes:
+        text: the reply.
+        finish: why it ended.
+        label: what the rule that gave it says of the message; "" where it says nothing.
+    """
+
+    text: str
+    finish: str = "stop"
+    label: str = ""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """The text, whole, and its end."""
+        yield Chunk(self.text)
+        yield Chunk(finish=self.finish)
+
+    def close(self) -> None:
+        """Nothing is at work."""
+
+
+Instead = Callable[[Sequence[Message]], Given | None]  # a reply to give in the model's place, or None to let it reply
+Watch = Callable[[Sequence[Message], Reply], Reply]  # what becomes of the model's reply to a conversation
 
 
 @dataclass(frozen=True)
@@ -47,6 +72,7 @@ class Speaker:
         slots: those of the engine's that are its own where it shares the engine; llama.cpp forgets what a slot has
             read when a reply at another scale takes it.
         instead: where a rule may reply in the model's place. It sees the whole conversation before the model does.
+        watch: where a rule may see to what the model says.
     """
 
     name: str
@@ -57,6 +83,7 @@ class Speaker:
     scale: float | None = None
     slots: range = range(0)
     instead: Instead | None = field(default=None, compare=False)
+    watch: Watch | None = field(default=None, compare=False)
 
     def reply(self, turns: Sequence[Message], **asked: Any) -> Reply:
         """The reply to a conversation.
@@ -70,8 +97,13 @@ class Speaker:
             BadMessage: a message is empty, isn't text, or is too long for the model.
         """
         messages = checked(turns)
-        if self.instead and (text := self.instead(messages)) is not None:
-            return Given(text)
+        if self.instead and (given := self.instead(messages)) is not None:
+            return given
+        reply = self._reply(list(messages), asked)
+        return self.watch(messages, reply) if self.watch else reply
+
+    def _reply(self, messages: list[Message], asked: dict[str, Any]) -> Reply:
+        """The model's own."""
         if self.told and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": self.told})
         body = {**vars(self.sampling), **asked}
@@ -82,18 +114,3 @@ class Speaker:
             begin = next(message["content"] for message in body["messages"] if message["role"] == "user")
             body["id_slot"] = self.slots[zlib.crc32(begin.encode()) % len(self.slots)]
         return self.engine.stream(body)
-
-
-@dataclass(frozen=True)
-class Given:
-    """A reply that no model wrote."""
-
-    text: str
-
-    def __iter__(self) -> Iterator[Chunk]:
-        """The text, whole, and its end."""
-        yield Chunk(self.text)
-        yield Chunk(finish="stop")
-
-    def close(self) -> None:
-        """Nothing is at work."""

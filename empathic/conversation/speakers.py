@@ -10,6 +10,7 @@ from pathlib import Path
 
 from empathic import models
 from empathic.conversation.engine import Engine
+from empathic.conversation.guard import Guard
 from empathic.conversation.speaker import Sampling, Speaker
 from empathic.errors import UserError
 from empathic.phone import adapters
@@ -30,6 +31,7 @@ def open_speakers(
     beside: str | None = None,
     model: str | None = None,
     slots: int = 1,
+    guard: Guard | None = None,
     log: Callable[[str], None] = print,
 ) -> Iterator[list[Speaker]]:
     """Load whom one wants to talk to, for as long as the block lasts.
@@ -40,6 +42,7 @@ def open_speakers(
         beside: another system that is to answer too.
         model: a GGUF file, or a known model's name, in place of a run. What it was told in training isn't known.
         slots: how many conversations each may have at a time.
+        guard: the safety gate that all of them are behind; None lets the models answer whatever is said.
         log: told of a model being fetched.
 
     Yields:
@@ -52,11 +55,12 @@ def open_speakers(
         if model is not None:
             if run or system or beside:
                 raise UserError("--model stands alone: a file has neither a run nor systems")
-            yield [_file(model, slots, stack, log)]
+            found = [_file(model, slots, stack, log)]
         elif run is not None:
-            yield _of_run(Run.open(run), system, beside, slots, stack)
+            found = _of_run(Run.open(run), system, beside, slots, stack)
         else:
-            yield _shipped(system, beside, slots, stack, log)
+            found = _shipped(system, beside, slots, stack, log)
+        yield [guard.around(one) for one in found] if guard else found
 
 
 def _file(name: str, slots: int, stack: ExitStack, log: Callable[[str], None]) -> Speaker:

@@ -162,7 +162,11 @@ def event(row: dict[str, Any]) -> bytes:
 def models(speakers: Iterable[Speaker]) -> list[dict[str, Any]]:
     """Who can be asked, and which file would answer."""
     return [
-        {"id": one.name, "object": "model", "created": 0, "owned_by": "empathic", "file": one.file} for one in speakers
+        {
+            **{"id": one.name, "object": "model", "created": 0, "owned_by": "empathic"},
+            **{"file": one.file, "gate": one.instead is not None},
+        }
+        for one in speakers
     ]
 
 

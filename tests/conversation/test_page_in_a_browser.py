@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from empathic.conversation.server import Server
-from empathic.conversation.speaker import Speaker
+from empathic.conversation.speaker import Given, Speaker
 
 NASTY = "<img src=x onerror=document.title='run'><script>document.title='run'</script> [a](javascript:0)"
 Start = Callable[..., Server]
@@ -20,7 +20,7 @@ Start = Callable[..., Server]
 def test_two_models_answer_side_by_side_and_nothing_said_is_run(
     chromium: Any, start: Start, speaker: Speaker, tmp_path: Path, width: int, height: int, scheme: str
 ) -> None:
-    nasty = dataclasses.replace(speaker, name="base", file="base.gguf", instead=lambda turns: NASTY)
+    nasty = dataclasses.replace(speaker, name="base", file="base.gguf", instead=lambda turns: Given(NASTY))
     server = start(speaker, nasty)
     page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
     asked: list[str] = []

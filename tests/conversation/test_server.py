@@ -15,7 +15,7 @@ from openai import APIStatusError, AuthenticationError, BadRequestError, Interna
 
 from empathic.conversation.engine import Engine
 from empathic.conversation.server import Server, check_open
-from empathic.conversation.speaker import Speaker
+from empathic.conversation.speaker import Given, Speaker
 from empathic.errors import UserError
 
 Start = Callable[..., Server]
@@ -181,7 +181,7 @@ def test_a_client_that_goes_frees_its_slot_and_a_full_queue_says_when_to_come_ba
 def test_two_models_are_served_side_by_side(start: Start, speaker: Speaker) -> None:
     import dataclasses
 
-    other = dataclasses.replace(speaker, name="other", instead=lambda turns: "Given.")
+    other = dataclasses.replace(speaker, name="other", instead=lambda turns: Given("Given."))
     server = start(speaker, other)
     api = client(server)
     assert [model.id for model in api.models.list()] == ["tiny", "other"]

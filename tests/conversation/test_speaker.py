@@ -11,7 +11,7 @@ import pytest
 from empathic.conversation.conversation import Conversation
 from empathic.conversation.engine import Engine
 from empathic.conversation.messages import BadMessage, Message, TooLong, printable
-from empathic.conversation.speaker import Speaker
+from empathic.conversation.speaker import Given, Speaker
 from empathic.conversation.window import fit
 
 
@@ -66,9 +66,9 @@ def test_a_stopped_reply_counts_as_far_as_it_came(speaker: Speaker) -> None:
 def test_a_rule_may_reply_in_the_models_place(speaker: Speaker) -> None:
     seen: list[Sequence[Message]] = []
 
-    def rule(turns: Sequence[Message]) -> str | None:
+    def rule(turns: Sequence[Message]) -> Given | None:
         seen.append(turns)
-        return "Call somebody." if "help" in turns[-1]["content"] else None
+        return Given("Call somebody.") if "help" in turns[-1]["content"] else None
 
     talk = Conversation(dataclasses.replace(speaker, instead=rule))
     [*talk.say("Hello")]
