@@ -74,7 +74,7 @@ def served(endpoint: Endpoint) -> Iterator[Served]:
     """The file that a local endpoint serves."""
     import httpx2
 
-    with httpx2.Client(base_url=endpoint.urls[0].removesuffix("/v1"), timeout=300) as http:
+    with httpx2.Client(base_url=endpoint.urls[0].removesuffix("/v1"), timeout=300, trust_env=False) as http:
         yield Served(http)
 
 

@@ -114,7 +114,7 @@ def _answers(step: Dpo, run: Run, dialogues: list[Dialogue]) -> list[tuple[Dialo
     ]
     advance = run.counter(len(requests))
     with run.ledger() as ledger, open_endpoint(f"local:{gguf}", parallel=2) as endpoint:
-        found = iter(ask(endpoint, requests, ledger, "own replies", advance))
+        found = iter(list(ask(endpoint, requests, ledger, "own replies", advance)))
     return [(d, [next(found) for _ in range(step.samples)]) for d in dialogues]
 
 
