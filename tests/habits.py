@@ -79,7 +79,10 @@ def habits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Habit], Server
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                data = self.rfile.read(length := int(self.headers["content-length"]))
+                if len(data) < length:
+                    return  # the client was stopped while it asked
+                asked = json.loads(data)
                 found.asked.append(asked)
                 found.headers.append(dict(self.headers))
                 sent = habit(asked) if self.path.endswith("/v1/chat/completions") else refused(404, "Not Found")
