@@ -24,7 +24,7 @@ MOST = 2500  # tokens of our texts, the most frequent ones
 
 def _known_by() -> str:
     """The text by which the converter knows a tokenizer."""
-    source = (convert._converter().parent / "conversion" / "base.py").read_text(encoding="utf-8")
+    source = (convert.converter("convert_hf_to_gguf.py").parent / "conversion" / "base.py").read_text(encoding="utf-8")
     found = re.search(r"^ +chktxt = ('.*')$", source, re.MULTILINE)
     assert found, "the converter has no chktxt any more"
     return str(ast.literal_eval(found[1]))
