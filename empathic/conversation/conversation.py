@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 from empathic.conversation.engine import Chunk
@@ -22,7 +22,7 @@ class Conversation:
         self.speaker = speaker
         self.turns: list[Message] = []
 
-    def say(self, text: str) -> Iterator[Chunk]:
+    def say(self, text: str) -> Generator[Chunk, None, None]:
         """Say something, and get the reply as it comes.
 
         A reply that is stopped counts as far as it came; where nothing came, the message counts as not said.
@@ -34,7 +34,7 @@ class Conversation:
         asked = [*self.turns, {"role": "user", "content": text}]
         return self._heard(asked, self.speaker.reply(asked))
 
-    def _heard(self, asked: list[Message], reply: Reply) -> Iterator[Chunk]:
+    def _heard(self, asked: list[Message], reply: Reply) -> Generator[Chunk, None, None]:
         said = ""
         try:
             with closing(reply):

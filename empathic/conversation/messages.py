@@ -26,11 +26,14 @@ def checked(turns: Iterable[Message]) -> list[Message]:
     """The turns as a model gets them: line ends as in training, nothing else changed.
 
     Raises:
-        BadMessage: a person's message is empty, or a text holds control characters or halves of surrogate pairs.
+        BadMessage: a person's message is empty, or one that isn't the model's own holds control characters or halves
+            of surrogate pairs.
     """
     found = []
     for turn in turns:
         text = turn["content"].replace("\r\n", "\n").replace("\r", "\n")
+        if turn["role"] == "assistant":
+            text = printable(text)  # a model may say such a thing; its next turn isn't refused for it
         if turn["role"] == "user" and not text.strip():
             raise BadMessage("the message is empty; write something")
         if bad := next(_unprintable(text), None):

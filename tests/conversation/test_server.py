@@ -131,10 +131,11 @@ def test_twenty_clients_at_a_time_get_what_one_gets(start: Start, speaker: Speak
 
     def said(n: int) -> str:
         messages: Any = [{"role": "user", "content": f"This is client {n}"}]
-        reply: Any = api.chat.completions.create(model="tiny", messages=messages, max_tokens=24, stream=n % 2 == 0)
+        create = api.chat.completions.create
         if n % 2:
-            return reply.choices[0].message.content or ""
-        return "".join(chunk.choices[0].delta.content or "" for chunk in reply if chunk.choices)
+            return create(model="tiny", messages=messages, max_tokens=24).choices[0].message.content or ""
+        streamed = create(model="tiny", messages=messages, max_tokens=24, stream=True)
+        return "".join(chunk.choices[0].delta.content or "" for chunk in streamed)
 
     alone = [said(n) for n in range(20)]
     with ThreadPoolExecutor(20) as pool:

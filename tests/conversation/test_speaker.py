@@ -55,6 +55,13 @@ def test_turns_go_on_and_what_was_refused_was_not_said(speaker: Speaker) -> None
     assert talk.turns[2] == user("And\r\nagain") and len(talk.turns) == 4
 
 
+def test_a_control_character_of_the_models_own_is_no_mistake_of_the_persons(speaker: Speaker) -> None:
+    turns = [user("Hello"), {"role": "assistant", "content": "a\x17b"}, user("Hello")]
+    assert [*speaker.reply(turns, max_tokens=1)][-1].prompt_tokens == speaker.engine.tokens(
+        [{"role": "system", "content": "Be kind."}, turns[0], {"role": "assistant", "content": "ab"}, turns[2]]
+    )
+
+
 def test_a_stopped_reply_counts_as_far_as_it_came(speaker: Speaker) -> None:
     talk = Conversation(speaker)
     pieces: Any = talk.say("Hello")
