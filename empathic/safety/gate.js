@@ -17,7 +17,7 @@ export const CLOSED =
 const CLASSES = ["ordinary", "distress", "past", "harmful", "self", "eating", "abuse", "others", "someone"];
 const SAFE = CLASSES.slice(0, 3), CRISIS = CLASSES.slice(4);
 const BITS = 22, PRIME = 16777619, BASIS = 2166136261, PIECE = 0x9747b28c, SKIP = 0x5bd1e995, LONGEST = 16;
-const WINDOW = 30, STEP = 15, MASK = " xx ", GENERAL = 6;
+const WINDOW = 30, STEP = 15, MASK = " xx ", GENERAL = 6, ANSWER = 5;
 const utf8 = new TextEncoder();
 
 // --- normalise.py
@@ -325,7 +325,7 @@ export class Gate {
     const wrong = read.decided === "harmful" || read.harm >= limits.harmful;
     const refusal = verdict("harmful", { reply: "harmful", careful: state.careful, score });
     if (wrong && !byWords && read.logits[3] >= most) return refusal;
-    const affirmed = asked && this.affirms.test(read.plain);
+    const affirmed = asked && read.plain.split(" ").length <= ANSWER && this.affirms.test(read.plain);
     if (byWords || score >= limit || affirmed) {
       const kind = byWords ? read.decided : affirmed ? state.kind : likeliest;
       const reply = affirmed ? "crisis.urgent" : state.crises ? "crisis.again" : `crisis.${kind}`;

@@ -21,6 +21,7 @@ DISCLOSURE = (
     "You are talking to a computer program, not to a person. It has no feelings, it can be wrong, "
     "and it doesn't replace people or professional help."
 )
+ANSWER = 5  # words that a "yes" to the question about danger has at most
 CLOSED = (
     "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of "
     "ending your life, please call your local emergency number now, or go to someone who can stay with you; "
@@ -145,7 +146,7 @@ class Gate:
         wrong = read.decided == "harmful" or read.harm >= limits["harmful"]
         if wrong and not by_words and read.logits[3] >= max(crisis_logits):
             return Verdict("harmful", None, "harmful", state.careful, None, score)
-        affirmed = asked and self._affirms.search(read.plain) is not None
+        affirmed = asked and read.plain.count(" ") < ANSWER and self._affirms.search(read.plain) is not None
         if by_words or score >= limit or affirmed:
             kind = read.decided if by_words else state.kind if affirmed else likeliest
             name = "crisis.urgent" if affirmed else "crisis.again" if state.crises else f"crisis.{kind}"
