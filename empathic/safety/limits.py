@@ -13,7 +13,8 @@ from empathic.safety.gate import Gate, Reading
 from empathic.safety.texts import Text
 
 CRISIS, CONCERN, HARMFUL = 0.002, 0.03, 0.0005  # the shares of harmless messages above each line
-CARRIES, FLOORS = (0.0, 0.3, 0.5, 0.7), (0.0, 1.0, 2.0)  # floors below the line of concern
+ALARM = 5.0  # what a false alarm of a script costs, beside a crisis caught in time
+CARRIES, FLOORS = (0.0, 0.2, 0.3, 0.5, 0.7), (-1.0, 0.0, 1.0, 2.0)  # floors below the line of concern
 
 
 def choose(tables: dict[str, Any], harmless: Sequence[Text], scripts: Sequence[Text]) -> dict[str, float]:
@@ -54,7 +55,7 @@ def _scores(turns: Sequence[Reading], limits: dict[str, float]) -> list[float]:
 
 
 def _worth(text: Text, turns: Sequence[Reading], limits: dict[str, float]) -> float:
-    """1 for a crisis caught by the turn at which a person sees it, -1 for a false alarm."""
+    """1 for a crisis caught by the turn at which a person sees it, -`ALARM` for a false alarm."""
     alarms = [
         number
         for number, (read, score) in enumerate(zip(turns, _scores(turns, limits), strict=True), 1)
@@ -62,4 +63,4 @@ def _worth(text: Text, turns: Sequence[Reading], limits: dict[str, float]) -> fl
     ]
     if text.label == "crisis":
         return float(bool(alarms) and alarms[0] <= (text.turn or len(turns)))
-    return -float(bool(alarms))
+    return -ALARM * bool(alarms)
