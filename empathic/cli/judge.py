@@ -91,7 +91,7 @@ def judge_train(
     """
     from empathic.cli import reading_tables, tables
     from empathic.cli.progress import Progress
-    from empathic.judge import classifier, sendable
+    from empathic.judge import classifier
     from empathic.judge.measures import epitome, reader
     from empathic.judge.trials import human_agreement, human_labels
     from empathic.reading import readings as kept
@@ -111,7 +111,7 @@ def judge_train(
             reader.train(taught, folder, learning, display.counting("train"))
             held_out = trial.held_out(read)[:n]
             new, scores = trial.scored_by(held_out, reader.Reader(folder), display.counting("judge"))
-            reader.keep_errors(folder, sendable.errors_of([one.grades.send for one in new], scores))
+            reader.keep_errors(folder, trial.errors_on_students(new, scores))
             rows = trial.trial(new, scores).to_row()
     if json:
         print_json(rows)

@@ -113,14 +113,16 @@ def of_message(utterance: str) -> str:
     return hashlib.sha256(" ".join(utterance.split()).casefold().encode()).hexdigest()[:32]
 
 
-def check(folder: Path) -> None:
-    """Refuse a folder without a classifier in it.
+def check(folder: Path, heads: Mapping[str, int]) -> None:
+    """Refuse a folder without a classifier in it, or with one that says other labels.
 
     Raises:
-        UserError: there is none.
+        UserError: that.
     """
     if not (folder / "adapter_config.json").is_file() or not (folder / _ABOUT).is_file():
         raise UserError(f"{folder}: no scorer there; `empathic judge train` makes one")
+    if (there := files.read_json(folder / _ABOUT)["heads"]) != dict(heads):
+        raise UserError(f"{folder}: a scorer of {', '.join(there)}; want one of {', '.join(heads)}")
 
 
 class Classifier:
@@ -128,17 +130,18 @@ class Classifier:
 
     Args:
         folder: what `train` wrote.
+        heads: the labels that it is to say.
 
     Raises:
-        UserError: there is none.
+        UserError: as `check` does.
     """
 
-    def __init__(self, folder: Path) -> None:
-        check(folder)
+    def __init__(self, folder: Path, heads: Mapping[str, int]) -> None:
+        check(folder, heads)
         from peft import PeftModel
 
         about = files.read_json(folder / _ABOUT)
-        self.heads: dict[str, int] = about["heads"]
+        self.heads = dict(heads)
         self.learnt = frozenset[str](about["learnt"])  # the messages that it learnt from, by `of_message`
         base, self.tokenizer = _base(about["base"], self.heads)
         self.model = PeftModel.from_pretrained(base, str(folder)).merge_and_unload().eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from empathic.judge import controls, verdicts
@@ -17,7 +17,11 @@ from empathic.stats.win_rate import rounded
 
 
 def results(
-    scores: Scores, recipe: Recipe, references: Sequence[str], errors: Labelled | None = None
+    scores: Scores,
+    recipe: Recipe,
+    references: Sequence[str],
+    errors: Labelled | None = None,
+    learnt: Collection[str] = (),
 ) -> dict[str, Any]:
     """All that follows from scores.
 
@@ -26,11 +30,12 @@ def results(
         recipe: the run's, whose steps say which systems are held against which.
         references: origins of known replies, which are ranked with the systems.
         errors: of the scorer of readings, where there is one.
+        learnt: ids of dialogues whose messages that scorer learnt from.
     """
     pairs, main = comparisons(recipe, references), headline(recipe)
     compared = [*recipe.systems, *references]
     return {
-        "sendable": [rounded(row) for row in sendable(scores, compared, errors)],
+        "sendable": [rounded(row) for row in sendable(scores, compared, errors, learnt)],
         "win_rates": [rate.to_row() for pair in pairs for rate in verdicts.compare(*pair, scores)[1]],
         "length_controlled": [rate.to_row() for pair in pairs for rate in at_equal_lengths(*pair, scores)],
         "differences": [row for pair in added(recipe) for row in differences(*pair, BASE, scores)],

@@ -7,7 +7,7 @@ by, as far as it errs on these replies as it did on those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from empathic.judge.measures.reader import SEND, ReadingMeasure
@@ -29,17 +29,21 @@ class Sendable:
     n: int
 
 
-def sendable(scores: Scores, systems: Sequence[str], errors: Labelled | None) -> list[Sendable]:
+def sendable(
+    scores: Scores, systems: Sequence[str], errors: Labelled | None, learnt: Collection[str] = ()
+) -> list[Sendable]:
     """A row a system with scores; none where nothing is known of the scorer's errors, or it is no better than a coin.
 
     Args:
         scores: those of `ReadingMeasure` among them.
         systems: whose.
         errors: how the scorer did on replies that readers read: `wins` are those to be sent.
+        learnt: ids of dialogues whose messages it learnt from, which count for nothing.
     """
     rows = []
     for system in systems:
-        found = [of[SEND] >= SENT for of in scores.answers(ReadingMeasure.name, "", system).values() if SEND in of]
+        answers = scores.answers(ReadingMeasure.name, "", system)
+        found = [of[SEND] >= SENT for id, of in answers.items() if SEND in of and id not in learnt]
         if not found or errors is None:
             continue
         try:

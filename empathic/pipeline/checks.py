@@ -7,7 +7,7 @@ from pathlib import Path
 from empathic import files
 from empathic.dialogues import sources, split
 from empathic.judge import classifier
-from empathic.judge.measures import behaviours, registry
+from empathic.judge.measures import behaviours, epitome, reader, registry
 from empathic.recipe import Recipe
 from empathic.student import prompt
 from empathic.teacher import live
@@ -31,5 +31,10 @@ def check_files(recipe: Recipe) -> None:
     registry.check(recipe.judge)
     for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
         behaviours.questions(judge.questions)
-    for folder in filter(None, (recipe.reader, recipe.reward_model, recipe.epitome_scorer)):
-        classifier.check(Path(folder))
+    for folder, heads in (
+        (recipe.reader, reader.HEADS),
+        (recipe.reward_model, reader.HEADS),
+        (recipe.epitome_scorer, epitome.HEADS),
+    ):
+        if folder:
+            classifier.check(Path(folder), heads)

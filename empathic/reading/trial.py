@@ -16,13 +16,17 @@ from empathic.judge.measures.reader import SEND, Reader
 from empathic.judge.measures.specificity import SpecificityMeasure
 from empathic.judge.replies import EvalDialogue, EvalSet
 from empathic.judge.scoring import scored
+from empathic.judge.sendable import errors_of
 from empathic.reading.readings import Reading
 from empathic.reading.rubric import LEVELS
 from empathic.recipe import Judge
+from empathic.stats import corrected
 from empathic.stats.auc import Auc, auc
 from empathic.stats.win_rate import WinRate, outcome, rounded, win_rate
 
+WRITTEN = "corpus"  # the set of replies that were written for a corpus
 _PARTS = 10  # that messages are dealt into by their words' hash
+_ENOUGH = 10  # replies of a kind, for a figure of one system
 _HELD = range(2)  # of them, that no scorer learns from
 
 
@@ -33,7 +37,7 @@ class Trial:
     Attributes:
         send: how well scores tell replies to be sent from others; None where readers say the same of all.
         better: how often the better of two replies to one message scores higher; None where there is no such pair.
-        systems: `send` by system, of those with replies of both kinds.
+        systems: `send` by system, of those with ten replies of both kinds or more.
     """
 
     send: Auc | None
@@ -59,7 +63,7 @@ def trial(readings: Sequence[Reading], scores: Sequence[float]) -> Trial:
     for i, one in enumerate(readings):
         by_system.setdefault(one.system, []).append(i)
     everything = range(len(readings))
-    found = {system: _auc(readings, scores, places) for system, places in sorted(by_system.items())}
+    found = {system: _auc(readings, scores, places, _ENOUGH) for system, places in sorted(by_system.items())}
     return Trial(
         _auc(readings, scores, everything),
         _better(readings, scores),
@@ -175,13 +179,19 @@ def of_judge(
     return found
 
 
+def errors_on_students(readings: Sequence[Reading], scores: Sequence[float]) -> corrected.Labelled:
+    """A scorer's errors on replies that students gave: written ones are easier to tell, and would hide them."""
+    students = [i for i, one in enumerate(readings) if one.set != WRITTEN] or range(len(readings))
+    return errors_of([readings[i].grades.send for i in students], [scores[i] for i in students])
+
+
 def _mean(answers: Mapping[str, float]) -> float | None:
     return fmean(answers.values()) if answers else None
 
 
-def _auc(readings: Sequence[Reading], scores: Sequence[float], places: Sequence[int]) -> Auc | None:
+def _auc(readings: Sequence[Reading], scores: Sequence[float], places: Sequence[int], enough: int = 1) -> Auc | None:
     sent = [readings[i].grades.send for i in places]
-    if len(set(sent)) < 2:
+    if min(sum(sent), len(sent) - sum(sent)) < enough:
         return None
     return auc(sent, [scores[i] for i in places], [readings[i].utterance for i in places])
 

@@ -94,7 +94,7 @@ class Recipe(Section):
             raise PydanticCustomError(
                 "renamed", f"reward_model: {own[0]} ranks the student's own replies by one; name a scorer's folder"
             )
-        if self.reward_model and self.reward_model == self.reader:
+        if self.reward_model and self.reader and Path(self.reward_model).resolve() == Path(self.reader).resolve():
             raise PydanticCustomError(
                 "renamed", "reward_model: is the reader too, which would judge its own choice; train one a half"
             )

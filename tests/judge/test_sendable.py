@@ -36,3 +36,9 @@ def test_a_scorer_of_unknown_or_no_worth_says_no_rate() -> None:
 def test_errors_are_counted_on_both_sides() -> None:
     found = errors_of([True, True, False, False, False], [0.9, 0.4, 0.5, 0.2, 0.1])
     assert found == Labelled(wins=2, wins_seen=1, losses=3, losses_seen=2)
+
+
+def test_messages_that_the_scorer_learnt_from_count_for_nothing() -> None:
+    learnt = {f"d{i}" for i in range(38)}
+    (row,) = sendable(_scores(sft=38), ["sft"], ERRORS, learnt)
+    assert (row.n, row.said) == (62, 0.0)

@@ -9,6 +9,8 @@ import pytest
 
 from empathic import files
 from empathic.errors import UserError
+from empathic.judge import classifier
+from empathic.judge.measures import epitome
 from empathic.reading import trial
 from empathic.reading.readings import Reading
 from empathic.reading.rubric import Grades
@@ -67,6 +69,9 @@ def test_a_scorer_learns_from_readings_and_is_held_against_others(
     assert found["send"]["estimate"] > 0.9 and found["better"]["estimate"] > 0.9
     shown = empathic("judge", "agreement", "readings", path, "--scorer", out)
     assert shown.returncode == 0 and "better of two" in shown.stdout
+    assert json.loads((out / "errors.json").read_text())["wins"] > 0
+    with pytest.raises(UserError, match="want one of emotional_reactions"):
+        classifier.check(out, epitome.HEADS)
     learnt = tmp_path / "learnt.jsonl"
     files.write_jsonl(learnt, (one.to_row() for one in trial.to_learn(_readings())))
     assert "learnt from all messages" in refused("judge", "agreement", "readings", learnt, "--scorer", out)

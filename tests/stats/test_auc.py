@@ -32,8 +32,8 @@ def test_the_interval_covers_the_truth_where_replies_hang_together(size: int) ->
         kinds, scores, groups = [], [], []
         for group in range(40):
             shared = dice.gauss(0, 0.8)
-            for i in range(size):
-                kind = (group + i) % 2 == 0
+            for _ in range(size):
+                kind = group % 2 == 0
                 kinds.append(kind)
                 scores.append(shared + dice.gauss(0, 0.6) + kind)
                 groups.append(str(group))
@@ -47,3 +47,11 @@ def test_there_must_be_something_to_tell_apart() -> None:
         auc([True, True], [0.1, 0.2], ["a", "b"])
     with pytest.raises(ValueError, match="as many"):
         auc([True, False], [0.1], ["a", "b"])
+
+
+def test_few_of_a_kind_say_nothing_of_the_spread() -> None:
+    kinds = [True] * 2 + [False] * 50
+    found = auc(kinds, [0.9, 0.8, *([0.1] * 50)], [str(i) for i in range(52)])
+    assert (found.estimate, found.low, found.high) == (1.0, 0.0, 1.0)
+    alone = auc([True, False, True, False], [0.9, 0.1, 0.2, 0.3], ["a"] * 4)
+    assert (alone.low, alone.high) == (0.0, 1.0)

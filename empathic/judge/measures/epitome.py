@@ -57,7 +57,7 @@ class Scorer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.classifier = classifier.Classifier(folder)
+        self.classifier = classifier.Classifier(folder, HEADS)
 
     def probabilities(
         self, asked: Sequence[JudgedReply], advance: Callable[[], None] = lambda: None

@@ -68,7 +68,7 @@ class Reader:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.classifier = classifier.Classifier(folder)
+        self.classifier = classifier.Classifier(folder, HEADS)
         self.errors = errors(folder)
 
     def read(self, asked: Sequence[JudgedReply], advance: Callable[[], None] = lambda: None) -> list[Read]:

@@ -10,6 +10,7 @@ from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.errors import UserError
 from empathic.judge import controls, verdicts
+from empathic.judge.classifier import of_message
 from empathic.judge.comparisons import comparisons
 from empathic.judge.measures.epitome import Scorer
 from empathic.judge.measures.measure import Means
@@ -64,7 +65,10 @@ def work(run: Run) -> Row:
         files.write_jsonl(run.verdicts(*pair), verdicts.compare(*pair, scores)[0])
     for name, control in zip(controls.CONTROLS, controls.control_pairs(), strict=True):
         files.write_jsonl(run.verdicts("control", name), verdicts.compare(*control, scores)[0])
-    return results(scores, recipe, list(references), reader.errors if reader else None)
+    if reader is None:
+        return results(scores, recipe, list(references))
+    learnt = {d.id for d in tests if of_message(d.utterance) in reader.classifier.learnt}
+    return results(scores, recipe, list(references), reader.errors, learnt)
 
 
 def _trusted(tests: list[Dialogue], recipe: Recipe) -> dict[str, str]:

@@ -49,7 +49,11 @@ def stage_of(step: Dpo) -> Stage:
             "reward_model",
             "seed",
         ),
-        inputs=lambda run: [run.dialogues_file, *([start] if (start := run.start(step.name)) else [])],
+        inputs=lambda run: [
+            run.dialogues_file,
+            *([start] if (start := run.start(step.name)) else []),
+            *([Path(model)] if (model := run.recipe.reward_model) else []),
+        ],
         outputs=lambda run: [run.lessons(step)],
         work=lambda run: _paired(step, run),
         forecast=forecast,
