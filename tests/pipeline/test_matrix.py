@@ -111,7 +111,7 @@ PROMPTS = {  # a small teacher does better with few words; ours are asked of the
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report(
+def test_smollm2_teaches_six_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:
     """Six dialogues to train on, a real teacher over HTTP; the student and its judge are tiny."""
@@ -131,7 +131,10 @@ def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report
         "steps": [{"name": name, "epochs": 1, "batch_size": 4} for name in ("sft", "dpo")],
         "judge": [{"name": "tiny", "endpoint": f"local:{tiny_gguf}"}],
         "sample": {"controls": 2},
-        "matrix": {"method.name": ["direct", "human-improved", "llm-improved"], "strategy": list(IMPROVING)},
+        "matrix": {
+            "method.name": ["direct", "human-improved", "llm-improved"],
+            "strategy": ["lacking-dimension", "in-sequence"],
+        },
     }
     recipe = tmp_path / "all.yaml"
     recipe.write_text(json.dumps(about), encoding="utf-8")
@@ -139,7 +142,7 @@ def test_smollm2_teaches_all_fifteen_cells_and_one_of_them_goes_on_to_the_report
     done = empathic("run", recipe, "--out", out, "--until", "corpus")
     assert done.returncode == 0, done.stderr
     cells = [row["cell"] for row in files.read_jsonl(out / "matrix.jsonl")]
-    assert len(cells) == 15
+    assert len(cells) == 6
     for cell in cells:
         taught = list(files.read_jsonl(out / cell / "teacher.jsonl"))
         pairs = list(files.read_jsonl(out / cell / "corpus" / "preferences.jsonl"))

@@ -73,10 +73,12 @@ def test_a_run_goes_through_and_then_keeps_everything(empathic, whole) -> None:
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(empathic, whole, recipe_file: Path, tmp_path: Path) -> None:
+def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(
+    empathic, whole, recipe_file: Path, tmp_path: Path
+) -> None:
     dice = random.Random(20251)
     killed = 0
-    for _ in range(10):
+    for _ in range(5):
         process = _start(tmp_path, recipe_file, "--out", tmp_path / "killed")
         try:
             # The first seconds of a process are imports, where nothing can go wrong: aim past them.
@@ -85,7 +87,7 @@ def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(empathic, whole, reci
             process.send_signal(signal.SIGKILL)
             process.communicate()
             killed += 1
-    assert killed >= 3
+    assert killed >= 2
     last = empathic("run", recipe_file, "--out", tmp_path / "killed")
     assert last.returncode == 0, last.stderr
     assert _differences(whole.run, tmp_path / "killed") == []

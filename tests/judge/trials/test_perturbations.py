@@ -62,8 +62,6 @@ def test_a_judge_is_tried_from_the_command_line(empathic, refused, tiny_gguf: Pa
     assert found.pop("over_pairwise")["n"] == 2
     assert set(found) == set(perturbations.FAULTS)
     assert all(set(of) == {"behaviours", "specificity", "agreed", "pairwise"} for of in found.values())
-    each = json.loads(empathic("judge", "controls", *settings, "--each", "--json").stdout)
-    assert set(each["stock"]) == {"behaviours", "specificity", "agreed", "feeling", "natural"}
     shown = empathic("judge", "controls", *settings, "--no-emotions").stdout
     assert "names a wrong feeling" in shown and "on average" in shown
     assert ("behaviours does all that is wanted" in shown) != ("behaviours misses what is wanted of a judge" in shown)

@@ -126,7 +126,7 @@ def test_a_key_is_asked_for_where_there_is_one(start: Start, speaker: Speaker) -
         check_open("0.0.0.0", None)
 
 
-def test_twenty_clients_at_a_time_get_what_one_gets(start: Start, speaker: Speaker) -> None:
+def test_eight_clients_at_a_time_get_what_one_gets(start: Start, speaker: Speaker) -> None:
     api = client(start(speaker))
 
     def said(n: int) -> str:
@@ -137,11 +137,11 @@ def test_twenty_clients_at_a_time_get_what_one_gets(start: Start, speaker: Speak
         streamed = create(model="tiny", messages=messages, max_tokens=24, stream=True)
         return "".join(chunk.choices[0].delta.content or "" for chunk in streamed)
 
-    alone = [said(n) for n in range(20)]
-    with ThreadPoolExecutor(20) as pool:
-        together = [*pool.map(said, range(20))]
+    alone = [said(n) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        together = [*pool.map(said, range(8))]
     # A batch of several conversations adds up in another order: a near tie may fall the other way.
-    assert sum(a == b for a, b in zip(alone, together, strict=True)) >= 16
+    assert sum(a == b for a, b in zip(alone, together, strict=True)) >= 6
     assert all(together)
 
 
