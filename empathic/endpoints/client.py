@@ -28,6 +28,7 @@ from empathic.errors import UserError
 
 PATIENCE = 100  # refusals for want of room (429) that a request bears, which say nothing about the request
 _REWORDED = 16  # times that a request is said otherwise, for what its server doesn't take
+_SILENT = 3  # requests after which a model that only ever thought is taken for one that never answers
 _AGAIN = 9  # scored requests that are asked again where a judging goes on
 _AHEAD = 4  # requests begun for each in flight, so that a slow one holds up nobody
 
@@ -48,7 +49,7 @@ class Client:
         )
         self._stack = AsyncExitStack()
         self._idle: list[Any] = []
-        self._standing = Standing(endpoint)
+        self._standing = Standing(endpoint, ledger)
         self._requests = itertools.count()
 
     async def __aenter__(self) -> Client:
@@ -86,6 +87,8 @@ class Client:
                 started = started or time.monotonic()
                 outcome = await self._try(request, tried, number, purpose, check)
                 tried[outcome.kind] += 1
+                if outcome.kind == "busy":
+                    self.limiter.refused()
                 if outcome.answer is not None:
                     self.ledger.put(
                         key,
@@ -118,7 +121,7 @@ class Client:
             tokens = error.tokens if isinstance(error, NoAnswer) else tokens
             outcome = self._unusable(error, request)
         except Exception as error:
-            outcome = self._standing.outcome(error, sent, tried["failed"], number)
+            outcome = self._standing.outcome(error, sent, tried, number)
         finally:
             cost = self.budget.settle(reserved, tokens)
         outcome.tokens, outcome.cost = tokens, cost
@@ -134,13 +137,13 @@ class Client:
         if isinstance(error, Filtered):
             outcome.failure, outcome.ends = MessageRefused, True
         elif isinstance(error, ThoughtTooLong):
-            outcome.failure, outcome.ends = NoRoomToAnswer, not self._standing.answered or request.temperature == 0
+            outcome.failure, outcome.ends = NoRoomToAnswer, not self._standing.answers or request.temperature == 0
         return outcome
 
     @property
-    def answered(self) -> int:
-        """How many answers came from the server."""
-        return self._standing.answered
+    def answers(self) -> bool:
+        """Whether the server ever answered, in this run or an earlier one."""
+        return self._standing.answers
 
     async def warm(self, known: Iterable[Request]) -> None:
         """Ask again what has been answered, for the state that it leaves a server's cache in."""
@@ -149,7 +152,7 @@ class Client:
             try:
                 await self._chat(request, request.seed, sent)
             except Exception as error:
-                raise RequestFailed(self._standing.outcome(error, sent, 0, next(self._requests)).why) from error
+                raise RequestFailed(self._standing.outcome(error, sent, Counter(), next(self._requests)).why) from error
 
     async def _chat(self, request: Request, seed: int, sent: dict[str, Any]) -> tuple[Answer, Tokens]:
         """The answer to one request, and prompt and completion tokens; in words where its probabilities don't come."""
@@ -222,6 +225,8 @@ def ask(
 async def _ask(
     client: Client, requests: Iterable[Request], purpose: str, advance: Callable[[], None]
 ) -> AsyncGenerator[Answer, None]:
+    silent: list[UserError] = []  # what to say of a model that thinks and never answers
+
     async def one(request: Request, warm: asyncio.Future[None] | None) -> Answer:
         if warm:
             await warm
@@ -230,9 +235,10 @@ async def _ask(
         except MessageRefused:
             answer = Answer("", REFUSED, {})
         except NoRoomToAnswer as error:
-            if not client.answered:
-                what = f"{error}; pass what keeps it from thinking as extra_body, or ask another"
-                raise UserError(f"{client.endpoint.urls[0]}: {what}") from error
+            what = f"{error}; pass what keeps it from thinking as extra_body, or ask another"
+            silent.append(UserError(f"{client.endpoint.urls[0]}: {what}"))
+            if len(silent) >= _SILENT and not client.answers:
+                raise silent[0] from error
             answer = Answer("", "length", {})
         advance()
         return answer
@@ -244,6 +250,8 @@ async def _ask(
                 yield answer
         except RequestFailed as error:
             raise UserError(f"{client.endpoint.urls[0]}: {error}") from error
+    if silent and not client.answers:
+        raise silent[0]
 
 
 def _with_warmth(client: Client, requests: Iterable[Request]) -> Iterator[tuple[Request, asyncio.Future[None] | None]]:

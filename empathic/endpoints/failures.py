@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from empathic.endpoints.chat_api import Answer
 from empathic.endpoints.connection import proxy_variable
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.generator import MessageRefused, NoRoomToAnswer, RequestFailed
+from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.refusals import Refusal, refusal
 from empathic.errors import UserError
 
@@ -45,23 +47,30 @@ class Standing:
 
     Attributes:
         endpoint: the server's.
-        reached: whether anything ever came from it.
+        ledger: what it answered in earlier runs.
+        reached: whether anything came from it.
         answered: how many answers did.
         forbidden: requests that it forbade (403) before it answered any.
     """
 
     endpoint: Endpoint
+    ledger: Ledger
     reached: bool = False
     answered: int = 0
     forbidden: set[int] = field(default_factory=set)
 
-    def outcome(self, error: Exception, sent: dict[str, Any], failed: int, request: int) -> Outcome:
+    @property
+    def answers(self) -> bool:
+        """Whether it ever answered, in this run or an earlier one: what it refuses now may then concern one message."""
+        return self.answered > 0 or self.ledger.has_answers(self.endpoint.identity)
+
+    def outcome(self, error: Exception, sent: dict[str, Any], tried: Counter[str], request: int) -> Outcome:
         """What a failed attempt means for its request.
 
         Args:
             error: what was raised.
             sent: the request as it was sent.
-            failed: attempts at it that failed before.
+            tried: attempts at it before, by their outcome's kind.
             request: its number, to know it again by.
 
         Raises:
@@ -69,18 +78,18 @@ class Standing:
             UserError: so would every other request.
         """
         try:
-            return self._outcome(error, sent, failed, request)
+            return self._outcome(error, sent, tried, request)
         except (RequestFailed, UserError) as told:
             raise told from error
 
-    def _outcome(self, error: Exception, sent: dict[str, Any], failed: int, request: int) -> Outcome:
+    def _outcome(self, error: Exception, sent: dict[str, Any], tried: Counter[str], request: int) -> Outcome:
         import openai
 
-        where, wait, asked = self.endpoint.urls[0], backoff.jitter(failed), 0.0
+        where, wait, asked = self.endpoint.urls[0], backoff.jitter(tried["failed"]), 0.0
         if isinstance(error, (openai.APITimeoutError, TimeoutError)):
             return Outcome("failed", f"no answer came in {self.endpoint.timeout:g} s", wait)
         if isinstance(error, openai.APIConnectionError):
-            if not self.reached and failed + 1 >= _UNREACHED:
+            if not self.reached and tried["failed"] + 1 >= _UNREACHED:
                 proxy = proxy_variable(where)
                 through = f" through the proxy that {proxy} names" if proxy else ""
                 raise UserError(f"{where}: the server can't be reached{through}; is it up, and the address right?")
@@ -100,7 +109,7 @@ class Standing:
             raise error
         self.reached = True
         self._end(said)
-        return self._refused(said, asked, sent, failed, request)
+        return self._refused(said, asked, sent, tried, request)
 
     def _end(self, said: Refusal) -> None:
         """Raise what ends everything: no money, no key, no model, no such address."""
@@ -114,10 +123,11 @@ class Standing:
         if said.status in (404, 405):
             raise UserError(f"{where}: {_missing(self.endpoint, said)}")
 
-    def _refused(self, said: Refusal, asked: float, sent: dict[str, Any], failed: int, request: int) -> Outcome:
+    def _refused(self, said: Refusal, asked: float, sent: dict[str, Any], tried: Counter[str], request: int) -> Outcome:
         """What a refusal means that others may not meet; the server asked to wait so many seconds."""
+        failed = tried["failed"]
         again = Outcome("failed", f"the server answered {_shown(said)}", max(asked, backoff.jitter(failed)))
-        if said.of_filter or said.of_length or (said.status == 403 and self.answered):
+        if said.of_filter or said.of_length or (said.status == 403 and self.answers):
             raise MessageRefused(f"the server refuses this message ({said})")
         if said.status == 403:
             self.forbidden.add(request)
@@ -125,7 +135,7 @@ class Standing:
                 raise UserError(f"{self.endpoint.urls[0]}: {_key(self.endpoint)} ({said})")
             return again
         if said.status == 429:
-            wait = asked or backoff.named_in(said.said) or backoff.jitter(failed, _LONGEST_REFUSED)
+            wait = asked or backoff.named_in(said.said) or backoff.jitter(tried["busy"], _LONGEST_REFUSED)
             return Outcome("busy", f"the server was busy ({said})", wait)
         if said.of_thought:
             raise NoRoomToAnswer(f"the model thinks first ({said})")

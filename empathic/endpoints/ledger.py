@@ -105,6 +105,11 @@ class Ledger:
             (self._prefixes[hash],) = self._db.execute("select id from prefixes where hash = ?", (hash,)).fetchone()
         return {**request, _MESSAGES: [last]}, self._prefixes[hash]
 
+    def has_answers(self, model: str) -> bool:
+        """Whether a model, by its identity, ever answered."""
+        found = self._db.execute("select exists (select 1 from answers where model = ?)", (model,)).fetchone()
+        return bool(found[0])
+
     def record_discarded(self, why: str, *, model: str, purpose: str, tokens: tuple[int, int], cost: float) -> None:
         """Put an answer on the bill that was of no use.
 

@@ -10,9 +10,10 @@ from typing import Any
 _LONGEST = 300  # characters of a server's words that are shown
 _MONEY = re.compile(
     r"insufficient[\W_]+(?:\w+[\W_]+){0,2}?(?:balance|quota|credits?|funds?|money)|credit balance is too low"
-    r"|out of credits|requires more credits|(?:billing[\W_]hard|spend\w*|key|credit|monthly)[\W_]limit|余额不足|欠费",
+    r"|out of credits|requires more credits|(?:billing[\W_]hard|spend\w*|credit|monthly)[\W_]limit|余额不足|欠费",
     re.I,
 )
+_KEY_LIMIT = re.compile(r"key[\W_]limit[\W_]exceeded", re.I)  # of requests where the status is 429, else of money
 _FILTER = re.compile(
     r"content[\W_]?(?:filter|management|policy|moderation|exists risk)|moderat|flagged|safety (?:system|policy|filter)"
     r"|policy[\W_]violation|data[\W_]?inspection|inappropriate content|sensitive (?:content|words?)|敏感|usage polic",
@@ -53,7 +54,8 @@ class Refusal:
     @property
     def of_money(self) -> bool:
         """Whether the account is empty."""
-        return self.status == 402 or self._matches(_MONEY)
+        empty = self._matches(_MONEY) or (self.status != 429 and self._matches(_KEY_LIMIT))
+        return self.status == 402 or (empty and not self.of_filter)
 
     @property
     def of_filter(self) -> bool:

@@ -90,7 +90,13 @@ def test_an_empty_account_ends_at_once_with_the_servers_words(habits, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "sent", [refused(503, "Insufficient system resources"), refused(429, "Quota for this minute is used up")]
+    "sent",
+    [
+        refused(503, "Insufficient system resources"),
+        refused(429, "Quota for this minute is used up"),
+        refused(429, "Per-key limit of 60 requests per minute reached, slow down"),
+        refused(429, "API key limit exceeded"),
+    ],
 )
 def test_a_server_that_is_short_of_room_is_asked_again(habits, tmp_path: Path, sent: Sent) -> None:
     stumbles = iter([sent])
@@ -101,6 +107,7 @@ FLAGGED = [
     refused(403, 'Your chosen model requires moderation and your input was flagged for "self-harm".'),
     refused(400, "The response was filtered due to our content management policy.", code="content_filter"),
     refused(400, "This model's maximum context length is 4096 tokens, and you asked for 5000 with max_tokens."),
+    refused(400, "Blocked by content filter: 'He had a knife, and I have insufficient funds to pay rent'"),
     said("That sounds so heavy, and when you say that", "content_filter"),
     said(None, "content_filter"),
     said(None, "SAFETY"),
