@@ -2,6 +2,7 @@
 
 With human ratings the paper's rule holds (arXiv 2507.08151): where human and LLM are both rated 3, both replies
 are SFT targets; where the human is rated 1 or 2 and the LLM 3, the LLM's reply is preferred to the human's.
+Where no reply of `human` is rated, the teacher's replies rated 3 are the targets, and pairs go by the ratings alike.
 Without ratings every reply of the teacher is a target, and is preferred to the origin that the recipe names.
 """
 
@@ -30,10 +31,11 @@ def build(train: Source, method: Method, seed: int, pairs_needed: bool = True) -
         UserError: an origin that no dialogue has.
     """
     known: set[str] = set()
-    count, rated = 0, False
+    count, rated, by_people = 0, False, False
     for d in train():
         known |= d.replies.keys()
         rated = rated or any(reply.rating for reply in d.replies.values())
+        by_people = by_people or rating(d, "human") is not None
         count += 1
     rejected = method.rejected if pairs_needed or not known.isdisjoint(method.rejected) else []
     for key, origins in (("teachers", method.teachers), ("rejected", rejected)):
@@ -44,12 +46,12 @@ def build(train: Source, method: Method, seed: int, pairs_needed: bool = True) -
                     f"known: {', '.join(sorted(known)) or 'none'}"
                 )
     for teacher in method.teachers:
-        yield from _sft(train, teacher, rated, method.situations)
+        yield from _sft(train, teacher, (rated, by_people), method.situations)
         if rejected:
             yield from _pairs(train, teacher, rejected, None if rated else _turns(count, rejected, seed))
 
 
-def _sft(train: Source, teacher: str, rated: bool, situations: bool) -> Iterator[Made]:
+def _sft(train: Source, teacher: str, rated: tuple[bool, bool], situations: bool) -> Iterator[Made]:
     """The examples of one teacher; then, where asked for, those with the situation as the message."""
     for d in train():
         for origin in _targets(d, teacher, rated):
@@ -61,9 +63,11 @@ def _sft(train: Source, teacher: str, rated: bool, situations: bool) -> Iterator
                 yield Made(EXAMPLES, teacher, {**example(d, origin), "prompt": told}, is_augmentation=True)
 
 
-def _targets(d: Dialogue, teacher: str, rated: bool) -> tuple[str, ...]:
-    """Whose replies to a dialogue are targets."""
-    if rated:
+def _targets(d: Dialogue, teacher: str, rated: tuple[bool, bool]) -> tuple[str, ...]:
+    """Whose replies to a dialogue are targets, by whether any are rated and whether `human` ones are."""
+    if rated == (True, False):
+        return (teacher,) if rating(d, teacher) == 3 else ()
+    if rated[0]:
         return ("human", teacher) if rating(d, "human") == 3 and rating(d, teacher) == 3 else ()
     return (teacher,) if teacher in d.replies else ()
 

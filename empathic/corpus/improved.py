@@ -34,21 +34,24 @@ def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
         UserError: no reply to prefer the teacher's to.
     """
     rejected, taught = method.rejected[0], origin_of(method)
-    count, rated, preferable = 0, False, False
+    count, preferable = 0, False
+    people: set[str] = set()  # whose replies are rated
     for d in train():
-        rated = rated or rating(d, "human") is not None
+        people.update(origin for origin in ("human", rejected) if rating(d, origin) is not None)
         preferable = preferable or rejected in d.replies
         count += 1
     if not preferable:
         raise UserError(f"method.rejected: no train dialogue has a reply of {rejected!r} to prefer the teacher's to")
+    rated = bool(people)
+    person = "human" if "human" in people else rejected
     by_ratings = rated and method.name != "llm-improved"
     drawn = None if by_ratings else _drawn(count, seed)
     for index, d in enumerate(train()):
         if taught not in d.replies:
             continue
-        if rating(d, "human") == 3 if drawn is None else drawn[index]:
-            if rated and "human" in d.replies:
-                yield Made(EXAMPLES, taught, example(d, "human"))
+        if rating(d, person) == 3 if drawn is None else drawn[index]:
+            if rated and person in d.replies:
+                yield Made(EXAMPLES, taught, example(d, person))
             yield Made(EXAMPLES, taught, example(d, taught))
         elif rejected in d.replies and d.replies[rejected].text != d.replies[taught].text:
             yield Made(PREFERENCES, taught, pair(d, taught, rejected))

@@ -8,11 +8,24 @@ from collections.abc import Iterable
 
 from empathic.dialogues.dialogue import Dialogue
 
+_SHAPES = re.compile("[\ufe00-\ufe0f\u200b-\u200d]")  # how a character is drawn, not which it is
+
 
 def normal(text: str) -> str:
-    """Text with case, Unicode form, punctuation and white space folded away."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.sub(r"[^\w]+", " ", folded).split())
+    """Text with case, Unicode form, punctuation and white space folded away; without any word, its signs alone.
+
+    Marks that are part of a letter stay: without its vowel signs a word of Hindi is another.
+    """
+    folded = _SHAPES.sub("", unicodedata.normalize("NFKC", text).casefold())
+    if words := re.findall(r"\w+", folded) if folded.isascii() else _words(folded):
+        return " ".join(words).replace("_", " ").strip() or folded
+    signs = "".join(c for c in folded if unicodedata.category(c)[0] == "S")
+    return signs or "".join(folded.split())
+
+
+def _words(text: str) -> list[str]:
+    kept = (c if c.isalnum() or c == "_" or unicodedata.category(c)[0] == "M" else " " for c in text)
+    return [word for word in "".join(kept).split() if any(c.isalnum() for c in word)]
 
 
 class LeakageFilter:

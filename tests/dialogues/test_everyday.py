@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from empathic.dialogues import sources, table
+from empathic.dialogues import formats, sources
 from empathic.recipe import Dialogues
 from empathic.text import advises, is_stock, phrases, words
 
 SETTINGS = Dialogues(source="everyday")
-ROWS: list[dict[str, Any]] = [dict(row) for path in sources.files_of(SETTINGS) for _, row in table.rows(path)]
+ROWS: list[dict[str, Any]] = [dict(row) for path in sources.files_of(SETTINGS) for _, row in formats.rows(path)]
 FELT = [row for row in ROWS if row["emotion"]]
 WHOLE = [row for row in FELT if "targeted" in row]
 KINDS = ("short", "direct", "targeted")

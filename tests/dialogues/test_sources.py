@@ -118,7 +118,7 @@ def test_a_hugging_face_folder_is_a_source(tmp_path: Path) -> None:
         ("x.csv", "id,utterance\na,b\0\n", "NUL"),
         ("x.csv", f"id,utterance\na,{'long ' * 20_000}\n", "100000 characters|99999 characters"),
         ("x.csv", "utterance,reply.bot,rating.bot\na,b,7\n", "rating of bot is '7'"),
-        ("x.csv", "utterance,split\na,dev\n", "split is 'dev'"),
+        ("x.csv", "utterance,split\na,holdout\n", "split is 'holdout'"),
         ("x.csv", "utterance\nonly one\n", "no dialogue is left"),
         ("x.jsonl", "{bad\n", r"x\.jsonl:1: not JSON"),
         ("x.jsonl", "[1]\n", "want a JSON object"),

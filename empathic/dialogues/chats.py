@@ -1,0 +1,126 @@
+"""Rows as others shape them (chats, instructions, preferences) in our columns, read without help."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+REPLY = "assistant"  # the origin of a reply that a row names no other for
+CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog")
+_USER = {"user", "human", "prompter", "speaker", "seeker"}
+_REPLIER = {"assistant", "gpt", "chatgpt", "bot", "model", "listener", "supporter", "bard", "bing", "ai"}
+_MESSAGE = ("prompt", "instruction", "question", "input")  # columns of a message, the likelier first
+_ANSWER = ("completion", "output", "response", "answer")
+_SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
+
+
+@dataclass(frozen=True)
+class Chat:
+    """The first exchange of a conversation.
+
+    Attributes:
+        message: what the person says first; "" where only the reply is there.
+        reply: what is answered to that, or "".
+        more: whether the conversation goes on.
+    """
+
+    message: str
+    reply: str
+    more: bool
+
+
+def chat(value: Any) -> Chat | None:
+    """A value as a conversation, or None where it is none.
+
+    Read are lists of `role`/`content` and ShareGPT's `from`/`value`, the same as JSON or as a mapping of lists, and
+    texts with `Human:` and `Assistant:` before each turn. System turns are left out, as is
+    what stands before the first message.
+    """
+    if (turns := _turns(value)) is None:
+        return None
+    turns = [(who, text) for who, text in turns if text and (who in _USER or who in _REPLIER)]
+    begins = next((i for i, (who, _) in enumerate(turns) if who in _USER), 0)
+    ends = next((i for i in range(begins, len(turns)) if turns[i][0] in _REPLIER), len(turns))
+    message = "\n".join(text for _, text in turns[begins:ends])
+    return Chat(message, turns[ends][1] if ends < len(turns) else "", ends + 1 < len(turns))
+
+
+def _turns(value: Any) -> list[tuple[str, str]] | None:
+    if isinstance(value, str):
+        if value.startswith("\n\nHuman:"):
+            parts = _SPOKEN.split(value)[1:]
+            return [(who.lower(), text.strip()) for who, text in zip(parts[::2], parts[1::2], strict=True)]
+        if not re.match(r'\[\s*\{\s*"(?:role|from|content|value)"', value):
+            return None
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if isinstance(value, Mapping) and value and all(isinstance(column, list) for column in value.values()):
+        value = [dict(zip(value, turn, strict=False)) for turn in zip(*value.values(), strict=False)]
+    if not isinstance(value, list) or not value or not all(isinstance(turn, Mapping) for turn in value):
+        return None
+    found = []
+    for turn in value:
+        who, said = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
+        if not isinstance(who, str):
+            return None
+        found.append((who.strip().lower(), _said(said)))
+    return found
+
+
+def _said(content: Any) -> str:
+    """The text of a turn: a text, or parts of which some are."""
+    if isinstance(content, list):
+        content = "\n".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
+    return content.strip() if isinstance(content, str) else ""
+
+
+def guessed(names: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, str]:
+    """Field -> column for a table without a column `utterance`, as far as names are known and nothing is said.
+
+    Args:
+        names: the table's columns.
+        columns: what the recipe says of them, which stands.
+    """
+    if "utterance" in names or "utterance" in columns:
+        said: dict[str, str] = {}
+    elif chats := [name for name in CHATS if name in names]:
+        said = {"utterance": chats[0]}
+    elif message := [name for name in _MESSAGE if name in names]:
+        answer = [name for name in _ANSWER if name in names][:1]
+        said = {"utterance": message[0], **({f"reply.{REPLY}": answer[0]} if answer else {})}
+    elif "chosen" in names:
+        said = {"utterance": "chosen"}
+    else:
+        said = {}
+    if said and {"chosen", "rejected"} <= set(names):
+        said |= {"reply.chosen": "chosen", "reply.rejected": "rejected"}
+    return {field: column for field, column in said.items() if field not in columns}
+
+
+def opened(row: Row, columns: Mapping[str, str]) -> tuple[Row, bool]:
+    """A row with plain texts where it held conversations, and whether any of them goes on.
+
+    Args:
+        row: one of a table.
+        columns: field -> column, of which the utterance and replies are looked at.
+    """
+    plain: dict[str, Any] = {}
+    more = False
+    column = columns.get("utterance", "utterance")
+    said = chat(row.get(column))
+    if said:
+        plain["utterance"], more = said.message, said.more
+        if said.reply and not any(field.startswith("reply.") for field in columns):
+            plain[f"reply.{REPLY}"] = said.reply
+    elif column == "instruction" and isinstance(given := row.get("input"), str) and given.strip():
+        plain["utterance"] = f"{row[column]}\n{given}"
+    for field, name in columns.items():
+        if field.startswith("reply.") and (answer := chat(row.get(name))):
+            plain[field], more = answer.reply, more or answer.more
+    return {**row, **plain} if plain else row, more
