@@ -14,7 +14,7 @@ from typing import Any
 
 from empathic import files
 from empathic.endpoints.answers import THOUGHT_TOO_LONG, ErrorReply, NoAnswer, read
-from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key
+from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key, limit
 from empathic.endpoints.connection import connect_waiting
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.generator import ATTEMPTS, Check, MessageRefused, NoRoomToAnswer, RequestFailed
@@ -61,7 +61,7 @@ class BatchClient:
             brought, dialect = self.ledger.batched(id), self.endpoint.dialect
             asked = dialect.say(body(self.endpoint, request, request.seed + attempt))
             if brought is None:
-                self.budget.reserve(request.messages, request.max_tokens)
+                self.budget.reserve(request.messages, limit(self.endpoint, request))
                 self.wanted[id] = (purpose, asked)
             if brought is None or (brought["answer"] is None and brought["error"] is None):
                 raise AnswerPending

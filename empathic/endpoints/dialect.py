@@ -100,7 +100,9 @@ class Dialect:
 
     def told(self) -> str:
         """What is left out or said otherwise, for the user; "" where nothing is."""
-        parts = [f"takes no {' and no '.join(sorted(self.left_out))}"] if self.left_out else []
+        others = sorted(self.left_out - _LOGPROBS)
+        parts = [f"takes no {' and no '.join(others)}"] if others else []
+        parts += ["gives no log-probabilities"] if self.left_out & _LOGPROBS else []
         parts += [f"gives {self.top_logprobs} log-probabilities at most"] if self.top_logprobs is not None else []
         return " and ".join(parts)
 

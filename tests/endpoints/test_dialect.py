@@ -39,6 +39,7 @@ REFUSALS = {
     "a list": ("seed", Sent(400, [{"error": {"code": 400, "message": 'Unknown name "seed": Cannot find field.'}}])),
     "newer": ("max_tokens", refused(400, _NEWER, param="max_tokens", code="unsupported_parameter")),
     "an extra": ("reasoning_effort", refused(400, "reasoning_effort is not supported")),
+    "words under 200": ("seed", Sent(200, {"error": "Unsupported parameter: seed"})),
     "under 200": ("seed", Sent(200, {"error": {"message": "Unsupported parameter: seed", "code": 400}})),
 }
 
