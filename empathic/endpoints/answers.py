@@ -11,18 +11,27 @@ from typing import Any
 from empathic.endpoints.chat_api import Answer, InvalidResponse
 from empathic.endpoints.visible import visible
 
+THOUGHT_TOO_LONG = "the model thinks first, and its thoughts took all the tokens that it may write"
 Tokens = tuple[int, int]  # read, written
 _FILTERED = {"content_filter", "safety", "sensitive", "prohibited_content", "blocklist", "recitation", "spii"}
 _CUT = {"length", "max_tokens", "max_output_tokens", "model_length"}
-_BROKE_OFF = {"insufficient_system_resource", "abort", "cancelled", "timeout"}
+_PARAMETER = re.compile(
+    r"(?:unsupported|unknown|unrecogni[sz]ed|invalid|unexpected|extra) (?:\w+ )?"
+    r"(?:parameter|argument|field|name|input)|not (?:supported|permitted|allowed)",
+    re.I,
+)
+_BROKE_OFF = {"error", "incomplete", "insufficient_system_resource", "abort", "cancelled", "timeout"}
 
 
 class NoAnswer(InvalidResponse):
-    """A reply that holds no answer; `tokens` were read and written for it all the same."""
+    """A reply that holds no answer; `tokens` were read and written for it all the same.
 
-    def __init__(self, why: str, tokens: Tokens = (0, 0)) -> None:
+    `text` is what was said in it, None where it is no reply at all.
+    """
+
+    def __init__(self, why: str, tokens: Tokens = (0, 0), text: str | None = None) -> None:
         super().__init__(why)
-        self.tokens = tokens
+        self.tokens, self.text = tokens, text
 
 
 class Filtered(NoAnswer):
@@ -63,16 +72,18 @@ def load(text: str) -> Any:
 
 
 def joined(stream: str) -> dict[str, Any]:
-    """The reply that a stream of server-sent events adds up to.
+    """The reply that a stream of server-sent events adds up to; one that says nowhere that it is over was cut.
 
     Raises:
         ValueError: an event is no JSON.
     """
     choice: dict[str, Any] = {"message": (message := {"content": "", "reasoning": ""}), "logprobs": None}
     whole: dict[str, Any] = {"choices": [choice]}
-    for line in stream.splitlines():
+    done = False
+    for line in re.split(r"\r\n?|\n", stream):  # U+2028 and U+0085 end no line of JSON
         data = line.removeprefix("data:").strip()
         if not line.startswith("data:") or data in ("", "[DONE]"):
+            done = done or bool(data == "[DONE]")
             continue
         chunk = json.loads(data)
         if not isinstance(chunk, dict):
@@ -83,7 +94,11 @@ def joined(stream: str) -> dict[str, Any]:
         message["content"] += _words(delta.get("content")) or _words(part.get("text"))
         message["reasoning"] += _words(delta.get("reasoning_content") or delta.get("reasoning"))
         choice |= {key: part[key] for key in ("finish_reason",) if part.get(key)}
-        choice["logprobs"] = choice["logprobs"] or part.get("logprobs")
+        found = _dict(part.get("logprobs"))
+        if choice["logprobs"] is None and (_first(found.get("content")) or _first(found.get("top_logprobs"))):
+            choice["logprobs"] = found
+    if not done:
+        choice.setdefault("finish_reason", "incomplete")
     return whole
 
 
@@ -113,14 +128,14 @@ def read(body: Any, scored: bool = False, verbatim: bool = False) -> tuple[Answe
     thought = thought or bool(parts.thought or spent or _words(_thoughts(message)).strip())
     finish = str(choice.get("finish_reason") or "stop").lower()
     if finish in _FILTERED:
-        raise Filtered(f"the server's filter stopped the answer ({finish})", tokens)
+        raise Filtered(f"the server's filter stopped the answer ({finish})", tokens, said)
     if finish in _BROKE_OFF:
-        raise NoAnswer(f"the server broke off ({finish})", tokens)
+        raise NoAnswer(f"the server broke off ({finish})", tokens, said)
     if not text and (message.get("tool_calls") or message.get("function_call")):
-        raise NoAnswer("the model called a tool instead of answering", tokens)
+        raise NoAnswer("the model called a tool instead of answering", tokens, said)
     alone = thought and not text
-    if alone and not scored and not verbatim:
-        raise ThoughtTooLong("the model thinks first, and its thoughts took all the tokens that it may write", tokens)
+    if alone and finish in _CUT and not scored and not verbatim:
+        raise ThoughtTooLong(THOUGHT_TOO_LONG, tokens, said)
     logprobs = _logprobs(choice.get("logprobs")) if scored and not alone else {}
     return Answer(text, "length" if finish in _CUT else "stop", logprobs), tokens
 
@@ -182,7 +197,8 @@ def _status_of(error: Any) -> int:
         if str(value).isdecimal() and 400 <= int(str(value)[:4]) < 600:
             return int(str(value))
     kind = f"{named.get('type')} {named.get('code')}"
-    return 429 if "rate_limit" in kind else 400 if "invalid" in kind else 500
+    words = error if isinstance(error, str) else str(named.get("message"))
+    return 429 if "rate_limit" in kind else 400 if "invalid" in kind or _PARAMETER.search(words) else 500
 
 
 def _usage(usage: Any) -> tuple[Tokens, bool]:

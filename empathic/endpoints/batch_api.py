@@ -13,11 +13,11 @@ from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.endpoints.answers import ErrorReply, NoAnswer, read
-from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key
+from empathic.endpoints.answers import THOUGHT_TOO_LONG, ErrorReply, NoAnswer, read
+from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key, limit
 from empathic.endpoints.connection import connect_waiting
 from empathic.endpoints.endpoint import Endpoint
-from empathic.endpoints.generator import ATTEMPTS, Check, MessageRefused, RequestFailed
+from empathic.endpoints.generator import ATTEMPTS, Check, MessageRefused, NoRoomToAnswer, RequestFailed
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.pricing import Budget
 from empathic.endpoints.refusals import Refusal, refusal
@@ -61,7 +61,7 @@ class BatchClient:
             brought, dialect = self.ledger.batched(id), self.endpoint.dialect
             asked = dialect.say(body(self.endpoint, request, request.seed + attempt))
             if brought is None:
-                self.budget.reserve(request.messages, request.max_tokens)
+                self.budget.reserve(request.messages, limit(self.endpoint, request))
                 self.wanted[id] = (purpose, asked)
             if brought is None or (brought["answer"] is None and brought["error"] is None):
                 raise AnswerPending
@@ -74,7 +74,7 @@ class BatchClient:
             except InvalidResponse as error:
                 why = str(error)
                 continue
-            except MessageRefused:
+            except (MessageRefused, NoRoomToAnswer):
                 self.given_up.append(id)
                 raise
             self.ledger.put(
@@ -96,11 +96,14 @@ class BatchClient:
 
         Raises:
             MessageRefused: it is of this message.
+            NoRoomToAnswer: another line would think as long.
         """
         said = Refusal(400, error)
+        if error == THOUGHT_TOO_LONG or said.of_thought:
+            raise NoRoomToAnswer(error)
         if said.of_filter or said.of_length:
             raise MessageRefused(error)
-        self.endpoint.dialect.learn(said, asked)
+        self.endpoint.dialect.learn(said, asked, self.endpoint.extra_body)
 
     @contextlib.contextmanager
     def _server(self) -> Iterator[Any]:
@@ -112,7 +115,10 @@ class BatchClient:
             try:
                 yield server
             except openai.OpenAIError as error:
-                why = " ".join(str(error).split())[:200]
+                why = str(error)
+                if isinstance(error, openai.APIStatusError):
+                    why = str(refusal(error.status_code, error.response.text, self.endpoint.key))
+                why = " ".join(why.split())[:200]
                 raise UserError(
                     f"{url}: the batch can't be handed over or fetched ({why}); mend that and run again"
                 ) from error
@@ -144,8 +150,8 @@ class BatchClient:
     def _import(self, server: Any, batch: Any, lines: dict[str, str]) -> None:
         """Keep every line of a batch that is over, whatever their order; what has none gets an error."""
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
-            for line in server.files.content(file).text.splitlines():
-                row = json.loads(line)
+            for line in server.files.content(file).text.split("\n"):  # U+2028 ends no line of JSON
+                row = _row(line)
                 if row.get("custom_id") in lines:
                     self._keep(row)
         for id in lines:
@@ -191,6 +197,15 @@ class BatchClient:
 
 def _id(key: dict[str, Any], attempt: int) -> str:
     return f"{files.digest(key)[:48]}-{attempt}"
+
+
+def _row(line: str) -> dict[str, Any]:
+    """What a line of a batch brought; nothing where it is garbled."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return row if isinstance(row, dict) else {}
 
 
 def _line(id: str, asked: dict[str, Any]) -> str:

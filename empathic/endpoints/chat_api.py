@@ -66,6 +66,14 @@ def body(endpoint: Endpoint, request: Request, seed: int) -> dict[str, Any]:
     return {**asked, **endpoint.extra_body}
 
 
+def limit(endpoint: Endpoint, request: Request) -> int:
+    """How many tokens an answer may have at most, be it by the request or by what `extra_body` says instead."""
+    asked = body(endpoint, request, request.seed)
+    found = asked.get("max_completion_tokens", asked["max_tokens"])
+    known = found if isinstance(found, int) else request.max_tokens
+    return max(known, request.max_tokens, IN_WORDS) if request.top_logprobs else known
+
+
 def tokens(request: Request) -> int:
     """A request's tokens and at most its answer's, by the rule of thumb of four characters a token."""
     return sum(len(message["content"]) for message in request.messages) // 4 + request.max_tokens

@@ -13,9 +13,21 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict
 from typing import Any
+from weakref import WeakValueDictionary
 
+from empathic import files
 from empathic.endpoints.answers import Filtered, NoAnswer, ThoughtTooLong, Tokens, load, read
-from empathic.endpoints.chat_api import IN_WORDS, REFUSED, Answer, InvalidResponse, Request, body, ledger_key, tokens
+from empathic.endpoints.chat_api import (
+    IN_WORDS,
+    REFUSED,
+    Answer,
+    InvalidResponse,
+    Request,
+    body,
+    ledger_key,
+    limit,
+    tokens,
+)
 from empathic.endpoints.connection import connect
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.failures import Outcome, Standing
@@ -51,6 +63,7 @@ class Client:
         self._idle: list[Any] = []
         self._standing = Standing(endpoint, ledger)
         self._requests = itertools.count()
+        self._alone = WeakValueDictionary[str, asyncio.Lock]()  # equal requests go one after another: one is paid for
 
     async def __aenter__(self) -> Client:
         of = self.endpoint
@@ -75,15 +88,21 @@ class Client:
             BudgetReached: the request could pass the purse's budget.
             UserError: nothing can be answered: the key is refused, the model unknown, the server absent, the disk full.
         """
-        key, started, tried, number = ledger_key(self.endpoint, request), 0.0, Counter[str](), next(self._requests)
+        key = ledger_key(self.endpoint, request)
+        async with self._alone.setdefault(files.digest(key), asyncio.Lock()):
+            if (kept := self.ledger.get(key)) is not None:
+                return Answer(**kept)
+            return await self._asked(request, key, purpose, check)
+
+    async def _asked(self, request: Request, key: dict[str, Any], purpose: str, check: Check) -> Answer:
+        """The answer to a request from the server, kept in the ledger."""
+        started, tried, number = 0.0, Counter[str](), next(self._requests)
         while (
             tried["failed"] + tried["unusable"] < ATTEMPTS
             and tried["busy"] < PATIENCE
             and tried["reworded"] < _REWORDED
         ):
             async with self.limiter.slot(tokens(request)):
-                if (kept := self.ledger.get(key)) is not None:
-                    return Answer(**kept)
                 started = started or time.monotonic()
                 outcome = await self._try(request, tried, number, purpose, check)
                 tried[outcome.kind] += 1
@@ -108,17 +127,20 @@ class Client:
 
     async def _try(self, request: Request, tried: Counter[str], number: int, purpose: str, check: Check) -> Outcome:
         """One attempt: its answer, or why there is none, how long to wait, and what it cost."""
-        tokens, reserved = (0, 0), self.budget.reserve(request.messages, request.max_tokens)
+        tokens, reserved = (0, 0), self.budget.reserve(request.messages, limit(self.endpoint, request))
         outcome, sent = Outcome("answered"), dict[str, Any]()
         try:
             answer, tokens = await self._chat(request, request.seed + tried["unusable"], sent)
             self._standing.answered += 1
-            if not any(tokens) and any(self.budget.prices):
-                tokens = estimated_tokens(request.messages, answer.text)
+            tokens = self.budget.counted(tokens, request.messages, estimated_tokens(answer.text))
             check(answer)
             outcome.answer = answer
         except InvalidResponse as error:
-            tokens = error.tokens if isinstance(error, NoAnswer) else tokens
+            if isinstance(error, NoAnswer):
+                most = limit(self.endpoint, request)
+                written = most if isinstance(error, ThoughtTooLong) else estimated_tokens(error.text or "")
+                paid = error.text is not None
+                tokens = self.budget.counted(error.tokens, request.messages, written) if paid else error.tokens
             outcome = self._unusable(error, request)
         except Exception as error:
             outcome = self._standing.outcome(error, sent, tried, number)

@@ -6,6 +6,7 @@ What it refuses is left out, or said as it wants it, from then on: it is found o
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,9 @@ _MOST = re.compile(
     r"(?:less than or equal to|<=|≤|at most|max(?:imum)?(?: allowed)?(?: value)?(?: is| of)?:?|between 0 and|up to"
     r"|\[0, ?) ?(\d+)",
     re.I,
+)
+_TAKEN = re.compile(
+    r"\b(?<!not )(?<!not a )(?:accepted|allowed|supported|valid|available)\b[^.:]{0,30}(?::|\bare\b)", re.I
 )
 _LOGPROBS = {"logprobs", "top_logprobs"}
 _OURS = {"model", "messages"}  # what no server can do without
@@ -64,18 +68,21 @@ class Dialect:
             said |= {"stream": True, "stream_options": {"include_usage": True}}
         return {name: value for name, value in said.items() if name not in self.left_out}
 
-    def learn(self, refusal: Refusal, sent: dict[str, Any]) -> bool:
-        """Whether a refusal of what was sent shows how to say it so that it is taken; later requests are said so."""
+    def learn(self, refusal: Refusal, sent: dict[str, Any], extra: Container[str] = ()) -> bool:
+        """Whether a refusal of what was sent shows how to say it so that it is taken; later requests are said so.
+
+        Args:
+            refusal: what the server said.
+            sent: the request.
+            extra: names in it that the user chose, which may be words of any refusal, such as `user`.
+        """
         said = f"{refusal.said} {refusal.code}"
         if _STREAM.search(said):
             self.streams = True
             return not sent.get("stream")
         if refusal.of_length or not (_REFUSED.search(said) or refusal.names):
             return False
-        named = set(refusal.names & sent.keys()) or {
-            name for name in sent if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", said)
-        }
-        named -= _OURS
+        named = (set(refusal.names & sent.keys()) or _named_in(said, sent, extra)) - _OURS
         if "max_tokens" in named and re.search(
             r"max_completion_tokens|unsupported|not supported|unknown|extra", said, re.I
         ):
@@ -93,9 +100,24 @@ class Dialect:
 
     def told(self) -> str:
         """What is left out or said otherwise, for the user; "" where nothing is."""
-        parts = [f"takes no {' and no '.join(sorted(self.left_out))}"] if self.left_out else []
+        others = sorted(self.left_out - _LOGPROBS)
+        parts = [f"takes no {' and no '.join(others)}"] if others else []
+        parts += ["gives no log-probabilities"] if self.left_out & _LOGPROBS else []
         parts += [f"gives {self.top_logprobs} log-probabilities at most"] if self.top_logprobs is not None else []
         return " and ".join(parts)
+
+
+def _named_in(said: str, sent: Iterable[str], extra: Container[str]) -> set[str]:
+    """Parameters that a refusal's words are about: those in quotes, else those that stand before a list of others.
+
+    A word without quotes is taken for a name that the user chose only where it can't be one of plain English.
+    """
+    quoted = {name for name in sent if re.search(rf"[\"'`]{re.escape(name)}(?![\w-])", said)}
+    if quoted:
+        return quoted
+    about = _TAKEN.split(said)[0]
+    names = (name for name in sent if "_" in name or name not in extra)
+    return {name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", about)}
 
 
 def _most(said: str) -> int:

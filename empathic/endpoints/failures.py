@@ -141,7 +141,7 @@ class Standing:
             raise NoRoomToAnswer(f"the model thinks first ({said})")
         if said.status in (408, 409, 425) or said.status >= 500:
             return again
-        if self.endpoint.dialect.learn(said, sent):
+        if self.endpoint.dialect.learn(said, sent, self.endpoint.extra_body):
             return Outcome("reworded", f"the server answered {_shown(said)}")
         raise RequestFailed(f"the server answered {_shown(said)}")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from empathic.endpoints import llama_cpp
 from empathic.endpoints.endpoint import Endpoint
@@ -30,7 +31,7 @@ def open_endpoint(
         model: the model to ask for; needed by most remote servers.
         key_env: the environment variable that holds the key.
         parallel: requests in flight; for `local:` so many servers, each with its share of the cores.
-        log: told of a model being fetched.
+        log: told of a model being fetched, and of what a server turned out not to take.
         extra_body: what requests hold besides what they all do, such as {"reasoning_effort": "low"}.
 
     Raises:
@@ -42,9 +43,28 @@ def open_endpoint(
         return
     if not where.startswith(("http://", "https://")):
         raise UserError(f"{where}: not an endpoint; want local:NAME, local:PATH.gguf, or an http(s) URL")
+    _check(where)
     key = _key(where, key_env) if key_env else "none"
     identity = f"{where} {model or 'default'}"
-    yield Endpoint((where,), model or "default", identity, key, max(parallel, 8), extra_body=extra_body or {})
+    endpoint = Endpoint((where,), model or "default", identity, key, max(parallel, 8), extra_body=extra_body or {})
+    yield endpoint
+    if told := endpoint.dialect.told():
+        log(f"{where} {told}; it was asked so")
+
+
+def _check(where: str) -> None:
+    """Refuse an address that nothing can be at.
+
+    Raises:
+        UserError: its host is missing or garbled, or its port no number from 1 to 65535.
+    """
+    try:
+        found = urlsplit(where)
+        host, port = found.hostname, found.port
+    except ValueError as error:
+        raise UserError(f"{where}: not an address ({error})") from error
+    if not host or port == 0 or re.search(r"\s", where):
+        raise UserError(f"{where}: not an address; want a host and, where it needs one, a port: http://HOST:PORT/v1")
 
 
 def _key(where: str, variable: str) -> str:

@@ -41,9 +41,9 @@ def most_tokens(messages: Sequence[dict[str, str]], max_tokens: int) -> tuple[in
     return sum(len(message["content"].encode()) + 16 for message in messages), max_tokens
 
 
-def estimated_tokens(messages: Sequence[dict[str, str]], answer: str) -> tuple[int, int]:
-    """About so many tokens were read and written, where a server doesn't say: a token for four bytes of text."""
-    return sum(len(message["content"].encode()) for message in messages) // 4 + 1, len(answer.encode()) // 4 + 1
+def estimated_tokens(text: str) -> int:
+    """About so many tokens are in a text, where a server doesn't say: one for four bytes."""
+    return len(text.encode()) // 4 + 1
 
 
 class Budget:
@@ -80,6 +80,19 @@ class Budget:
             )
         self.reserved += most
         return most
+
+    def counted(self, tokens: tuple[int, int], messages: Sequence[dict[str, str]], written: int) -> tuple[int, int]:
+        """The tokens that a reply costs: those that the server counted, and an estimate of what it left uncounted.
+
+        Args:
+            tokens: read and written by the server's count, 0 where it has none.
+            messages: what was read.
+            written: about so many tokens were written.
+        """
+        if not any(self.prices):
+            return tokens
+        said = "".join(message["content"] for message in messages)
+        return tokens[0] or estimated_tokens(said), tokens[1] or written
 
     def settle(self, reserved: float, tokens: tuple[int, int]) -> float:
         """What a request cost in the end, in the place of what was set aside for it."""

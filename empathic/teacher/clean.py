@@ -29,7 +29,8 @@ _LEFT = {  # what may not be left in a reply
     "speaks of itself as a model": r"\b(?:as an ai|language model|i(?:['\u2019]m| am) (?:just )?an ai)\b",
     "talks about the task": r"\b(?:cognitive|affective|compassionate) (?:empathy|dimension)\b"
     r"|\b(?:improved|revised|new|original) (?:reply|response)\b",
-    "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*\bthe (?:user|person)\b",
+    "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*"
+    r"\bthe (?:user|person (?:says|said|feels|is))\b",
     "offers several replies": r"^\W*(?:option|version|reply|response) ?(?:\d|[ab])\b\W",
     "leaves a gap to fill in": r"\[[^\]\n]{1,40}\]|<[^>\n]{1,40}>|\{[^}\n]{1,40}\}",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,43 @@ def test_a_stream_is_read_as_the_answer_that_it_adds_up_to(answered) -> None:
     usage = {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20}}
     assert answered(streamed(*parts, delta("stop"), usage)) == (Answer(REPLY, "stop", {}), (100, 20))
     for end in ("", "event: done\n\n", "data: \r\n\r\n"):
-        assert answered(streamed(*parts, end=end))[0].text == REPLY
+        assert answered(streamed(*parts, delta("stop"), end=end))[0].text == REPLY
+    assert answered(streamed(*parts))[0].text == REPLY
+
+
+@pytest.mark.parametrize("end", ["", "event: done\n\n", "data: \r\n\r\n"])
+@pytest.mark.parametrize("last", [delta(), delta("error")])
+def test_a_stream_that_breaks_off_is_no_answer(answered, end: str, last: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="broke off"):
+        answered(streamed(delta(content=REPLY[:9]), last, end=end))
+
+
+def test_an_answer_that_an_error_ended_is_none(answered) -> None:
+    with pytest.raises(UserError, match="broke off"):
+        answered(said(REPLY[:9], "error"))
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u0085", "\u2029"])
+def test_ends_of_lines_within_an_answer_cut_no_stream(answered, end: str) -> None:
+    event = json.dumps(delta("stop", content=f"So sorry{end}for you."), ensure_ascii=False)
+    for line_end in ("\n", "\r\n", "\r"):
+        sent = Sent(200, f"data: {event}{line_end}{line_end}data: [DONE]{line_end}{line_end}")
+        assert answered(sent)[0].text == f"So sorry{end}for you."
+
+
+def test_a_model_that_thought_and_said_nothing_had_room_to_answer(answered) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 50}}
+    assert answered(said("", "stop", usage=usage))[0] == Answer("", "stop", {})
+
+
+def test_log_probabilities_of_a_stream_may_come_after_its_first_chunk(answered) -> None:
+    first, second, last = delta(role="assistant", content=""), delta(content="Yes"), delta("stop")
+    first["choices"][0]["logprobs"] = {"content": [], "refusal": None}
+    top = [{"token": "Yes", "logprob": -0.1}]
+    second["choices"][0]["logprobs"] = {"content": [{"token": "Yes", "logprob": -0.1, "top_logprobs": top}]}
+    last["choices"][0]["logprobs"] = {"content": [{"token": "!", "top_logprobs": [{"token": "!", "logprob": -1}]}]}
+    scored = Request(HELLO.messages, 1, top_logprobs=20)
+    assert answered(streamed(first, second, last), scored)[0].logprobs == {"Yes": -0.1}
 
 
 def test_log_probabilities_come_in_the_shapes_of_chats_and_of_completions(answered) -> None:

@@ -4,6 +4,7 @@ import http.server
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,25 @@ def test_requests_are_read_no_further_ahead_than_a_window(server, tmp_path: Path
         assert [next(answers).text for _ in range(3)] == ["said 0?", "said 1?", "said 2?"]
         answers.close()  # type: ignore[attr-defined]
     assert read <= 3 + 4 * endpoint.max_connections
+
+
+def test_equal_requests_at_once_are_asked_and_paid_once(server, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    with open_endpoint(server[0], "m") as endpoint:
+        answers = _ask(endpoint, [HELLO, HELLO, HELLO], ledger, "test")
+    assert {answer.text for answer in answers} == {"said hello"}
+    assert len(server[1]) == 2
+    assert [(row["answers"], row["prompt_tokens"]) for row in ledger.bill()] == [(1, 3)]
+
+
+def test_known_answers_wait_for_no_cap_of_a_minute(server, tmp_path: Path) -> None:
+    asked = [Request([{"role": "user", "content": f"{i}?"}], 5) for i in range(20)]
+    with open_endpoint(server[0], "m") as endpoint:
+        first = _ask(endpoint, asked, Ledger(tmp_path / "l.sqlite"), "test")
+        started = time.monotonic()
+        slow = replace(endpoint, requests_per_minute=60)
+        assert _ask(slow, asked, Ledger(tmp_path / "l.sqlite"), "test") == first
+    assert time.monotonic() - started < 5, "20 requests would take 19 s"
 
 
 def test_a_server_that_stumbles_is_asked_again(server, tmp_path: Path) -> None:

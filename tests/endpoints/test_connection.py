@@ -92,6 +92,23 @@ def test_what_is_of_this_machine(url: str, here: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:80a/v1",
+        "http://localhost:99999/v1",
+        "http://localhost:0",
+        "http://[::1/v1",
+        "http://",
+        "http://a b/v1",
+    ],
+)
+def test_an_address_that_can_be_none_is_one_line(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UserError, match="not an address") as caught:
+        _say(url, tmp_path)
+    assert str(caught.value).startswith(f"{url}: ")
+
+
+@pytest.mark.parametrize(
     ("key", "says"),
     [
         ("“sk-abc”", "quotes"),

@@ -39,6 +39,7 @@ REFUSALS = {
     "a list": ("seed", Sent(400, [{"error": {"code": 400, "message": 'Unknown name "seed": Cannot find field.'}}])),
     "newer": ("max_tokens", refused(400, _NEWER, param="max_tokens", code="unsupported_parameter")),
     "an extra": ("reasoning_effort", refused(400, "reasoning_effort is not supported")),
+    "words under 200": ("seed", Sent(200, {"error": "Unsupported parameter: seed"})),
     "under 200": ("seed", Sent(200, {"error": {"message": "Unsupported parameter: seed", "code": 400}})),
 }
 
@@ -65,6 +66,39 @@ def test_what_a_server_refuses_is_left_out_once_and_for_all(habits, tmp_path: Pa
     assert others <= server.asked[-1].keys()
     if name == "max_tokens":
         assert server.asked[-1]["max_completion_tokens"] == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "leaves_out"),
+    [
+        ("Invalid value for 'seed': this provider does not accept it.", "seed"),
+        ("Unknown parameter 'seed'. Accepted: model, messages, max_tokens, temperature, reasoning_effort", "seed"),
+        ("Unknown parameter: seed. Accepted parameters are model, messages, max_tokens, reasoning_effort", "seed"),
+        ("`reasoning_effort` is not supported for this user.", "reasoning_effort"),
+        ("Unknown name 'user' of this provider", "user"),
+    ],
+)
+def test_a_word_that_is_also_a_name_is_not_left_out(habits, tmp_path: Path, words: str, leaves_out: str) -> None:
+    server = habits(lambda asked: refused(400, words) if leaves_out in asked else said())
+    more: dict[str, Any] = {"provider": {"data_collection": "deny"}, "user": "u", "reasoning_effort": "low"}
+    assert _ask(server.url, tmp_path, 2, **more) == [REPLY] * 2
+    first, second, _ = server.asked
+    assert first.keys() - second.keys() == {leaves_out}
+    assert not second.keys() - first.keys()
+
+
+def test_words_about_a_message_leave_out_nothing(habits, tmp_path: Path) -> None:
+    server = habits(lambda asked: refused(400, "Invalid request: the last message must be from the user."))
+    with pytest.raises(UserError, match="must be from the user"):
+        _ask(server.url, tmp_path, 1, user="u")
+    assert len(server.asked) == 1
+
+
+def test_what_is_left_out_is_told_whoever_asks(habits, tmp_path: Path) -> None:
+    server, told = habits(lambda asked: refused(400, "Unknown name 'seed'") if "seed" in asked else said()), []
+    with open_endpoint(server.url, "m", log=told.append) as endpoint:
+        list(ask(endpoint, [Request([{"role": "user", "content": "Hello."}], 9)], Ledger(tmp_path / "l"), "test"))
+    assert told == [f"{server.url} takes no seed; it was asked so"]
 
 
 def test_a_server_may_refuse_all_of_it_one_by_one(habits, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import time
 from dataclasses import replace
@@ -15,6 +17,7 @@ from habits import REPLY, Habit, Sent, refused, said
 from empathic.endpoints import pricing
 from empathic.endpoints.chat_api import Request
 from empathic.endpoints.client import Client, ask
+from empathic.endpoints.generator import RequestFailed
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
@@ -134,12 +137,16 @@ def test_a_judge_has_no_opinion_of_what_it_may_not_see_and_that_is_counted(habit
 
     dialogues = [EvalDialogue("a", "My dog died."), EvalDialogue("b", "He had a knife.")]
     judged = EvalSet(dialogues, {"dpo": {"a": "Oh no.", "b": "Oh."}})
-    judge = Judge(endpoint=habits(_flags(FLAGGED[1])).url, model="m", extra_body={"reasoning_effort": "none"})
+    url = habits(_flags(FLAGGED[1])).url
+    judge = Judge(endpoint=url, model="m", extra_body={"reasoning_effort": "none"})
     told: list[str] = []
     (scores,) = scoring.score([judged], Means([judge]), Ledger(tmp_path / "l"), log=told.append)
     found = scores.answers("behaviours", judge.name, "dpo")
     assert {id: len(of) for id, of in found.items() if of} == {"a": 2}
-    assert told == ["qwen: 2 of 4 answers were neither yes nor no"]
+    assert told == [
+        f"{url} gives no log-probabilities; it was asked so",
+        "qwen: 2 of 4 answers were neither yes nor no",
+    ]
 
 
 def test_a_key_that_is_forbidden_everything_stops_and_one_forbidden_message_does_not(habits, tmp_path: Path) -> None:
@@ -215,15 +222,38 @@ def test_a_model_that_thinks_too_long_now_and_then_is_no_opinion_of_a_judge(habi
     assert len(server.asked) == 6
 
 
-def test_an_answer_whose_tokens_nobody_counted_is_paid_for_all_the_same(habits, tmp_path: Path) -> None:
-    import asyncio
+_OF_REPLY = len(REPLY) // 4 + 1
 
+
+@pytest.mark.parametrize(
+    ("sent", "tokens"),
+    [
+        (said(usage=None), 101 + _OF_REPLY),
+        (said(usage={"prompt_tokens": 90}), 90 + _OF_REPLY),
+        (said(usage={"completion_tokens": 20}), 101 + 20),
+        (said(usage={"prompt_tokens": 90, "completion_tokens": 20}), 90 + 20),
+        (said(None, "length", {"reasoning_content": "Hmm"}, usage=None), 101 + 64),
+        (said(REPLY, "content_filter", usage=None), 101 + _OF_REPLY),
+    ],
+)
+def test_tokens_that_nobody_counted_are_paid_for_all_the_same(habits, tmp_path: Path, sent: Sent, tokens: int) -> None:
     budget, ledger = pricing.Budget((1000.0, 1000.0), budget=50.0), Ledger(tmp_path / "l")
-    with open_endpoint(habits(lambda asked: said(usage=None)).url, "m") as endpoint:
+    with open_endpoint(habits(lambda asked: sent).url, "m") as endpoint, contextlib.suppress(RequestFailed):
+        asyncio.run(_one(Client(endpoint, ledger, budget), _request("x" * 400)))
+    assert ledger.spent(endpoint.identity) == pytest.approx(tokens / 1000)
 
-        async def one() -> None:
-            async with Client(endpoint, ledger, budget) as client:
-                await client.answer(_request("x" * 400), "test")
 
-        asyncio.run(one())
-    assert ledger.spent(endpoint.identity) == pytest.approx((101 + len(REPLY) // 4 + 1) / 1000)
+@pytest.mark.parametrize("name", ["max_completion_tokens", "max_tokens"])
+def test_a_limit_among_what_else_is_asked_is_within_the_budget(habits, tmp_path: Path, name: str) -> None:
+    server, budget = habits(lambda asked: said()), pricing.Budget((0.0, 1000.0), budget=0.3)
+    with (
+        open_endpoint(server.url, "m", extra_body={name: 4000}) as endpoint,
+        pytest.raises(pricing.BudgetReached),
+    ):
+        asyncio.run(_one(Client(endpoint, Ledger(tmp_path / "l"), budget), _request()))
+    assert not server.asked
+
+
+async def _one(client: Client, request: Request) -> None:
+    async with client:
+        await client.answer(request, "test")

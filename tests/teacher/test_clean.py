@@ -52,6 +52,7 @@ def test_a_named_dimension_is_taken_off_and_kept(answer: str, dimension: str) ->
     "kept",
     [
         "Here's to you: forty years in one workshop!",
+        "So sorry to hear that the person you trusted most let you down.",
         'She said "not today" and shut the door. That stings.',
         "'Not today', and then the door shut. That stings.",
         "Sure sounds like a long night.",

@@ -99,8 +99,6 @@ def _teacher(run: Run) -> Iterator[Endpoint]:
     with open_endpoint(where, asked.model, asked.key_env, log=run.display.note, extra_body=more) as endpoint:
         limits = asked.model_dump(include={"max_connections", "timeout", "requests_per_minute", "tokens_per_minute"})
         yield endpoint if endpoint.capabilities.serial else replace(endpoint, **limits)
-        if told := endpoint.dialect.told():
-            run.display.note(f"{where} {told}; the teacher was asked so")
 
 
 def _rows(run: Run, journal: ReplyJournal, endpoint: Endpoint, ledger: Ledger) -> Iterator[list[Row]]:
