@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from empathic.endpoints.chat_api import InvalidResponse
+from empathic.teacher import refusals
 from empathic.teacher.strategies import DIMENSIONS, MOST
 
 _KIND = r"(?:(?:the|my|a|an|your)\s+)?(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic)\s+)*"
@@ -22,13 +23,7 @@ _AFTERWORD = re.compile(
     re.I | re.S,
 )
 _QUOTES = {'"': '"', "“": "”", "\u2018": "\u2019", "'": "'", "«": "»", "„": "“", "`": "`"}
-_CANNOT = "i (?:can(?:['\u2019]t|not| not)|won['\u2019]t|am unable to)"
-_DO = "(?:help (?:you|with)|assist|provide|fulfil|fulfill|comply|continue|write|create)"
-_LEFT = {  # what may not be left in a reply
-    "refuses": rf"^(?:i(?:['\u2019]m| am) sorry, (?:but )?)?{_CANNOT} {_DO}\b",
-    "speaks of itself as a model": r"\b(?:as an ai|language model|i(?:['\u2019]m| am) (?:just )?an ai)\b",
-    "talks about the task": r"\b(?:cognitive|affective|compassionate) (?:empathy|dimension)\b"
-    r"|\b(?:improved|revised|new|original) (?:reply|response)\b",
+_LEFT = {  # what may not be left in a reply, beside what `refusals` finds
     "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*\bthe (?:user|person)\b",
     "offers several replies": r"^\W*(?:option|version|reply|response) ?(?:\d|[ab])\b\W",
     "leaves a gap to fill in": r"\[[^\]\n]{1,40}\]|<[^>\n]{1,40}>|\{[^}\n]{1,40}\}",
@@ -93,6 +88,8 @@ def _check(text: str, before: str) -> None:
     for why, pattern in _LEFT.items():
         if re.search(pattern, text, re.I):
             raise UncleanReply(why)
+    if why := refusals.fault(text):
+        raise UncleanReply(why)
 
 
 def _bare(text: str) -> str:
