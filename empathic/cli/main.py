@@ -13,6 +13,7 @@ import typer
 
 from empathic import __version__
 from empathic.cli.export import export
+from empathic.cli.inspect import inspect
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
 from empathic.cli.read import readers
 from empathic.cli.safety import safety
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 
 app.command()(export)
+app.command()(inspect)
 app.add_typer(judges, name="judge")
 app.add_typer(readers, name="read")
 app.add_typer(safety, name="safety")

@@ -70,12 +70,13 @@ class Reader:
 
     Attributes:
         columns: the same and those that were guessed, once a row was read.
+        begun: whether its columns were found to do.
     """
 
     def __init__(self, columns: Mapping[str, str], facts: Counter[str]) -> None:
         self.columns = dict(columns)
         self.facts = facts
-        self._begun = False
+        self.begun = False
         self._seen: dict[int, int] = {}  # hash of an id -> 8 bits of its words': a million ids take 60 MB
 
     def read(self, place: str, row: Row) -> Dialogue | None:
@@ -84,10 +85,10 @@ class Reader:
         Raises:
             UserError: a row that can't be used; names the place.
         """
-        if not self._begun:
+        if not self.begun:
             self.columns |= chats.guessed(row, self.columns)
             _check_columns(place, row, self.columns)
-            self._begun = True
+            self.begun = True
         plain, more = chats.opened(row, self.columns)
         columns = {field: field if field in plain else column for field, column in self.columns.items()}
         mended: list[str] = []

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from empathic.endpoints.chat_api import InvalidResponse
+from empathic.teacher import refusals
 from empathic.teacher.strategies import DIMENSIONS, MOST
 
 _KIND = r"(?:(?:the|my|a|an|your)\s+)?(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic)\s+)*"
@@ -22,6 +23,7 @@ _AFTERWORD = re.compile(
     re.I | re.S,
 )
 _QUOTES = {'"': '"', "“": "”", "\u2018": "\u2019", "'": "'", "«": "»", "„": "“", "`": "`"}
+<<<<<<< HEAD
 _CANNOT = "i (?:can(?:['\u2019]t|not| not)|won['\u2019]t|am unable to)"
 _DO = "(?:help (?:you|with)|assist|provide|fulfil|fulfill|comply|continue|write|create)"
 _LEFT = {  # what may not be left in a reply
@@ -31,6 +33,10 @@ _LEFT = {  # what may not be left in a reply
     r"|\b(?:improved|revised|new|original) (?:reply|response)\b",
     "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*"
     r"\bthe (?:user|person (?:says|said|feels|is))\b",
+=======
+_LEFT = {  # what may not be left in a reply, beside what `refusals` finds
+    "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*\bthe (?:user|person)\b",
+>>>>>>> files
     "offers several replies": r"^\W*(?:option|version|reply|response) ?(?:\d|[ab])\b\W",
     "leaves a gap to fill in": r"\[[^\]\n]{1,40}\]|<[^>\n]{1,40}>|\{[^}\n]{1,40}\}",
 }
@@ -94,6 +100,8 @@ def _check(text: str, before: str) -> None:
     for why, pattern in _LEFT.items():
         if re.search(pattern, text, re.I):
             raise UncleanReply(why)
+    if why := refusals.fault(text):
+        raise UncleanReply(why)
 
 
 def _bare(text: str) -> str:

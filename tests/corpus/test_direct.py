@@ -86,3 +86,12 @@ def test_unknown_origins_and_an_empty_corpus_are_refused() -> None:
     poor = [Dialogue("a", "a", replies={"human": Reply("h", 1), "bot": Reply("b", 1)}, split="train")]
     with pytest.raises(UserError, match="no SFT example"):
         collect(direct.build, poor, Method(teachers=["bot"]), 1)
+
+
+def test_ratings_count_where_no_origin_is_called_human() -> None:
+    rated = [
+        Dialogue(str(n), f"u{n}", replies={"kind": Reply(f"k{n}", 3), "plain": Reply(f"p{n}", 1)}, split="train")
+        for n in range(4)
+    ]
+    made = list(direct.build(lambda: iter(rated), Method(teachers=["kind"], rejected=["plain"]), 1))
+    assert len(made) == 8
