@@ -23,20 +23,9 @@ _AFTERWORD = re.compile(
     re.I | re.S,
 )
 _QUOTES = {'"': '"', "“": "”", "\u2018": "\u2019", "'": "'", "«": "»", "„": "“", "`": "`"}
-<<<<<<< HEAD
-_CANNOT = "i (?:can(?:['\u2019]t|not| not)|won['\u2019]t|am unable to)"
-_DO = "(?:help (?:you|with)|assist|provide|fulfil|fulfill|comply|continue|write|create)"
-_LEFT = {  # what may not be left in a reply
-    "refuses": rf"^(?:i(?:['\u2019]m| am) sorry, (?:but )?)?{_CANNOT} {_DO}\b",
-    "speaks of itself as a model": r"\b(?:as an ai|language model|i(?:['\u2019]m| am) (?:just )?an ai)\b",
-    "talks about the task": r"\b(?:cognitive|affective|compassionate) (?:empathy|dimension)\b"
-    r"|\b(?:improved|revised|new|original) (?:reply|response)\b",
+_LEFT = {  # what may not be left in a reply, beside what `refusals` finds
     "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*"
     r"\bthe (?:user|person (?:says|said|feels|is))\b",
-=======
-_LEFT = {  # what may not be left in a reply, beside what `refusals` finds
-    "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*\bthe (?:user|person)\b",
->>>>>>> files
     "offers several replies": r"^\W*(?:option|version|reply|response) ?(?:\d|[ab])\b\W",
     "leaves a gap to fill in": r"\[[^\]\n]{1,40}\]|<[^>\n]{1,40}>|\{[^}\n]{1,40}\}",
 }
