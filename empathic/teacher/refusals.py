@@ -36,7 +36,8 @@ def _patterns() -> dict[str, list[re.Pattern[str]]]:
     for language, words in listed.items():
         border = "" if language in _UNSPACED else r"\b"
         found[MODEL].append(_joined(words["as"], words["model"], border, r"\s?" if not border else r"\s+"))
-        found[REFUSES].append(_joined(*words["refuses"], border, rf"{border}{_GAP}{border}"))
+        cannot, do = words["refuses"]
+        found[REFUSES].append(_joined(cannot, do, border, rf"{border}{_GAP}{border}"))
         found[REFUSES] += [re.compile(phrase) for phrase in words["says"]]
         found[TASK] += [re.compile(phrase) for phrase in words.get("task", ())]
     return found

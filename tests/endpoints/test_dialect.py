@@ -95,7 +95,8 @@ def test_words_about_a_message_leave_out_nothing(habits, tmp_path: Path) -> None
 
 
 def test_what_is_left_out_is_told_whoever_asks(habits, tmp_path: Path) -> None:
-    server, told = habits(lambda asked: refused(400, "Unknown name 'seed'") if "seed" in asked else said()), []
+    told: list[str] = []
+    server = habits(lambda asked: refused(400, "Unknown name 'seed'") if "seed" in asked else said())
     with open_endpoint(server.url, "m", log=told.append) as endpoint:
         list(ask(endpoint, [Request([{"role": "user", "content": "Hello."}], 9)], Ledger(tmp_path / "l"), "test"))
     assert told == [f"{server.url} takes no seed; it was asked so"]
