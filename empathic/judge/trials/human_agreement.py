@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,8 @@ def of_levels(
         UserError: an endpoint that can't be reached, or a judge that never names a level.
     """
     total, done = len(rows) * len(levels.BEHAVIOURS), itertools.count(1)
-    reached = open_endpoint(judge.endpoint, judge.model, judge.key_env, extra_body=judge.extra_body)
+    where, more = judge.endpoint, judge.extra_body
+    reached = open_endpoint(where, judge.model, judge.key_env, log=_warn, extra_body=more)
     with opened(ledger) as kept, reached as endpoint:
         asked = [row.asked for row in rows]
         found = levels.score(endpoint, asked, kept, lambda: progress(next(done), total))
@@ -129,3 +131,7 @@ def of_preferences(
         {id: of[measure] for id, of in found.items() if measure in of} for measure in ("behaviours", "pairwise")
     )
     return Preferences(verdicts.compare("good", "bad", scores)[1], paired_difference(ours, theirs))
+
+
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr)
