@@ -142,6 +142,11 @@ def test_files_below_their_bar_are_refused(copied: Path) -> None:
     assert len(list((copied / "export").glob("dpo-*.gguf"))) == 2, "f16 and the adapter"
 
 
+def test_a_run_whose_corpus_is_empty_has_no_importance_matrix(copied: Path) -> None:
+    Run.open(copied).corpus("sft").write_text("", encoding="utf-8")
+    assert _export(copied, None, None, ["q4_0"], True).imatrix is None
+
+
 def test_mistakes_are_told_in_one_line_before_anything_is_written(copied: Path, refused: Callable[..., str]) -> None:
     assert "want base, sft, dpo" in refused("export", copied, "--system", "dqo")
     assert "no such quant here; want f16, q8_0" in refused("export", copied, "--quant", "q3_k")
