@@ -69,6 +69,7 @@ def test_llama_cpp_transformers_and_ollama_make_the_same_prompt(exported: Path) 
             assert parity.prompt_tokens(theirs, asked) == want
             assert file.tokens(render(template, system, asked[1:])) == want
     assert system == TOLD
+    assert "PARAMETER repeat_penalty 1\n" in modelfile
 
 
 def test_a_file_says_what_it_is_and_where_it_comes_from(exported: Path) -> None:
