@@ -51,7 +51,7 @@ def chat(
     with contextlib.ExitStack() as stack:
         with console.status("loading"):
             guard = _guard(country, without_gate)
-            speakers = stack.enter_context(open_speakers(run, system, beside, model, guard=guard, log=console.print))
+            speakers = stack.enter_context(open_speakers(run, system, beside, model, guard=guard, log=_plain))
         Chat(speakers, save).run()
 
 
@@ -84,16 +84,22 @@ def serve(
         stack.callback(listening.server_close)
         with console.status("loading"):
             speakers = stack.enter_context(
-                open_speakers(
-                    run, system, beside, model, server.SLOTS, _guard(country, without_gate), log=console.print
-                )
+                open_speakers(run, system, beside, model, server.SLOTS, _guard(country, without_gate), log=_plain)
             )
         listening.speakers = {speaker.name: speaker for speaker in speakers}
-        console.print(f"chat on {listening.url}/", highlight=False, soft_wrap=True)
+        stack.callback(listening.replies.end)  # before the engines go, which wait for what is being written
+        _plain(f"chat on {listening.url}/")
         for name, speaker in listening.speakers.items():
-            console.print(f"ask {listening.url}/v1 for {name}: {speaker.file}", highlight=False, soft_wrap=True)
+            _plain(f"ask {listening.url}/v1 for {name}: {speaker.file}")
         with contextlib.suppress(KeyboardInterrupt):
             listening.serve_forever()
+
+
+def _plain(text: str) -> None:
+    """Print a line to the letter: a file's name or an address may hold brackets."""
+    from empathic.cli.progress import console
+
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _guard(country: str | None, without_gate: bool) -> Guard | None:

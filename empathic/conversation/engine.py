@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from empathic.conversation.messages import BadMessage, Message
+from empathic.conversation.slots import Slots
 from empathic.endpoints import llama_cpp
 
 WINDOW = 4096  # tokens of a conversation at most: some thirty exchanges, 115 MB of cache for Qwen2.5-1.5B
@@ -69,6 +70,7 @@ class Engine:
 
             settings["lora_adapters"] = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
         self.path, self.adapter = path, adapter
+        self._slots = Slots()
         self._key = secrets.token_hex(16)
         self._server = llama_cpp.load(
             path,
@@ -103,11 +105,14 @@ class Engine:
         """How many tokens a message adds to a prompt, the template's around it included; at most one too many."""
         return self._length(message["content"]) + self._around
 
-    def stream(self, body: dict[str, Any]) -> Stream:
-        """The reply to a request of the chat API, as it comes."""
-        more = {"stream": True, "stream_options": {"include_usage": True}}
-        # Told to report on reading the prompt, llama.cpp notices meanwhile that nobody listens any more.
-        return Stream(self._connection(), {**body, **more, "return_progress": True}, self._key)
+    def stream(self, body: Callable[[], dict[str, Any]], own: range = range(0)) -> Stream:
+        """The reply to a request of the chat API, as it comes.
+
+        Args:
+            body: makes the request once the reply is read.
+            own: the slots that may write it, of which the request's `id_slot` is the first choice; none for any.
+        """
+        return Stream(self._connection(), body, self._key, self._slots, own)
 
     def _tokens_of(self, text: str, special: bool = False) -> int:
         asked = {"content": text, "add_special": False, "parse_special": special}
@@ -134,8 +139,16 @@ class Engine:
 class Stream:
     """A reply as it is written. Closing it, from any thread and at any time, ends it and frees its slot."""
 
-    def __init__(self, connection: http.client.HTTPConnection, body: dict[str, Any], key: str) -> None:
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        body: Callable[[], dict[str, Any]],
+        key: str,
+        slots: Slots,
+        own: range,
+    ) -> None:
         self._connection, self._body, self._key = connection, body, key
+        self._slots, self._own = slots, own
         self._socket: socket.socket | None = None
         self._lock, self._closed = threading.Lock(), False
 
@@ -147,22 +160,32 @@ class Stream:
             EngineFailed: the engine breaks off.
         """
         try:
-            with self._lock:
-                if self._closed:
-                    return
-                self._connection.connect()
-                self._socket = self._connection.sock
-            self._connection.request("POST", "/v1/chat/completions", json.dumps(self._body), _headers(self._key))
-            response = self._connection.getresponse()
-            if response.status != 200:
-                _found(response)
-            yield from _chunks(response)
+            body = self._body()
+            if not self._own:
+                yield from self._written(body)
+                return
+            with self._slots.one_of(self._own, body["id_slot"], lambda: self._closed) as slot:
+                yield from self._written({**body, "id_slot": slot})
         except (OSError, http.client.HTTPException, ValueError) as error:
             if not self._closed:
                 raise EngineFailed(f"the reply broke off ({error})") from error
         finally:
             self.close()
             self._connection.close()
+
+    def _written(self, body: dict[str, Any]) -> Iterator[Chunk]:
+        # Told to report on reading the prompt, llama.cpp notices meanwhile that nobody listens any more.
+        more = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
+        with self._lock:
+            if self._closed:
+                return
+            self._connection.connect()
+            self._socket = self._connection.sock
+        self._connection.request("POST", "/v1/chat/completions", json.dumps({**body, **more}), _headers(self._key))
+        response = self._connection.getresponse()
+        if response.status != 200:
+            _found(response)
+        yield from _chunks(response)
 
     def close(self) -> None:
         """End the reply."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from empathic.conversation.engine import Chunk
 from empathic.conversation.messages import Message
-from empathic.conversation.speaker import Given, Reply, Speaker
+from empathic.conversation.speaker import Given, Reply, Speaker, Watch
 from empathic.safety.gate import Gate
 
 FILTERED = "content_filter"  # OpenAI's word for the end of a reply that a rule wrote or broke off
@@ -29,14 +30,13 @@ class Guard:
 
     def around(self, speaker: Speaker) -> Speaker:
         """The speaker behind this gate."""
-        return replace(speaker, instead=self._instead, watch=self._watch)
+        return replace(speaker, instead=self._instead)
 
-    def _instead(self, messages: Sequence[Message]) -> Given | None:
+    def _instead(self, messages: Sequence[Message]) -> Given | Watch:
         verdict = self.gate.check(messages, self.country)
-        return None if verdict.reply is None else Given(verdict.reply, FILTERED, verdict.label)
-
-    def _watch(self, messages: Sequence[Message], reply: Reply) -> Reply:
-        return Watched(reply, self.gate, self.country, self.gate.check(messages, self.country).offer)
+        if verdict.reply is not None:
+            return Given(verdict.reply, FILTERED, verdict.label)
+        return partial(Watched, gate=self.gate, country=self.country, offer=verdict.offer)
 
 
 class Watched:

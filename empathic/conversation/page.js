@@ -45,7 +45,7 @@ async function reply(speaker, replies, signal) {
   const shown = make("p", "text", "", card), speed = make("p", "speed", speaker.file, card);
   let said = "", ended = false;
   try {
-    const body = JSON.stringify({ model: speaker.id, messages: histories[speaker.id], stream: true });
+    const body = JSON.stringify({ model: speaker.id, messages: histories[speaker.id].slice(-399), stream: true });
     for await (const event of events(await ask("/v1/chat/completions", { method: "POST", body, signal }))) {
       if (event.error) throw new Problem(event.error.message);
       const follow = main.scrollHeight - main.scrollTop - main.clientHeight < 80;

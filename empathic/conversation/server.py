@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import ipaddress
 import json
-import select
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
 from empathic.conversation import wire
+from empathic.conversation.clients import Replies, while_there
 from empathic.conversation.engine import EngineFailed
 from empathic.conversation.messages import BadMessage
-from empathic.conversation.speaker import Given, Reply, Speaker
+from empathic.conversation.page import page
+from empathic.conversation.speaker import Given, Speaker
 from empathic.conversation.wire import Refused
 from empathic.errors import UserError
 
 SLOTS = 4  # replies that an engine writes at a time: more of them slow each other down on a CPU
 _LONGEST_BODY = 1_000_000  # bytes
-_LOOK = 0.25  # seconds between two looks at whether a client is still there
+_LONGEST_PASSED_OVER = 10_000_000  # bytes of a body that is refused
+_CONNECTIONS = 512  # at a time; a request takes up to three descriptors, and a process often has 1,024
 _RETRY_AFTER = 5  # seconds; about as long as a short reply takes
 
 
@@ -54,10 +53,12 @@ class Server(ThreadingHTTPServer):
         self.key, self.limit = key, limit
         self.speakers: dict[str, Speaker] = {}
         self.room = threading.BoundedSemaphore(limit)
+        self.connections = threading.BoundedSemaphore(_CONNECTIONS)
+        self.replies = Replies()
         self.local = _is_loopback(host)
         if ":" in host:
             self.address_family = socket.AF_INET6
-        self.page, self.policy = _page()
+        self.page, self.policy = page()
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -69,6 +70,24 @@ class Server(ThreadingHTTPServer):
         """Where it is."""
         host, port = self.server_address[:2]
         return f"http://[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, or close it where there are too many."""
+        if not self.connections.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread to be had
+            self.connections.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing where a client is gone; anything else is a fault of ours."""
@@ -95,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         with self._refusing():
             path = self._admitted()
+            if self._length() != 0 and ("content-length" in self.headers or "transfer-encoding" in self.headers):
+                self.close_connection = True  # nobody reads the body of a GET
             if path == "/":
                 policy = {"content-security-policy": self.server.policy}
                 self._send(self.server.page, "text/html; charset=utf-8", more=policy)
@@ -115,13 +136,16 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refused(404, "there is nothing here")
             request = wire.read(body)
             speaker = self._speaker(request.model)
+            reply = speaker.reply(request.turns, **request.asked)
+            answer = wire.Answer(speaker, reply)
+            if isinstance(reply, Given):  # needs no room: somebody in danger isn't told to come back
+                self._reply(answer, request, {"x-empathic-gate": reply.label} if reply.label else {})
+                return
             if not self.server.room.acquire(blocking=False):
                 raise Refused(503, f"{self.server.limit} requests are at work or waiting; try again", "overloaded")
             try:
-                reply = speaker.reply(request.turns, **request.asked)
-                gated = {"x-empathic-gate": reply.label} if isinstance(reply, Given) and reply.label else {}
-                with _while_there(self.connection, reply):
-                    self._reply(wire.Answer(speaker, reply), request, gated)
+                with self.server.replies.kept(reply), while_there(self.connection, reply):
+                    self._reply(answer, request, {})
             finally:
                 self.server.room.release()
 
@@ -153,22 +177,32 @@ class _Handler(BaseHTTPRequestHandler):
         """The path that is asked for.
 
         Raises:
-            Refused: a name that another site points at this computer, or a missing key.
+            Refused: a name that another site points at this computer, or a missing key. The connection ends then.
         """
-        path = urlsplit(self.path).path
-        host = (urlsplit(f"//{self.headers.get('host') or ''}").hostname or "").lower()
+        try:
+            return self._let_in()
+        except Refused:
+            self.close_connection = True  # what is left of the body would be read as a request
+            self._pass_over(self._length() or 0)
+            raise
+
+    def _let_in(self) -> str:
+        try:
+            path = urlsplit(self.path).path
+            host = (urlsplit(f"//{self.headers.get('host') or ''}").hostname or "").lower()
+        except ValueError as error:
+            raise Refused(400, f"want a path and a host ({error})") from error
         if self.server.local and host != "localhost" and not _is_loopback(host):
             raise Refused(403, "ask for this server by 127.0.0.1 or localhost")
         if self.server.key and path.startswith("/v1/"):
-            sent = (self.headers.get("authorization") or "").encode()
+            sent = (self.headers.get("authorization") or "").encode("latin-1", "replace")  # as headers are read
             if not hmac.compare_digest(sent, f"Bearer {self.server.key}".encode()):
                 raise Refused(401, "the key is missing or wrong", "invalid_api_key")
         return path
 
     def _body(self) -> bytes:
         """A request's body, read before anything is refused, so that the connection can go on."""
-        said = self.headers.get("content-length") or ""
-        length = int(said) if said.isascii() and said.isdigit() else None
+        length = self._length()
         if length is None or length > _LONGEST_BODY:
             self.close_connection = True
             self._pass_over(length or 0)
@@ -178,8 +212,15 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(415, "want content-type: application/json")
         return body
 
+    def _length(self) -> int | None:
+        """A body's length in bytes, where it is said, and in figures that a length may have."""
+        said = self.headers.get("content-length") or ""
+        told = said.isascii() and said.isdigit() and len(said) < 20 and "transfer-encoding" not in self.headers
+        return int(said) if told else None
+
     def _pass_over(self, length: int) -> None:
         """Read a body and forget it: a client that is still sending wouldn't hear why it is refused."""
+        length = min(length, _LONGEST_PASSED_OVER)
         while length > 0 and (block := self.rfile.read(min(length, 65536))):
             length -= len(block)
 
@@ -226,55 +267,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: what people write to it is theirs."""
 
 
-@contextmanager
-def _while_there(client: socket.socket, reply: Reply) -> Iterator[None]:
-    """End a reply once the client that asked for it is gone, even before its first word."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(_LOOK):
-            if _gone(client):
-                reply.close()
-                return
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    try:
-        yield
-    finally:
-        done.set()
-        reply.close()
-        watching.join()
-
-
-def _gone(client: socket.socket) -> bool:
-    try:
-        readable, _, _ = select.select([client], [], [], 0)
-        return bool(readable) and not client.recv(1, socket.MSG_PEEK)
-    except (OSError, ValueError):
-        return True
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _page() -> tuple[bytes, str]:
-    """The page in one file, and a policy that lets nothing run or load but what is in it."""
-    html, css, js = (_part(f"page.{kind}") for kind in ("html", "css", "js"))
-    policy = (
-        f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(js)}; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return html.replace("/*css*/", css).replace("/*js*/", js).encode(), policy
-
-
-def _part(name: str) -> str:
-    return (resources.files("empathic.conversation") / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

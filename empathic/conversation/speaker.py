@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from empathic.conversation.engine import Chunk, Engine
@@ -45,8 +46,10 @@ class Given:
         """Nothing is at work."""
 
 
-Instead = Callable[[Sequence[Message]], Given | None]  # a reply to give in the model's place, or None to let it reply
-Watch = Callable[[Sequence[Message], Reply], Reply]  # what becomes of the model's reply to a conversation
+Watch = Callable[[Reply], Reply]  # what becomes of the model's reply
+Instead = Callable[
+    [Sequence[Message]], Given | Watch | None
+]  # a reply in the model's place, or what to do with its own
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ class Speaker:
         scale: how much of the engine's adapter it wears; None where the engine has none.
         slots: those of the engine's that are its own where it shares the engine; llama.cpp forgets what a slot has
             read when a reply at another scale takes it.
-        instead: where a rule may reply in the model's place. It sees the whole conversation before the model does.
-        watch: where a rule may see to what the model says.
+        instead: where a rule may reply in the model's place, or see to what the model says. It sees the whole
+            conversation before the model does.
     """
 
     name: str
@@ -83,10 +86,9 @@ class Speaker:
     scale: float | None = None
     slots: range = range(0)
     instead: Instead | None = field(default=None, compare=False)
-    watch: Watch | None = field(default=None, compare=False)
 
     def reply(self, turns: Sequence[Message], **asked: Any) -> Reply:
-        """The reply to a conversation.
+        """The reply to a conversation; the model is asked once it is read.
 
         Args:
             turns: what was said, a person's message last. A system message in front stands; without one there, what
@@ -94,23 +96,24 @@ class Speaker:
             asked: parameters of the chat API that this reply is to have, in place of the recipe's.
 
         Raises:
-            BadMessage: a message is empty, isn't text, or is too long for the model.
+            BadMessage: a message is empty or isn't text. One that is too long for the model is told of on reading.
         """
         messages = checked(turns)
-        if self.instead and (given := self.instead(messages)) is not None:
-            return given
-        reply = self._reply(list(messages), asked)
-        return self.watch(messages, reply) if self.watch else reply
+        found = self.instead(messages) if self.instead else None
+        if isinstance(found, Given):
+            return found
+        reply = self.engine.stream(partial(self._body, list(messages), asked), self.slots)
+        return found(reply) if found else reply
 
-    def _reply(self, messages: list[Message], asked: dict[str, Any]) -> Reply:
-        """The model's own."""
+    def _body(self, messages: list[Message], asked: dict[str, Any]) -> dict[str, Any]:
+        """What the engine is asked."""
         if self.told and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": self.told})
         body = {**vars(self.sampling), **asked}
         body["messages"] = fit(self.engine, messages, body["max_tokens"])
         if self.scale is not None:
             body["lora"] = [{"id": 0, "scale": self.scale}]
-        if self.slots:  # a conversation keeps its slot, which has read it up to here
+        if self.slots:  # a conversation keeps its slot where that is free: it has read it up to here
             begin = next(message["content"] for message in body["messages"] if message["role"] == "user")
             body["id_slot"] = self.slots[zlib.crc32(begin.encode()) % len(self.slots)]
-        return self.engine.stream(body)
+        return body

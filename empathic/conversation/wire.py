@@ -6,13 +6,17 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from empathic.conversation.engine import Chunk
 from empathic.conversation.messages import BadMessage, Message
 from empathic.conversation.speaker import Speaker
+
+MOST_MESSAGES = 400  # of a conversation; a context holds fewer
+_MOST_TOKENS = 100_000  # of a reply; llama.cpp counts in 32 bits
+_Stop = Annotated[str, Field(min_length=1)]
 
 
 class Refused(Exception):
@@ -35,11 +39,15 @@ class Refused(Exception):
 
 
 class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     type: Literal["text"]
     text: str
 
 
 class _Turn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[_Part]
     name: str | None = None
@@ -50,6 +58,8 @@ class _Turn(BaseModel):
 
 
 class _StreamOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     include_usage: bool = False
 
 
@@ -59,15 +69,15 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     model: str
-    messages: list[_Turn] = Field(min_length=1)
+    messages: list[_Turn] = Field(min_length=1, max_length=MOST_MESSAGES)
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
-    stop: str | list[str] | None = None
+    stop: _Stop | list[_Stop] | None = None
     seed: int | None = Field(None, ge=0, lt=2**32)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1, le=_MOST_TOKENS)
+    max_completion_tokens: int | None = Field(None, ge=1, le=_MOST_TOKENS)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     n: Literal[1] | None = None

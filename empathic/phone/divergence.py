@@ -97,6 +97,7 @@ def reference(
                 attention_mask=torch.ones(1, len(asked), dtype=torch.long),
                 max_new_tokens=max_tokens,
                 do_sample=False,
+                repetition_penalty=1.0,  # a model's own settings may hold another
                 pad_token_id=tokenizer.pad_token_id,
             )[0].tolist()
             logps = model(torch.tensor([tokens])).logits[0].float().log_softmax(-1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -70,12 +69,12 @@ def export(
     """
     system, names = system or run.recipe.final, ladder.chosen(quants)
     adapter = _adapter(run, system)
-    folder = place.checked(out or run.path("export"))
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as work:
-        ready = Path(work) / "ready"
+    folder = out or run.path("export")
+    with place.workplace(folder) as work:
+        ready = work / "ready"
         with _staged(display, "merge"):
             settings = run.recipe.student
-            student = _Student(run, system, *load.merged(settings.model, settings.template, adapter), Path(work))
+            student = _Student(run, system, *load.merged(settings.model, settings.template, adapter), work)
             vocabulary = student.model.get_input_embeddings().num_embeddings
             place.check_room(folder, student.model.num_parameters(), names, 4 * FOLLOWED * _LONGEST * vocabulary)
             _convert(student, adapter, ready)
@@ -176,6 +175,8 @@ def _matrix(
     if not path.exists() or not any(ladder.QUANTS[name].heeds for name in names):
         return None, None
     rows = list(files.read_jsonl(path))
+    if not rows:
+        return None, None
     rows = rows[:: max(1, len(rows) // imatrix.EXAMPLES)][: imatrix.EXAMPLES]
     architecture = str(gguf_file.read(student.source).keys["general.architecture"])
     with _staged(display, "imatrix"):

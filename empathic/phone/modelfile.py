@@ -27,6 +27,7 @@ def modelfile(gguf: str, tokenizer: Any, instruction: str, temperature: float, m
     lines += [
         f'SYSTEM """{instruction}"""',
         f"PARAMETER temperature {temperature}",
+        "PARAMETER repeat_penalty 1",  # Ollama's own default isn't what the student was judged under
         f"PARAMETER num_predict {max_tokens}",
     ]
     return "\n".join(lines) + "\n"

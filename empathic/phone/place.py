@@ -4,30 +4,55 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from empathic import files
 from empathic.errors import UserError
 from empathic.phone import ladder
 
+_WORK = ".export-"  # how the name of a folder at work begins
 _SPARE = 1.05  # times what is forecast has to be free on disk
 
 
-def checked(folder: Path) -> Path:
-    """The folder, once it is sure that it can be written.
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """A folder to make an export in, inside the one that it goes to: it may be a disk of its own.
+
+    What was made is moved by `move`; the rest goes, and so does the folder where it is new and nothing was moved.
 
     Raises:
-        UserError: it is a file, or what it lies in can't be written.
+        UserError: the folder is a file, can't be written, or holds what isn't an export.
     """
+    new = not folder.exists()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent):
-            if folder.exists() and not folder.is_dir():
-                raise UserError(f"{folder}: a file; want a folder to write to")
-            return folder
+        if not new and not folder.is_dir():
+            raise UserError(f"{folder}: a file; want a folder to write to")
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(_foreign(part) for part in folder.iterdir()) and not _is_export(folder):
+            raise UserError(f"{folder}: holds other files than an export's; name an empty or a new folder with --out")
+        work = tempfile.TemporaryDirectory(prefix=_WORK, dir=folder)
     except OSError as error:
         raise UserError(f"{folder}: can't be written ({error.strerror or error}); name another --out") from error
+    try:
+        with work as made:
+            yield Path(made)
+    finally:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()  # fails where something was moved
+
+
+def _foreign(part: Path) -> bool:
+    """Whether a file isn't what a killed export or an empty disk has."""
+    return part.name != "lost+found" and not part.name.startswith(_WORK)
+
+
+def _is_export(folder: Path) -> bool:
+    earlier = folder / "export.json"
+    found = files.read_json(earlier) if earlier.is_file() else None
+    return isinstance(found, dict) and {"rows", "recommended"} <= found.keys()
 
 
 def check_room(folder: Path, weights: int, quants: Sequence[str], more: int) -> None:
@@ -43,7 +68,7 @@ def check_room(folder: Path, weights: int, quants: Sequence[str], more: int) -> 
         UserError: too little is free.
     """
     bits = sum(ladder.QUANTS[name].most * (1 + ladder.QUANTS[name].heeds) for name in quants)
-    needed, free = _SPARE * (weights * (4 + 4 + bits / 8) + more), shutil.disk_usage(folder.parent).free
+    needed, free = _SPARE * (weights * (4 + 4 + bits / 8) + more), shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
             f"{folder}: the export takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, or name "
@@ -52,14 +77,13 @@ def check_room(folder: Path, weights: int, quants: Sequence[str], more: int) -> 
 
 
 def move(ready: Path, folder: Path) -> None:
-    """Put what was made in its place; files of an earlier export that this one has no longer go."""
-    earlier = folder / "export.json"
-    if earlier.exists():
-        for row in files.read_json(earlier).get("rows", []):
-            if row.get("file"):
-                (folder / row["file"]).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in sorted(ready.iterdir()):
-        if (folder / part.name).is_dir():
-            shutil.rmtree(folder / part.name)
-        part.replace(folder / part.name)
+    """Put what was made in its place; then files of an earlier export that this one has no longer go."""
+    rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
+    parts = sorted(ready.iterdir(), key=lambda part: (part.name == "export.json", part.name))
+    for part in parts:
+        place = folder / part.name
+        if place.is_dir():
+            place.rename(ready.parent / f"earlier-{part.name}")
+        part.replace(place)
+    for earlier in {Path(row["file"]).name for row in rows if row.get("file")} - {part.name for part in parts}:
+        (folder / earlier).unlink(missing_ok=True)

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,8 @@ import httpx2
 import pytest
 from openai import APIStatusError, AuthenticationError, BadRequestError, InternalServerError, NotFoundError, OpenAI
 
-from empathic.conversation.engine import Engine
+from empathic.conversation.clients import gone, while_there
+from empathic.conversation.engine import Chunk, Engine
 from empathic.conversation.server import Server, check_open
 from empathic.conversation.speaker import Given, Speaker
 from empathic.errors import UserError
@@ -85,6 +91,12 @@ def test_what_cannot_be_served_is_refused_in_openais_shape(start: Start, speaker
         ({"temperature": -1}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 2**32}, "max_tokens"),
+        ({"stop": ""}, "stop"),
+        ({"stop": [""]}, "stop"),
+        ({"messages": [{"role": "user", "content": "a", "tool_calls": []}]}, "tool_calls"),
+        ({"stream_options": {"include_all": True}}, "include_all"),
+        ({"messages": HELLO * 401}, "messages"),
     ):
         for stream in (False, True):
             refused = post(server, stream=stream, **body)
@@ -145,12 +157,11 @@ def test_eight_clients_at_a_time_get_what_one_gets(start: Start, speaker: Speake
     assert all(together)
 
 
-def long_stream(server: Server) -> socket.socket:
-    """A client that asks for a reply of thousands of tokens."""
-    body = json.dumps(
-        {"model": "tiny", "messages": HELLO, "stream": True, "max_tokens": 4000, "temperature": 2}
-    ).encode()
-    asking = socket.create_connection(("127.0.0.1", server.server_address[1]))
+def long_stream(server: Server | int, name: str = "tiny") -> socket.socket:
+    """A client that asks a server, or the one at a port, for a reply of thousands of tokens."""
+    port = server if isinstance(server, int) else server.server_address[1]
+    body = json.dumps({"model": name, "messages": HELLO, "stream": True, "max_tokens": 4000, "temperature": 2}).encode()
+    asking = socket.create_connection(("127.0.0.1", port))
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
     asking.sendall(head.encode() + b"content-type: application/json\r\n\r\n" + body)
     assert asking.recv(12) == b"HTTP/1.1 200"
@@ -177,6 +188,117 @@ def test_a_client_that_goes_frees_its_slot_and_a_full_queue_says_when_to_come_ba
     while busy(speaker.engine) or post(server, max_tokens=1).status_code != 200:
         time.sleep(0.02)
     assert time.monotonic() - gone < 1
+
+
+def test_replies_that_are_written_are_ended_with_the_server(start: Start, speaker: Speaker) -> None:
+    server = start(speaker)
+    with long_stream(server) as asking:
+        assert busy(speaker.engine) == 1
+        server.replies.end()
+        ended = time.monotonic()
+        while asking.recv(65536):
+            pass
+        while busy(speaker.engine):
+            time.sleep(0.02)
+        assert time.monotonic() - ended < 1
+
+
+def test_ctrl_c_ends_serve_while_a_reply_is_written(tiny_gguf: Path) -> None:
+    command = [sys.executable, "-m", "empathic.cli", "serve", "--model", str(tiny_gguf), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        port = int(serving.stdout.readline().rstrip("/\n").rsplit(":", 1)[1])
+        name = serving.stdout.readline().split(" for ")[1].split(":")[0]
+        with long_stream(port, name):
+            serving.send_signal(signal.SIGINT)
+            try:
+                assert serving.wait(5) == 0
+            finally:
+                serving.kill()
+
+
+def test_what_isnt_let_in_leaves_nothing_to_be_read_as_a_request(start: Start, speaker: Speaker) -> None:
+    server = start(speaker, key="s3cret")
+    hidden = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    body = f"content-length: {len(hidden)}\r\n\r\n{hidden}"
+    chunked = f"transfer-encoding: chunked\r\n\r\n{hidden}"
+    for head, status in (
+        (f"POST /v1/models HTTP/1.1\r\nhost: evil.example\r\n{body}", 403),
+        (f"POST /v1/models HTTP/1.1\r\nhost: localhost\r\n{body}", 401),
+        (f"POST /nothing HTTP/1.1\r\nhost: localhost\r\n{chunked}", 413),
+        (f"GET /nothing HTTP/1.1\r\nhost: localhost\r\n{body}", 404),
+        ("GET /nothing HTTP/1.1\r\nhost: [\r\n\r\n", 400),
+        ("GET http://[ HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
+        (f"POST /nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: {'9' * 5000}\r\n\r\n", 413),
+    ):
+        said = whole_answer(server, head.encode())
+        assert said.startswith(f"HTTP/1.1 {status}".encode()), head
+        assert said.count(b"HTTP/1.1") == 1, head
+
+
+def test_a_key_may_have_any_letters(start: Start, speaker: Speaker) -> None:
+    head = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer schlüssel\r\n\r\n"
+    assert whole_answer(start(speaker, key="schlüssel"), head.encode()).startswith(b"HTTP/1.1 200")
+
+
+def whole_answer(server: Server, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=5) as asking:
+        asking.sendall(request)
+        said = b""
+        while block := asking.recv(65536):
+            said += block
+    return said
+
+
+def test_connections_have_a_bound(start: Start, speaker: Speaker) -> None:
+    server = start(speaker)
+    server.connections = threading.BoundedSemaphore(1)
+    with httpx2.Client() as one:
+        assert one.get(f"{server.url}/health").status_code == 200
+        with pytest.raises(httpx2.TransportError):
+            httpx2.get(f"{server.url}/health")
+        assert one.get(f"{server.url}/health").status_code == 200
+
+
+def test_a_client_is_looked_at_whatever_its_descriptor() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2000:
+        pytest.skip("the computer allows too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    ours, theirs = socket.socketpair()
+    with ours, socket.socket(fileno=os.dup2(ours.fileno(), 1500)) as high:
+        assert not gone(high)
+        theirs.send(b"more")
+        assert not gone(high)
+        high.recv(4)
+        theirs.close()
+        assert gone(high)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_client_that_goes_before_the_first_word_ends_its_reply() -> None:
+    ours, theirs = socket.socketpair()
+    ended = threading.Event()
+
+    class Waiting:
+        def __iter__(self) -> Iterator[Chunk]:
+            return iter(())
+
+        def close(self) -> None:
+            ended.set()
+
+    with ours, while_there(ours, Waiting()):
+        theirs.close()
+        assert ended.wait(2)
+
+
+def test_what_the_gate_replies_is_given_by_a_full_server_too(start: Start, speaker: Speaker) -> None:
+    import dataclasses
+
+    server = start(speaker, dataclasses.replace(speaker, name="other", instead=lambda turns: Given("Given.")), limit=1)
+    with long_stream(server):
+        assert post(server).status_code == 503
+        assert post(server, model="other").json()["choices"][0]["message"]["content"] == "Given."
 
 
 def test_two_models_are_served_side_by_side(start: Start, speaker: Speaker) -> None:

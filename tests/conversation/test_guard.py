@@ -62,6 +62,14 @@ def test_what_is_ordinary_passes_as_the_model_says_it(guard: Guard, speaker: Spe
     assert behind.startswith("".join(chunk.text for chunk in speaker.reply(asked)))
 
 
+def test_a_conversation_is_read_once(guard: Guard, speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Any] = []
+    check = guard.gate.check
+    monkeypatch.setattr(guard.gate, "check", lambda *asked: read.append(asked) or check(*asked))  # type: ignore[func-returns-value]
+    [*guard.around(speaker).reply([{"role": "user", "content": "My bread rose at last."}])]
+    assert len(read) == 1
+
+
 @pytest.mark.parametrize("size", [1, 7, 400])
 def test_a_bad_sentence_is_never_shown_in_however_many_pieces_it_comes(guard: Guard, size: int) -> None:
     said = Said("That sounds lonely. I am a human being too. Come and see me.", size)

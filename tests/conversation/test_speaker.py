@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from empathic.conversation import speakers
 from empathic.conversation.conversation import Conversation
 from empathic.conversation.engine import Engine
 from empathic.conversation.messages import BadMessage, Message, TooLong, printable
-from empathic.conversation.speaker import Given, Speaker
+from empathic.conversation.speaker import Given, Sampling, Speaker
 from empathic.conversation.window import fit
 
 
@@ -55,6 +56,22 @@ def test_turns_go_on_and_what_was_refused_was_not_said(speaker: Speaker) -> None
     assert talk.turns[2] == user("And\r\nagain") and len(talk.turns) == 4
 
 
+def test_a_long_reply_blocks_nobody_while_another_slot_is_free(speaker: Speaker) -> None:
+    shared = dataclasses.replace(speaker, slots=range(2))
+    long = iter(shared.reply([user("Hi")], max_tokens=1500, temperature=2.0))
+    next(long)
+    [*shared.reply([user("Hi")], max_tokens=1)]
+    assert sum(slot["is_processing"] for slot in speaker.engine._asked("GET", "/slots")) == 1
+    waiting = [iter(shared.reply([user("Hi")], max_tokens=1500, temperature=2.0)) for _ in range(1)]
+    next(waiting[0])
+    third = shared.reply([user("Hi")], max_tokens=1)
+    third.close()
+    assert [*third] == [], "one that is closed while it waits doesn't wait on"
+    for reply in (long, *waiting):
+        reply.close()  # type: ignore[attr-defined]
+    assert [*shared.reply([user("Hi")], max_tokens=1)][-1].finish == "length"
+
+
 def test_a_control_character_of_the_models_own_is_no_mistake_of_the_persons(speaker: Speaker) -> None:
     turns = [user("Hello"), {"role": "assistant", "content": "a\x17b"}, user("Hello")]
     assert [*speaker.reply(turns, max_tokens=1)][-1].prompt_tokens == speaker.engine.tokens(
@@ -81,6 +98,31 @@ def test_a_rule_may_reply_in_the_models_place(speaker: Speaker) -> None:
     [*talk.say("Hello")]
     assert [chunk.text for chunk in talk.say("help")] == ["Call somebody.", ""]
     assert len(seen[1]) == 3 and talk.turns[-1]["content"] == "Call somebody."
+
+
+@pytest.mark.parametrize("wanted", [(None, "base"), ("base", None)])
+def test_the_student_that_comes_along_wears_its_adapter_and_has_slots_of_its_own(
+    wanted: tuple[str | None, str | None], tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[Any, ...]] = []
+
+    class Made:
+        def __init__(self, *args: Any) -> None:
+            made.append(args)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(speakers, "Engine", Made)  # the real one reads a base of 1.1 GB
+    monkeypatch.setattr(speakers.models, "gguf", lambda name, log: tiny_gguf)
+    system, beside = wanted
+    with speakers.open_speakers(None, system, beside, slots=4) as found:
+        shown = [(one.name, one.scale, one.slots, one.sampling) for one in found]
+    settings = speakers._STUDENT
+    sampling = Sampling(settings.max_tokens, settings.temperature, 0)
+    everyday, base = ("everyday", 1.0, range(4), sampling), ("base", 0.0, range(4, 8), sampling)
+    assert shown == ([everyday, base] if beside else [("base", 0.0, range(4), sampling)])
+    ((path, slots, adapter),) = made
+    assert (path, slots) == (tiny_gguf, 4 * len(shown)) and adapter.exists()
 
 
 @pytest.mark.slow  # a hundred and fifty turns

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,12 @@ def test_a_packed_adapter_is_small_and_says_what_the_adapter_says(
     np.testing.assert_allclose(np.asarray(down.data, np.float32), peft, atol=np.abs(peft).max() / 100)
 
     engine = Engine(tiny_gguf, 1, opened)
-    asked = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 12, "temperature": 0}
+    asked: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 12, "temperature": 0}
     with_it, without = (
-        "".join(chunk.text for chunk in engine.stream({**asked, "lora": [{"id": 0, "scale": scale}]}))
+        "".join(chunk.text for chunk in engine.stream(partial(dict, asked, lora=[{"id": 0, "scale": scale}])))
         for scale in (1.0, 0.0)
     )
     engine.close()
     plain = Engine(tiny_gguf, 1)
-    assert without == "".join(chunk.text for chunk in plain.stream(asked)) != with_it
+    assert without == "".join(chunk.text for chunk in plain.stream(lambda: asked)) != with_it
     plain.close()

@@ -34,6 +34,14 @@ def test_the_model_is_followed_along_its_own_reply_and_over_what_was_said(studen
     assert found.perplexity > 1
 
 
+def test_a_penalty_among_the_models_own_settings_doesnt_change_what_is_followed(tiny: Path, tmp_path: Path) -> None:
+    student = load_student(str(tiny))
+    (plain,) = _reference(student, tmp_path, SAID[:1]).followed
+    student[0].generation_config.repetition_penalty = 50.0
+    (penalised,) = _reference(student, tmp_path, SAID[:1]).followed
+    assert penalised.tokens == plain.tokens
+
+
 @pytest.mark.slow
 def test_a_file_of_the_same_weights_is_the_same_and_one_of_others_is_not(
     student: Any, tiny: Path, tiny_gguf: Path, tmp_path: Path

@@ -69,6 +69,7 @@ def test_llama_cpp_transformers_and_ollama_make_the_same_prompt(exported: Path) 
             assert parity.prompt_tokens(theirs, asked) == want
             assert file.tokens(render(template, system, asked[1:])) == want
     assert system == TOLD
+    assert "PARAMETER repeat_penalty 1\n" in modelfile
 
 
 def test_a_file_says_what_it_is_and_where_it_comes_from(exported: Path) -> None:
@@ -140,6 +141,11 @@ def test_files_below_their_bar_are_refused(copied: Path) -> None:
     found = _export(copied, None, None, ["f16", "q4_0"], False)
     assert [row.file for row in found.rows] == ["dpo-f16.gguf", None, None]
     assert len(list((copied / "export").glob("dpo-*.gguf"))) == 2, "f16 and the adapter"
+
+
+def test_a_run_whose_corpus_is_empty_has_no_importance_matrix(copied: Path) -> None:
+    Run.open(copied).corpus("sft").write_text("", encoding="utf-8")
+    assert _export(copied, None, None, ["q4_0"], True).imatrix is None
 
 
 def test_mistakes_are_told_in_one_line_before_anything_is_written(copied: Path, refused: Callable[..., str]) -> None:
