@@ -40,3 +40,8 @@ def test_little_stands_at_the_top_and_no_file_is_long() -> None:
     assert {path.stem for path in (ROOT / "empathic").glob("*.py")} <= TOP
     for path in (ROOT / "empathic").rglob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), "pytest takes the second for the first"
