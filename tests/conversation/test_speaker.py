@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,18 +59,33 @@ def test_turns_go_on_and_what_was_refused_was_not_said(speaker: Speaker) -> None
 
 def test_a_long_reply_blocks_nobody_while_another_slot_is_free(speaker: Speaker) -> None:
     shared = dataclasses.replace(speaker, slots=range(2))
-    long = iter(shared.reply([user("Hi")], max_tokens=1500, temperature=2.0))
-    next(long)
-    [*shared.reply([user("Hi")], max_tokens=1)]
-    assert sum(slot["is_processing"] for slot in speaker.engine._asked("GET", "/slots")) == 1
-    waiting = [iter(shared.reply([user("Hi")], max_tokens=1500, temperature=2.0)) for _ in range(1)]
-    next(waiting[0])
+    long = [shared.reply([user("Hi")], max_tokens=1500, temperature=2.0) for _ in range(2)]
+    heard: list[list[Any]] = []
+
+    def ask(reply: Any) -> threading.Thread:
+        asking = threading.Thread(target=lambda: heard.append([*reply]), daemon=True)
+        asking.start()
+        return asking
+
+    first = iter(long[0])
+    next(first)
+    ask(shared.reply([user("Hi")], max_tokens=1)).join(5)
+    assert len(heard) == 1, "it waits for the slot of its own beginning"
+    second = iter(long[1])
+    next(second)
     third = shared.reply([user("Hi")], max_tokens=1)
+    waiting = ask(third)
+    waiting.join(0.2)
+    assert len(heard) == 1, "no slot is free"
     third.close()
-    assert [*third] == [], "one that is closed while it waits doesn't wait on"
-    for reply in (long, *waiting):
-        reply.close()  # type: ignore[attr-defined]
-    assert [*shared.reply([user("Hi")], max_tokens=1)][-1].finish == "length"
+    waiting.join(5)
+    assert heard[1] == [], "one that is closed while it waits ends"
+    for chunks, reply in zip((first, second), long, strict=True):
+        reply.close()
+        for _ in chunks:
+            pass  # to its end, which frees the slot
+    ask(shared.reply([user("Hi")], max_tokens=1)).join(5)
+    assert len(heard) == 3, "their slots are free again"
 
 
 def test_a_control_character_of_the_models_own_is_no_mistake_of_the_persons(speaker: Speaker) -> None:
