@@ -102,9 +102,10 @@ def _print_reply(conversation: Conversation, text: str) -> None:
     """Print a reply as it comes, and how fast it came."""
     started, first, speed = time.monotonic(), 0.0, 0.0
     reply = conversation.say(text)
-    console.print(f"[bold]{conversation.speaker.name}>[/bold] ", end="", highlight=False)
     for chunk in reply:
-        first = first or time.monotonic() - started
+        if not first:  # a message that is refused has no reply to put a name to
+            console.print(f"[bold]{conversation.speaker.name}>[/bold] ", end="", highlight=False)
+            first = time.monotonic() - started
         print(printable(chunk.text), end="", flush=True)
         speed = chunk.timings.get("predicted_per_second", 0.0)
     if console.is_terminal and speed:
