@@ -52,6 +52,7 @@ async function reply(speaker, replies, signal) {
       for (const choice of event.choices) {
         said += choice.delta.content || "";
         ended ||= choice.finish_reason !== null;
+        if (choice.finish_reason === "content_filter") speed.textContent = "a fixed reply, not the model's";
       }
       shown.textContent = said;
       const rate = event.timings && event.timings.predicted_per_second;
