@@ -52,6 +52,11 @@ def _rates(scores: Scores) -> dict[str, tuple[float, int] | int]:
     }
 
 
+def _of_answers(said: list[str]) -> list[str]:
+    """What was said, but for what the server doesn't take."""
+    return [line for line in said if not line.startswith("http")]
+
+
 def test_answers_of_no_use_are_counted_and_leave_dialogues_without_an_outcome(judged) -> None:
     def say(shown: str) -> str:
         if "Reply A" in shown:
@@ -61,7 +66,7 @@ def test_answers_of_no_use_are_counted_and_leave_dialogues_without_an_outcome(ju
         return "Yes" if "how sad" in shown else "No"
 
     scores, said, _ = judged(say, pairwise=True)
-    assert said == [
+    assert _of_answers(said) == [
         "qwen: 3 of 16 answers were neither yes nor no",
         "qwen: 1 of 4 pairs had an answer that was neither A nor B",
     ]
@@ -91,7 +96,7 @@ def test_levels_of_an_endpoint_are_a_measure(judged) -> None:
         return "2" if "how sad" in shown and "warmth" in shown else "1"
 
     scores, said, steps = judged(say, levels=True)
-    assert said == ["qwen: 1 of 24 answers named no level"]
+    assert _of_answers(said) == ["qwen: 1 of 24 answers named no level"]
     assert _rates(scores) == {"behaviours": (0.5, 4), "levels": (1.0, 3), "specificity": 4, "agreed": 4}
     rows = verdicts.compare("kind", "curt", scores)[0]
     assert [row["scores"]["curt"].get("levels") for row in rows] == [1.0, 1.0, 1.0, None]
@@ -125,7 +130,7 @@ def test_one_message_is_judged_without_specificity(judged) -> None:
     same = replace(SET, dialogues=[replace(d, utterance="I lost it.") for d in TESTED])
     for one in (alone, same):
         scores, said, steps = judged(lambda shown: "Yes" if "how sad" in shown else "No", one)
-        assert said == ["specificity is left out: it takes replies to two different messages"]
+        assert _of_answers(said) == ["specificity is left out: it takes replies to two different messages"]
         assert {total for _, total in steps} == {len(steps)}
         assert _rates(scores) == {"behaviours": (1.0, len(one.dialogues))}
 
