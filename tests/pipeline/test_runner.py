@@ -222,5 +222,5 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(empathic, recipe_f
 def test_until_stops_after_the_stage(empathic, recipe: str, tmp_path: Path) -> None:
     done = empathic("run", recipe, "--out", tmp_path / "run", "--until", "corpus")
     assert done.returncode == 0, done.stderr
-    assert len(list(files.read_jsonl(tmp_path / "run" / "corpus" / "sft.jsonl"))) == 384
+    assert len(list(files.read_jsonl(tmp_path / "run" / "corpus" / "sft.jsonl"))) == 2400
     assert not (tmp_path / "run" / "student").exists()
