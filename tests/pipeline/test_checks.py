@@ -21,7 +21,8 @@ LIVE = ("teacher.endpoint=http://127.0.0.1:9/v1", "method.name=llm-improved", "m
 
 def test_a_dialogue_source_that_is_not_there_is_one_line(refused, tmp_path: Path) -> None:
     line = refused("run", "direct", "--out", tmp_path / "run", "--set", "dialogues.source=missing.csv")
-    assert line == "empathic: missing.csv: no such file; dialogues.source wants a .jsonl, .json, .csv, .tsv or .parquet file"
+    wanted = "a .jsonl, .json, .csv, .tsv or .parquet file"
+    assert line == f"empathic: missing.csv: no such file; dialogues.source wants {wanted}"
     assert not (tmp_path / "run").exists()
 
 
