@@ -111,7 +111,7 @@ PROMPTS = {  # a small teacher does better with few words; ours are asked of the
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_smollm2_teaches_six_cells_and_one_of_them_goes_on_to_the_report(
+def test_smollm2_teaches_five_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:
     """Six dialogues to train on, a real teacher over HTTP; the student and its judge are tiny."""
@@ -142,7 +142,7 @@ def test_smollm2_teaches_six_cells_and_one_of_them_goes_on_to_the_report(
     done = empathic("run", recipe, "--out", out, "--until", "corpus")
     assert done.returncode == 0, done.stderr
     cells = [row["cell"] for row in files.read_jsonl(out / "matrix.jsonl")]
-    assert len(cells) == 6
+    assert len(cells) == 5
     for cell in cells:
         taught = list(files.read_jsonl(out / cell / "teacher.jsonl"))
         pairs = list(files.read_jsonl(out / cell / "corpus" / "preferences.jsonl"))
