@@ -5,7 +5,7 @@ SHARED_DATA := $(wildcard ../shared/data)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: gate demo check test lint rivals study bench strategies questions docs clean
+.PHONY: gate demo check test fuzz lint rivals study bench strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -15,6 +15,9 @@ check: lint  ## what answers in two minutes: no whole run, no download, no brows
 
 test: lint  ## everything that CI checks
 	$(PYTEST)
+
+fuzz: .venv/installed  ## ten thousand files of any bytes and answers of any JSON, drawn anew
+	$(PYTEST) --hypothesis-profile=fuzz -k "any_bytes or any_json or any_text or any_refusal"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

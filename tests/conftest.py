@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hypothesis
 import pytest
 from browser import chromium  # noqa: F401
 from faulty import faulty  # noqa: F401
@@ -20,6 +21,9 @@ from tokens import TOKENIZER, vocabulary
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 DATA = Path(os.environ.get("EMPATHIC_DATA") or Path(__file__).parents[2] / "shared" / "data")
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=150)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=10_000)
+hypothesis.settings.load_profile("fixed")  # one commit, one verdict; `make fuzz` looks further
 EMOTIONS = ("sad", "proud", "afraid", "joyful")
 
 

@@ -64,7 +64,11 @@ def rows(path: Path) -> Iterator[tuple[str, Row]]:
             yield from _csv_rows(path, found)
         else:
             with open_text(path, found.encoding) as text:
-                yield from json_rows.READERS[found.kind](path, text)
+                held = json_rows.READERS[found.kind](path, text)
+                if (first := next(held, None)) is None:
+                    raise UserError(f"{path}: no rows; want a dialogue a row")
+                yield first
+                yield from held
     except UnicodeDecodeError as error:
         raise UserError(_undecodable(path, found.encoding)) from error
     except RecursionError as error:
@@ -103,12 +107,12 @@ def _format_of(path: Path, size: int, changed: int) -> Format:
         return Format("Parquet")
     encoding = _encoding(head)
     with open_text(path, encoding) as text:
-        full = (line for line in text if line.strip("\ufeff \t\r\n"))
+        full = (line for line in text if _bare(line))
         first, alone = next(full, ""), next(full, None) is None
-    if not first:
+    opens = _bare(first)
+    if not opens:
         raise UserError(f"{path}: the file is empty; want a dialogue a line")
     ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    opens = first.strip()
     if ending not in (".csv", ".tsv") or (opens[0] in "[{" and _is_json(opens)):
         if opens[0] == "[":
             return Format("JSON array", encoding)
@@ -119,6 +123,10 @@ def _format_of(path: Path, size: int, changed: int) -> Format:
         if ending in (".json", ".jsonl", ".ndjson"):
             return Format("JSON lines", encoding)
     return _dialect(path, encoding, first, "\t" if ending == ".tsv" else ",")
+
+
+def _bare(line: str) -> str:
+    return line.replace("\ufeff", "").strip()
 
 
 def _is_json(line: str) -> bool:

@@ -38,7 +38,9 @@ def array(path: Path, text: TextIO) -> Rows:
         UserError: something between the brackets that is no object.
     """
     decoder = json.JSONDecoder()
-    buffer, size, line = text.read(_CHUNK).lstrip("\ufeff"), _CHUNK, 1
+    buffer, size, line = text.read(_CHUNK), _CHUNK, 1
+    while "[" not in buffer and (more := text.read(_CHUNK)):
+        buffer += more
     at = buffer.index("[") + 1
     line += buffer.count("\n", 0, at)
     while True:

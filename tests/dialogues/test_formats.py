@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from empathic.dialogues import Dialogue, formats, sources, table
@@ -198,12 +198,15 @@ _BEGINNINGS += [
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     begin=st.sampled_from(_BEGINNINGS),
     rest=st.one_of(st.binary(max_size=200), st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace"))),
     name=st.sampled_from(["x.csv", "x.tsv", "x.json", "x.jsonl.gz", "x.parquet", "x"]),
 )
+@example(begin=b"", rest=b"\x0b", name="x.csv")
+@example(begin=b"", rest=b"\x1c\n", name="x.json")
+@example(begin=b"[", rest=b"]", name="x.csv")
 def test_any_bytes_end_in_dialogues_or_one_line(tmp_path: Path, begin: bytes, rest: bytes, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(begin + rest)

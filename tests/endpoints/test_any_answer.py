@@ -51,7 +51,6 @@ REPLY = st.fixed_dictionaries(
 BODY = st.one_of(JSON, REPLY)
 
 
-@settings(max_examples=150, deadline=None)
 @given(BODY, st.booleans(), st.booleans())
 def test_any_json_value_is_read(body: Any, scored: bool, verbatim: bool) -> None:
     try:
@@ -63,7 +62,6 @@ def test_any_json_value_is_read(body: Any, scored: bool, verbatim: bool) -> None
     assert all(isinstance(count, int) and count >= 0 for count in tokens)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.one_of(
         st.text(), st.lists(BODY, max_size=3).map(lambda all: "".join(f"data: {json.dumps(one)}\n" for one in all))
@@ -74,7 +72,6 @@ def test_any_text_is_read(text: str) -> None:
         read(load(text))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(400, 599), BODY | st.text())
 def test_any_refusal_has_words_that_can_be_shown_and_is_learnt_from(status: int, body: Any) -> None:
     said = refusal(status, body, "sk-secret")
@@ -92,7 +89,7 @@ def test_any_answer_over_http_ends_in_an_answer_or_in_one_line(habits, tmp_path:
     sent: list[Sent] = []
     server, ledger = habits(lambda asked: sent[-1]), Ledger(tmp_path / "l.sqlite")
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.sampled_from([200, 200, 200, 400, 403, 404, 422, 500]), BODY)
     def one(status: int, body: Any) -> None:
         sent.append(Sent(status, body))
