@@ -15,6 +15,7 @@ from typing import Any
 from empathic import files
 from empathic.errors import UserError
 from empathic.judge.measures.behaviours import JudgedReply
+from empathic.judge.replies import EvalDialogue, EvalSet
 from empathic.student.load import load_student
 
 _MESSAGE, _REPLY = 160, 96  # tokens that are read of each, at most: of a longer message its end
@@ -108,21 +109,29 @@ def train(
     shutil.rmtree(settings.output_dir, ignore_errors=True)
 
 
+def every_reply(of: EvalSet) -> tuple[list[tuple[EvalDialogue, str]], list[JudgedReply]]:
+    """The places of a set, each a dialogue and a system, and the replies there as a classifier reads them."""
+    places, replies = of.places(every=True), of.all_replies
+    return places, [JudgedReply(d.utterance, replies[system][d.id]) for d, system in places]
+
+
 def of_message(utterance: str) -> str:
     """What a message is known by, whatever its case and spacing: half a SHA-256 in hexadecimal digits."""
     return hashlib.sha256(" ".join(utterance.split()).casefold().encode()).hexdigest()[:32]
 
 
-def check(folder: Path, heads: Mapping[str, int]) -> None:
-    """Refuse a folder without a classifier in it, or with one that says other labels.
+def check(folder: Path, heads: Mapping[str, int]) -> dict[str, Any]:
+    """What is written down of the classifier in a folder; one without any, or with other labels, is refused.
 
     Raises:
         UserError: that.
     """
     if not (folder / "adapter_config.json").is_file() or not (folder / _ABOUT).is_file():
         raise UserError(f"{folder}: no scorer there; `empathic judge train` makes one")
-    if (there := files.read_json(folder / _ABOUT)["heads"]) != dict(heads):
-        raise UserError(f"{folder}: a scorer of {', '.join(there)}; want one of {', '.join(heads)}")
+    about: dict[str, Any] = files.read_json(folder / _ABOUT)
+    if about["heads"] != dict(heads):
+        raise UserError(f"{folder}: a scorer of {', '.join(about['heads'])}; want one of {', '.join(heads)}")
+    return about
 
 
 class Classifier:
@@ -137,10 +146,9 @@ class Classifier:
     """
 
     def __init__(self, folder: Path, heads: Mapping[str, int]) -> None:
-        check(folder, heads)
+        about = check(folder, heads)
         from peft import PeftModel
 
-        about = files.read_json(folder / _ABOUT)
         self.heads = dict(heads)
         self.learnt = frozenset[str](about["learnt"])  # the messages that it learnt from, by `of_message`
         base, self.tokenizer = _base(about["base"], self.heads)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from empathic.judge import classifier
 from empathic.judge.measures.behaviours import JudgedReply
@@ -21,7 +20,7 @@ from empathic.judge.measures.levels import (
     LevelProbabilities,
     expected_level,
 )
-from empathic.judge.measures.measure import Asking, Means, Measure, Needs, row
+from empathic.judge.measures.measure import Asking, ModelMeasure, row
 from empathic.judge.replies import EvalSet
 from empathic.judge.scores import ScoreRow
 
@@ -68,26 +67,14 @@ class Scorer:
 
 
 @dataclass(frozen=True)
-class EpitomeMeasure(ByLevels):
+class EpitomeMeasure(ModelMeasure, ByLevels):
     """The levels that a trained scorer says, of every reply."""
 
-    needs: ClassVar[Needs] = "model"
     scorer: Scorer
-    judge: str = ""
-
-    @classmethod
-    def instances(cls, means: Means) -> Sequence[Measure]:
-        """One, where there is a scorer."""
-        return [cls(means.models[cls.name])] if cls.name in means.models else []
-
-    def count(self, of: EvalSet) -> int:
-        """Every reply."""
-        return len(of.places(every=True))
 
     def score(self, of: EvalSet, asking: Asking | None, advance: Callable[[], None]) -> Iterator[ScoreRow]:
         """A row a behaviour."""
-        places, replies = of.places(every=True), of.all_replies
-        asked = [JudgedReply(d.utterance, replies[system][d.id]) for d, system in places]
+        places, asked = classifier.every_reply(of)
         for (d, system), levels in zip(places, self.scorer.probabilities(asked, advance), strict=True):
             for name, probabilities in levels.items():
                 yield row(self, system, d.id, expected_level(probabilities), name)

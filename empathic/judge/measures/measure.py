@@ -116,6 +116,23 @@ class ValueMeasure(Measure, Protocol):
         return {} if value is None else {cls.name: round(value, 4)}
 
 
+class ModelMeasure(Measure, Protocol):
+    """A measure that scores every reply by a model, where there is one; made of the model alone."""
+
+    needs: ClassVar[Needs] = "model"
+    judge: str = ""
+
+    @classmethod
+    def instances(cls, means: Means) -> Sequence[Measure]:
+        """One, where there is its model."""
+        made: Callable[[Any], Measure] = cls
+        return [made(means.models[cls.name])] if cls.name in means.models else []
+
+    def count(self, of: EvalSet) -> int:
+        """Every reply."""
+        return len(of.places(every=True))
+
+
 class ReplyMeasure(ValueMeasure):
     """A score a reply that needs neither a judge nor a model. What it takes is `name` and `value`."""
 

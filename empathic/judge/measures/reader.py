@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from empathic import files
 from empathic.judge import classifier
 from empathic.judge.measures.behaviours import JudgedReply
-from empathic.judge.measures.measure import Asking, Means, Measure, Needs, Outcomes, row
+from empathic.judge.measures.measure import Asking, ModelMeasure, Outcomes, row
 from empathic.judge.replies import EvalSet
 from empathic.judge.scores import ScoreRow, Scores
 from empathic.stats.corrected import Labelled
@@ -91,28 +91,16 @@ def keep_errors(folder: Path, found: Labelled) -> None:
 
 
 @dataclass(frozen=True)
-class ReadingMeasure(Measure):
+class ReadingMeasure(ModelMeasure):
     """The probability that a reader would send a reply, with the grades beside it; the likelier one wins."""
 
     name: ClassVar[str] = "reading"
     title: ClassVar[str] = "to be sent"
-    needs: ClassVar[Needs] = "model"
     reader: Reader
-    judge: str = ""
-
-    @classmethod
-    def instances(cls, means: Means) -> Sequence[Measure]:
-        """One, where there is a scorer."""
-        return [cls(means.models[cls.name])] if cls.name in means.models else []
-
-    def count(self, of: EvalSet) -> int:
-        """Every reply."""
-        return len(of.places(every=True))
 
     def score(self, of: EvalSet, asking: Asking | None, advance: Callable[[], None]) -> Iterator[ScoreRow]:
         """Four rows a reply, a row a head."""
-        places, replies = of.places(every=True), of.all_replies
-        asked = [JudgedReply(d.utterance, replies[system][d.id]) for d, system in places]
+        places, asked = classifier.every_reply(of)
         for (d, system), said in zip(places, self.reader.read(asked, advance), strict=True):
             for name in HEADS:
                 yield row(self, system, d.id, getattr(said, name), name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from empathic.endpoints.ledger import Ledger
-from empathic.judge.measures.measure import Asking, Means, Measure, Needs, ValueMeasure, row
+from empathic.judge.measures.measure import Asking, Means, Measure, ModelMeasure, ValueMeasure, row
 from empathic.judge.replies import EvalSet
 from empathic.judge.scores import ScoreRow
 from empathic.student.likelihood import Likelihood
@@ -72,23 +72,17 @@ class Specificity:
 
 
 @dataclass(frozen=True)
-class SpecificityMeasure(ValueMeasure):
+class SpecificityMeasure(ModelMeasure, ValueMeasure):
     """Nats of specificity, a row a reply."""
 
     name: ClassVar[str] = "specificity"
-    needs: ClassVar[Needs] = "model"
     scorer: Specificity
     seed: int = 0  # decides which other dialogues a reply is held against
-    judge: str = ""
 
     @classmethod
     def instances(cls, means: Means) -> Sequence[Measure]:
         """One, where there is a scorer."""
         return [cls(means.models[cls.name], means.seed)] if cls.name in means.models else []
-
-    def count(self, of: EvalSet) -> int:
-        """Every reply."""
-        return len(of.places(every=True))
 
     def lacks(self, of: EvalSet) -> str | None:
         """Another message to hold a reply against."""
