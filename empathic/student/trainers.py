@@ -6,7 +6,6 @@ What else is ours: reference log-probabilities that outlive a kill, and rows tha
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Kernels, Recipe
 from empathic.recipe.steps import Dpo, Sft, Training
+from empathic.stats import sample
 from empathic.student import checkpoints, prompt
 from empathic.student.kernels.optimize import optimize_model
 from empathic.student.load import load_student
@@ -141,10 +141,7 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
 
 def _drawn(rows: list[dict[str, Any]], step: Training, seed: int) -> list[dict[str, Any]]:
     """As many rows as the step learns from, in their order; a larger sample of the same seed holds a smaller one."""
-    if step.examples is None or step.examples >= len(rows):
-        return rows
-    order = random.Random(f"{seed} {step.name}").sample(range(len(rows)), len(rows))
-    return [rows[i] for i in sorted(order[: step.examples])]
+    return [rows[i] for i in sample.places(len(rows), step.examples, f"{seed} {step.name}")]
 
 
 def _dataset(rows: list[dict[str, Any]], keys: tuple[str, ...], recipe: Recipe) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection
 
 from empathic import files
@@ -13,6 +12,7 @@ from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
+from empathic.stats import sample
 from empathic.student import prompt
 
 
@@ -58,9 +58,8 @@ def work(run: Run) -> Row:
 def sampled(run: Run, n: int | None, among: Collection[str] | None = None) -> list[Dialogue]:
     """So many test dialogues, or all, those with ids `among` where given: a seeded sample that larger ones contain."""
     tests = run.dialogues("test")
-    order = random.Random(run.recipe.seed).sample(range(len(tests)), len(tests))
-    drawn = [i for i in order if among is None or tests[i].id in among]
-    return [tests[i] for i in sorted(drawn[: len(drawn) if n is None else n])]
+    drawn = sample.places(len(tests), n, run.recipe.seed, lambda i: among is None or tests[i].id in among)
+    return [tests[i] for i in drawn]
 
 
 def fewer(wanted: int | None, there: int) -> int:
