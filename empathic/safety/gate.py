@@ -71,6 +71,12 @@ class _State:
     crises: int = 0
 
 
+def add_up(danger: float, evidence: float, limits: Mapping[str, float]) -> tuple[float, float]:
+    """A message's score with what turns before it left, and what it leaves; evidence fades from turn to turn."""
+    above, carried = max(0.0, danger - limits["floor"]), limits["carry"] * evidence
+    return danger + (carried if above else 0.0), min(limits["most"], carried + above)
+
+
 class Gate:
     """Labels for messages, fixed replies, and a check of the student's replies; without state between calls."""
 
@@ -135,9 +141,7 @@ class Gate:
     def _turn(self, read: Reading, state: _State) -> Verdict:
         """The verdict on one more message, unworded; `state` moves on."""
         limits = self._limits
-        above, carried = max(0.0, read.danger - limits["floor"]), limits["carry"] * state.evidence
-        score = read.danger + (carried if above else 0.0)
-        state.evidence = min(limits["most"], carried + above)
+        score, state.evidence = add_up(read.danger, state.evidence, limits)
         limit = limits["concern"] if state.careful and state.crises else limits["crisis"]
         asked, state.asked = state.asked, False
         crisis_logits = read.logits[4:]

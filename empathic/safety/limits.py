@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from empathic.safety import model
-from empathic.safety.gate import Gate, Reading
+from empathic.safety.gate import Gate, Reading, add_up
 from empathic.safety.texts import Text
 
 CRISIS, CONCERN, HARMFUL = 0.002, 0.03, 0.0005  # the shares of harmless messages above each line
@@ -48,9 +48,8 @@ def choose(tables: dict[str, Any], harmless: Sequence[Text], scripts: Sequence[T
 def _scores(turns: Sequence[Reading], limits: dict[str, float]) -> list[float]:
     evidence, found = 0.0, []
     for read in turns:
-        above, carried = max(0.0, read.danger - limits["floor"]), limits["carry"] * evidence
-        found.append(read.danger + (carried if above else 0.0))
-        evidence = min(limits["most"], carried + above)
+        score, evidence = add_up(read.danger, evidence, limits)
+        found.append(score)
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 
+from empathic.dialogues import sources
 from empathic.safety import spec, texts, train
 
 DIALOGUES = 8000  # of EmpatheticDialogues to learn from
@@ -30,10 +31,10 @@ def make(out: Path, more: Sequence[Path], log: Callable[[str], None]) -> int:
     with resources.as_file(resources.files("empathic") / "data" / "everyday") as folder:
         harmless = list(texts.everyday(folder, "train"))
         unseen = list(texts.everyday(folder, "validation"))
-    talks = Path(os.environ.get("EMPATHIC_DATA", "data")) / "empathetic_dialogues.jsonl.gz"
+    talks = sources.data_folder() / sources.EMPATHETIC[0]
     if talks.exists():
-        harmless += list(texts.empathetic(talks, ["train"]))[:DIALOGUES]
-        unseen += list(texts.empathetic(talks, ["valid"]))
+        harmless += islice(texts.empathetic(talks, ["train"]), DIALOGUES)
+        unseen += texts.empathetic(talks, ["valid"])
     else:
         log(f"{talks} isn't here: the lines are drawn on Everyday's messages alone")
     made = train.build(learned, harmless, unseen, scripts, log)

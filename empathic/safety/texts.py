@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from empathic import files
+from empathic.dialogues import formats
 from empathic.errors import UserError
 
 LABELS = ("ordinary", "distress", "past", "crisis", "harmful")
@@ -93,11 +94,6 @@ def everyday(folder: Path, split: str) -> Iterator[Text]:
 
 def empathetic(path: Path, splits: Sequence[str]) -> Iterator[Text]:
     """The speakers' turns of EmpatheticDialogues, a dialogue a script, none of them taken for a crisis."""
-    import gzip
-    import json
-
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            if row["split"] in splits:
-                yield Text(tuple(text for who, text in row["utterances"] if who == "speaker"))
+    for _, row in formats.rows(path):
+        if row["split"] in splits:
+            yield Text(tuple(text for who, text in row["utterances"] if who == "speaker"))

@@ -2,7 +2,7 @@
 
 Multinomial logistic regression with an L2 penalty over hashed buckets and the patterns' hits, where a text may be known
 to be of one of several classes only (its likelihood is then that of all of them together). The buckets that weigh most
-are kept, fitted once more and rounded to 8 bits. Thresholds are chosen on scores out of five folds.
+are kept, fitted once more and rounded to 8 bits. `limits` draws the lines, on messages that the weights have not seen.
 """
 
 from __future__ import annotations
@@ -123,21 +123,21 @@ def solve(rows: sparse.csr_matrix, texts: Sequence[Seen], penalty: float) -> tup
     return found[: width * classes].reshape(width, classes), found[width * classes :]
 
 
-def fit(
-    texts: Sequence[Seen], patterns: int, kept: int = KEPT, penalty: float = PENALTY, select: list[int] | None = None
-) -> Weights:
+def fit(texts: Sequence[Seen], patterns: int) -> Weights:
     """Fit, keep the buckets that weigh most, and fit those again."""
-    if select is None:
-        counts = Counter(bucket for text in texts for bucket in features.buckets(text.words))
-        wide = sorted(bucket for bucket, count in counts.items() if count >= SEEN)
-        columns = {bucket: number for number, bucket in enumerate(wide)}
-        weights, _ = solve(matrix(texts, columns, patterns), texts, penalty)
-        worth = np.abs(weights[: len(wide)]).max(axis=1) * np.sqrt([counts[bucket] for bucket in wide])
-        best = np.argsort(-worth, kind="stable")[:kept]
-        select = sorted(wide[number] for number in best)
-    columns = {bucket: number for number, bucket in enumerate(select)}
-    weights, bias = solve(matrix(texts, columns, patterns), texts, penalty)
+    counts = Counter(bucket for text in texts for bucket in features.buckets(text.words))
+    wide = sorted(bucket for bucket, count in counts.items() if count >= SEEN)
+    weights, _ = solve(matrix(texts, _numbered(wide), patterns), texts, PENALTY)
+    worth = np.abs(weights[: len(wide)]).max(axis=1) * np.sqrt([counts[bucket] for bucket in wide])
+    best = np.argsort(-worth, kind="stable")[:KEPT]
+    select = sorted(wide[number] for number in best)
+    weights, bias = solve(matrix(texts, _numbered(select), patterns), texts, PENALTY)
     return Weights(select, weights[: len(select)], weights[len(select) :], bias)
+
+
+def _numbered(buckets: Sequence[int]) -> dict[int, int]:
+    """The column of each bucket."""
+    return {bucket: number for number, bucket in enumerate(buckets)}
 
 
 def rounded(found: Weights) -> dict[str, Any]:
