@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from serving import Handler, servers
 
 REPLY = "Twelve years beside you each morning, and now the house is quiet."
 
@@ -72,39 +71,23 @@ def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
 def habits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Habit], Server]]:
     """Start such servers; nobody waits long to ask them again."""
     monkeypatch.setattr("empathic.endpoints.backoff.FIRST", 0.01)
-    started: list[ThreadingHTTPServer] = []
+    with servers() as begin:
 
-    def start(habit: Habit) -> Server:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        def start(habit: Habit) -> Server:
+            class Misbehaving(Handler):
+                protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:
-                data = self.rfile.read(length := int(self.headers["content-length"]))
-                if len(data) < length:
-                    return  # the client was stopped while it asked
-                asked = json.loads(data)
-                found.asked.append(asked)
-                found.headers.append(dict(self.headers))
-                sent = habit(asked) if self.path.endswith("/v1/chat/completions") else refused(404, "Not Found")
-                data = sent.data()
-                self.send_response(sent.status)
-                for name, value in ({"Content-Type": "application/json"} | sent.headers).items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+                def do_POST(self) -> None:
+                    data = self.rfile.read(length := int(self.headers["content-length"]))
+                    if len(data) < length:
+                        return  # the client was stopped while it asked
+                    asked = json.loads(data)
+                    found.asked.append(asked)
+                    found.headers.append(dict(self.headers))
+                    sent = habit(asked) if self.path.endswith("/v1/chat/completions") else refused(404, "Not Found")
+                    self.send(sent.status, sent.data(), {"Content-Type": "application/json"} | sent.headers)
 
-            def log_message(self, *_: Any) -> None:
-                pass
+            found = Server(begin(Misbehaving))
+            return found
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        started.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = Server(f"http://127.0.0.1:{server.server_address[1]}/v1")
-        return found
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
+        yield start

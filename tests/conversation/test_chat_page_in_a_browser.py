@@ -57,6 +57,7 @@ def test_a_reply_can_be_stopped_and_a_mistake_is_told(chromium: Any, start: Star
     page.goto(start(long, key="s3cret").url)
     page.get_by_label("This server wants a key").fill("s3cret")
     page.get_by_role("button", name="Use it").click()
+    page.locator(".key").wait_for(state="hidden")
     text = page.get_by_label("Your message")
     # The tiny model is done before a mouse is there.
     page.evaluate("text.value = 'Hello'; $('.say').requestSubmit(); setTimeout(() => $('.stop').click(), 0)")
