@@ -95,9 +95,6 @@ SAID = (
     ("I failed my driving test for the third time.", "Take the bus."),
     ("Our neighbour of thirty years moved away today.", "There will be another."),
     ("I start a new job on Monday and I can't sleep.", "I hate Mondays."),
-    ("My brother called after ten years of silence.", "Mine never calls."),
-    ("The roof leaks right into my bed.", "Ours did once."),
-    ("They named the boat after my grandmother.", "Boats need names."),
 )
 
 
@@ -114,19 +111,19 @@ PROMPTS = {  # a small teacher does better with few words; ours are asked of the
 def test_smollm2_teaches_five_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:
-    """Six dialogues to train on, a real teacher over HTTP; the student and its judge are tiny."""
+    """Three dialogues to train on, a real teacher; the student and its judge are tiny."""
     rows = [
         {"utterance": said, "replies": {"human": reply}, "split": "test" if i < 2 else "train"}
         for i, (said, reply) in enumerate(SAID)
     ]
-    (tmp_path / "six.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "three.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     for name, text in PROMPTS.items():
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
     own = {name: f"{name}.txt" for name in PROMPTS}
     about = {
         "name": "all",
-        "dialogues": {"source": "six.jsonl"},
-        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 64, "temperature": 0.7, "prompts": own},
+        "dialogues": {"source": "three.jsonl"},
+        "teacher": {"endpoint": "local:smollm2-135m", "max_tokens": 48, "temperature": 0.7, "prompts": own},
         "student": {"model": str(tiny), "max_tokens": 8},
         "steps": [{"name": name, "epochs": 1, "batch_size": 4} for name in ("sft", "dpo")],
         "judge": [{"name": "tiny", "endpoint": f"local:{tiny_gguf}"}],
@@ -146,7 +143,7 @@ def test_smollm2_teaches_five_cells_and_one_of_them_goes_on_to_the_report(
     for cell in cells:
         taught = list(files.read_jsonl(out / cell / "teacher.jsonl"))
         pairs = list(files.read_jsonl(out / cell / "corpus" / "preferences.jsonl"))
-        assert len({row["id"] for row in taught}) >= 4, f"{cell}: a small teacher may fail once or twice, not more"
+        assert len({row["id"] for row in taught}) >= 2, f"{cell}: a small teacher may fail once, not more"
         assert pairs and all(pair["chosen"] != pair["rejected"] for pair in pairs)
         if cell.endswith("lacking-dimension"):
             assert {row["dimension"] for row in taught if row["teacher"] == "improved"} <= set(DIMENSIONS)
@@ -159,7 +156,7 @@ def test_smollm2_teaches_five_cells_and_one_of_them_goes_on_to_the_report(
     figures = files.read_json(cell / "summary.json")
     assert figures["corpus"]["preferences"] >= 1
     improved = [row for row in files.read_jsonl(cell / "teacher.jsonl") if row["teacher"] == "improved"]
-    assert sum(figures["teacher"]["dimensions"].values()) == len(improved) >= 4
+    assert sum(figures["teacher"]["dimensions"].values()) == len(improved) >= 2
     assert "<h1>" in (cell / "report.html").read_text(encoding="utf-8")
     bill = empathic("ledger", out).stdout
     assert "teacher/in-sequence" in bill and "behaviours" in bill
