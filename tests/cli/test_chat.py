@@ -44,6 +44,7 @@ def run(tmp_path: Path, tiny_gguf: Path) -> Path:
     return made.folder
 
 
+@pytest.mark.slow
 def test_lines_piped_in_are_messages_and_only_save_keeps_them(run: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept.jsonl"
     said = "My dog is gone.\nHe was old.\n/new\na\x1b[2Jb\n" + "word " * 9000 + "\nHello\n/quit\nnot this\n"
@@ -63,6 +64,7 @@ def test_lines_piped_in_are_messages_and_only_save_keeps_them(run: Path, tmp_pat
     assert "base" not in again.stdout
 
 
+@pytest.mark.slow
 def test_a_system_without_a_file_is_a_line(run: Path, refused: Callable[..., str]) -> None:
     assert "sft has no file yet" in refused("chat", run, "--system", "sft")
     assert "did you mean 'base'" in refused("chat", run, "--system", "basis")
@@ -119,6 +121,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 @pytest.mark.parametrize("end", ["\x03", "\x04", "/quit\r"])
+@pytest.mark.slow
 def test_ctrl_c_stops_a_reply_and_at_the_prompt_the_program(
     terminal: Callable[..., Terminal], run: Path, end: str
 ) -> None:

@@ -50,6 +50,7 @@ def test_a_misspelt_option_is_refused(empathic) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_power_says_what_a_number_of_dialogues_can_show(empathic) -> None:
     shown = empathic("power", "--n", 250, "--ties", 0).stdout
     assert "58.8%" in shown

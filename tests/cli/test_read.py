@@ -6,6 +6,7 @@ from pathlib import Path
 from reading_data import N, answer, make_run
 
 
+@pytest.mark.slow
 def test_replies_are_read_from_sheets_to_the_table(empathic, refused, tmp_path: Path) -> None:
     run, out = make_run(tmp_path), tmp_path / "out"
     done = empathic("read", "sheets", run, "--systems", "dpo,base", "--size", 20, "--out", out)

@@ -35,7 +35,7 @@ def start() -> Iterator[Callable[..., Server]]:
     def begin(*speakers: Speaker, key: str | None = None, limit: int = 64) -> Server:
         server = Server(port=0, key=key, limit=limit)
         server.speakers = {speaker.name: speaker for speaker in speakers}
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         started.append(server)
         return server
 

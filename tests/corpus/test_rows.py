@@ -22,6 +22,7 @@ def _many(count: int) -> Iterator[Dialogue]:
     ("build", "method"),
     [(direct.build, Method(situations=True)), (improved.build, Method(name="llm-improved"))],
 )
+@pytest.mark.slow
 def test_a_large_corpus_needs_no_more_memory_than_a_small_one(build, method: Method, tmp_path: Path) -> None:
     peaks = []
     for count in (1000, 10_000):

@@ -179,6 +179,7 @@ def test_the_guard_drops_what_is_tested_on_however_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("split", ["random", "source"])
+@pytest.mark.slow
 def test_many_dialogues_need_no_more_memory_than_few(tmp_path: Path, split: str) -> None:
     peaks = []
     for count in (500, 5000):

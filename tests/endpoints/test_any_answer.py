@@ -85,6 +85,7 @@ def test_any_refusal_has_words_that_can_be_shown_and_is_learnt_from(status: int,
     assert left.keys() & {"max_tokens", "max_completion_tokens"}, "an answer has an end, whatever a server says"
 
 
+@pytest.mark.slow
 def test_any_answer_over_http_ends_in_an_answer_or_in_one_line(habits, tmp_path: Path) -> None:
     sent: list[Sent] = []
     server, ledger = habits(lambda asked: sent[-1]), Ledger(tmp_path / "l.sqlite")

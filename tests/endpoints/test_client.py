@@ -55,7 +55,7 @@ def server() -> Iterator[tuple[str, list[Any]]]:
             return None
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     seen.append(Handler.statuses)
     yield f"http://127.0.0.1:{server.server_port}/v1", seen
     server.shutdown()

@@ -35,6 +35,7 @@ def _unless(word: str, sent: Sent, otherwise: Sent) -> Habit:
     return lambda asked: sent if word in asked["messages"][-1]["content"] else otherwise
 
 
+@pytest.mark.slow
 def test_a_server_that_is_busy_gets_fewer_requests_at_once(habits, tmp_path: Path) -> None:
     number = itertools.count()
     server = habits(lambda asked: refused(429, "Slow down.") if next(number) % 2 else said())

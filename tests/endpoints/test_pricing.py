@@ -82,6 +82,7 @@ def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
         Ledger(tmp_path / "l.sqlite")
 
 
+@pytest.mark.slow
 def test_a_new_ledger_may_be_opened_by_many_processes_at_once(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys; from empathic.endpoints import ledger; "

@@ -135,6 +135,7 @@ def test_compare_judges_any_two_reply_files(empathic, tiny_gguf: Path, tmp_path:
     assert re.search(r"words in a reply +2 +1\n", shown.stdout)
 
 
+@pytest.mark.slow
 def test_reply_files_that_cannot_be_compared_are_refused(refused, tmp_path: Path) -> None:
     a = _reply_file(tmp_path / "a.jsonl", ["1", "2", "3", "4"])
     (tmp_path / "other.jsonl").write_text(a.read_text(encoding="utf-8").replace('"d3"', '"d9"'), encoding="utf-8")

@@ -18,6 +18,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
 from empathic.judge import controls, scoring, verdicts
@@ -121,6 +123,7 @@ def _found(talking: Callable[..., Endpoint], folder: Path, judges: Sequence[dict
     yield sorted(said)
 
 
+@pytest.mark.slow
 def test_scores_verdicts_and_rates_are_what_they_were(talking: Callable[..., Endpoint], tmp_path: Path) -> None:
     panel: list[dict[str, Any]] = [
         {"name": "one", "pairwise": True, "levels": True},

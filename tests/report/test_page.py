@@ -121,6 +121,7 @@ def test_dialogues_are_spread_over_all_to_the_last(n: int, most: int) -> None:
     assert max(gaps) - min(gaps) <= 1
 
 
+@pytest.mark.slow
 def test_a_page_of_many_long_dialogues_is_small_and_says_what_it_leaves_out(make) -> None:
     html = _page(make(n=750, said="I keep the letters that my brother sent from the harbour. " * 20))
     assert html.count("<article") == page.SHOWN

@@ -33,6 +33,7 @@ DIFFERENCES = {  # shares of -1, -0.5, 0, 0.5 and 1
 
 @pytest.mark.parametrize("n", [32, 64, 100, 250])
 @pytest.mark.parametrize("setting", DIFFERENCES)
+@pytest.mark.slow
 def test_a_paired_differences_interval_is_honest_and_of_one_mind_with_its_p(setting: str, n: int) -> None:
     dice, shares, values = numpy.random.default_rng(3), DIFFERENCES[setting], numpy.arange(-2, 3) / 2
     truth, covered = float(shares @ values), 0

@@ -67,6 +67,7 @@ def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(
     assert (tmp_path / "dpo" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_precomputed_references_are_the_sft_model_too(recipe: Recipe, tiny: Path, tmp_path: Path) -> None:
     training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
     twice = _recipe(tiny, "steps.dpo.epochs=2")
@@ -84,6 +85,7 @@ def test_the_loss_is_on_the_reply_alone_with_its_end_of_turn(recipe: Recipe, tmp
         assert shown.startswith("<|im_start|>system\n" + prompt.instruction("brief"))
 
 
+@pytest.mark.slow
 def test_same_seed_same_losses_and_the_same_adapter(recipe: Recipe, tmp_path: Path) -> None:
     one = training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "one", _nothing)
     two = training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "two", _nothing)
@@ -136,6 +138,7 @@ def test_examples_that_teach_nothing_are_refused(
             training.train_step("dpo", rows, recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
 
 
+@pytest.mark.slow
 def test_every_later_step_goes_on_from_the_adapter_of_the_one_before(tiny: Path, tmp_path: Path) -> None:
     steps = (
         "steps=[{name: sft, epochs: 2, learning_rate: 0.01, batch_size: 2, lora_rank: 4}, {name: again, kind: sft}, "
@@ -164,6 +167,7 @@ def test_a_corpus_of_one_example_trains(recipe: Recipe, tmp_path: Path) -> None:
     assert result["first_loss"] == pytest.approx(math.log(2), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tiny: Path, tmp_path: Path) -> None:
     training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
     with pytest.raises(UserError, match="'sigmoidal' is none of TRL's"):
@@ -173,6 +177,7 @@ def test_an_unknown_loss_is_refused_and_mixed_losses_train(recipe: Recipe, tiny:
     assert result["first_loss"] > math.log(2) + 0.5
 
 
+@pytest.mark.slow
 def test_no_memory_left_names_the_setting_to_change(tiny: Path, tmp_path: Path) -> None:
     code = f"""
 import resource

@@ -43,7 +43,7 @@ def start(run: Path) -> Iterator[Start]:
         opened = Run.open(run)
         ballots = Ballots(opened.votes_file, "dpo", "base", opened.systems)
         listening = server.serve(ballot_pairs.pairs(opened, "dpo", "base", 0), ballots, 0)
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
         stop.extend((listening.shutdown, listening.server_close, ballots.close))
         return f"http://127.0.0.1:{listening.server_address[1]}"
 

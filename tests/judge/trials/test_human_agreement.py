@@ -73,6 +73,7 @@ def test_labels_that_are_not_there_say_where_to_get_them(refused, tmp_path: Path
         assert "docs/data.md" in refused("judge", "agreement", what, EMPATHIC_DATA=str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_judge_that_says_what_people_said_agrees_fully(talking, tmp_path: Path) -> None:
     train, _ = human_labels.epitome(_epitome(tmp_path / "epitome"))
 

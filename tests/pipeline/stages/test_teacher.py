@@ -140,6 +140,7 @@ def test_a_budget_stops_before_it_is_passed_and_more_money_goes_on(faulty, forty
     assert set(server.counts()["well"].values()) == {1}
 
 
+@pytest.mark.slow
 def test_what_was_put_aside_is_asked_again_by_the_next_run(faulty, forty: Path, tmp_path: Path) -> None:
     bad = faulty("--faults", 0.4, "--only", "400")
     out = tmp_path / "run"

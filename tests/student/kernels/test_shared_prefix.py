@@ -19,7 +19,7 @@ from empathic.recipe import Kernels, Recipe, load_recipe
 from empathic.student import trainers, training
 from empathic.student.kernels.shared_prefix import PrefixTree
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
+FIRST, *OTHERS = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")  # the first answers in `make check`
 STARTS = ("I lost", "We won", "Nobody came to", "My mother says that", "It rained on", "I lost", "You", "The boat and")
 
 
@@ -67,7 +67,7 @@ def families(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny)
-    return {name: _tiny(name, tokenizer, tmp_path_factory.mktemp(name)) for name in (*FAMILIES, "gemma2")}
+    return {name: _tiny(name, tokenizer, tmp_path_factory.mktemp(name)) for name in (FIRST, *OTHERS, "gemma2")}
 
 
 def _stock(recipe: Recipe) -> Recipe:
@@ -111,7 +111,7 @@ def _agree(ours: Any, theirs: Any, dtype: torch.dtype, tolerance: float) -> None
     assert max(apart.values()) <= tolerance * max(1, largest), max(apart, key=apart.__getitem__)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [FIRST, *(pytest.param(family, marks=pytest.mark.slow) for family in OTHERS)])
 def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, tmp_path: Path) -> None:
     recipe = _recipe(families[family])
     ours = trainers.make_trainer("sft", _rows("sft"), recipe, None, tmp_path / "ours")
@@ -123,8 +123,9 @@ def test_sft_has_the_loss_and_gradients_of_stock_trl(families, family: str, tmp_
 @pytest.mark.parametrize(  # the losses stand above the model: one family tells for all but the first
     ("family", "loss"),
     [
-        *((family, "sigmoid") for family in FAMILIES),
-        *(("llama", loss) for loss in ("sigmoid_norm", "apo_zero", "robust")),
+        (FIRST, "sigmoid"),
+        *(pytest.param(family, "sigmoid", marks=pytest.mark.slow) for family in OTHERS),
+        *(pytest.param(FIRST, loss, marks=pytest.mark.slow) for loss in ("sigmoid_norm", "apo_zero", "robust")),
     ],
 )
 def test_dpo_has_the_loss_rewards_and_gradients_of_stock_trl(families, family: str, loss: str, tmp_path: Path) -> None:
