@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 
 def _seconds(*arguments: str) -> tuple[float, str]:
     """The CPU seconds of the quickest of three processes, and what it printed."""
