@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from empathic.errors import UserError
-from empathic.recipe.steps import KINDS
+from empathic.recipe.steps import BASE, KINDS
 
 Raw = dict[str, Any]
 _STEPS = "steps"
@@ -18,7 +18,7 @@ _RENAMED = {  # of sections and of the recipe itself
     "teacher.keep": "teacher.filters",
     "teacher.in_flight": "teacher.max_connections",
     "sample.known": "sample.references",
-    **{f"sample.{system}": f"sample.systems.{system}" for system in ("base", *KINDS)},
+    **{f"sample.{system}": f"sample.systems.{system}" for system in (BASE, *KINDS)},
 }
 _RENAMED_OF_STEPS = {"passes": "gradient_accumulation_steps", "recompute": "gradient_checkpointing"}
 

@@ -92,7 +92,9 @@ class Gate:
         self._limits: dict[str, float] = tables["limits"]
         self._affirms = re.compile(tables["patterns"]["affirms"], re.ASCII)
         self._reply = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["reply"]]
-        self._languages = {name: frozenset(words) for name, words in tables["languages"].items()}
+        self._languages: dict[str, frozenset[str]] = {
+            name: frozenset(words) for name, words in tables["languages"].items()
+        }
         self.read = lru_cache(maxsize=1024)(self._read)
 
     @classmethod
