@@ -25,7 +25,6 @@ from empathic.student import prompt
 
 def stage_of(step: Distil) -> Stage:
     """The stage that makes what a distillation step learns from."""
-    assert step.lessons_name
 
     def forecast(of: Forecast) -> str:
         of.corpus[step.name] = count = fewer(step.examples, of.corpus[step.part])
