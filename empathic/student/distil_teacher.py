@@ -59,8 +59,8 @@ def _of_run(step: Distil, run: Run) -> Teacher:
     if adapter and not (adapter / "adapter_config.json").exists():
         trained = [one.name for one in run.recipe.steps if run.adapter(one.name).is_dir()]
         raise UserError(
-            f"{step.key('teacher')}: {name!r} of {run.folder} isn't trained yet; go on with that run, "
-            + (f"or set teacher_step: {trained[-1]}" if trained else "none of its steps is")
+            f"{step.key('teacher')}: {name!r} of {run.folder} isn't trained yet; go on with that run"
+            + (f", or set teacher_step: {trained[-1]}" if trained else "")
         )
     return Teacher(run.recipe.student.model, run.recipe.student.template, adapter)
 
@@ -123,14 +123,17 @@ def prompt_ids(tokenizer: Any, asked: list[prompt.Message]) -> list[int]:
 def reply_ids(tokenizer: Any, told: list[prompt.Message]) -> list[int]:
     """The tokens of the reply that ends a conversation, the one that ends it among them and none after it.
 
+    The reply is divided into tokens by itself, as a model writes it: a reply that begins with a line break would
+    otherwise lend it to the prompt's last token.
+
     Raises:
         UserError: a chat template that changes what was said before once a reply follows.
     """
-    head = prompt_ids(tokenizer, told[:-1])
-    whole: list[int] = tokenizer.apply_chat_template(told, return_dict=True)["input_ids"]
-    if whole[: len(head)] != head:
+    head = tokenizer.apply_chat_template(told[:-1], add_generation_prompt=True, tokenize=False)
+    whole = tokenizer.apply_chat_template(told, tokenize=False)
+    if not whole.startswith(head):
         raise UserError("student.template: a reply changes the prompt before it; give another template")
-    tail = whole[len(head) :]
+    tail: list[int] = tokenizer(whole[len(head) :], add_special_tokens=False)["input_ids"]
     return tail[: tail.index(tokenizer.eos_token_id) + 1] if tokenizer.eos_token_id in tail else tail
 
 

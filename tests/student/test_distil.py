@@ -91,7 +91,7 @@ def test_shared_tokens_run_once_in_both_models(tiny: Path, larger: Path, tmp_pat
         model.base_model.embed_tokens.register_forward_hook(lambda layer, args, out: seen.append(args[0].numel()))
     batch = _batch(trainer)
     trainer.compute_loss(trainer.model, batch)
-    assert seen[0] < batch["input_ids"].numel() / 2 and seen[1] < batch["teacher_input_ids"].numel() / 2
+    assert seen[0] < 0.7 * batch["input_ids"].numel() and seen[1] < 0.5 * batch["teacher_input_ids"].numel()
 
 
 def test_training_lowers_the_loss_and_moves_the_adapter_alone(tiny: Path, larger: Path, tmp_path: Path) -> None:
@@ -155,7 +155,8 @@ def test_a_reply_ends_with_its_end_of_turn_and_follows_each_models_own_prompt(
     tiny: Path, larger: Path, tmp_path: Path
 ) -> None:
     trainer = _trainer(recipe_of(tiny, larger), tmp_path / "distil")
-    tokenizer, first = trainer.processing_class, trainer.train_dataset[0]
+    tokenizer, first, last = trainer.processing_class, trainer.train_dataset[0], trainer.train_dataset[-1]
+    assert tokenizer.decode(last["reply_ids"]) == "<|im_end|>", "where nothing was said, what might have been"
     assert tokenizer.decode(first["reply_ids"]) == ROWS[0]["completion"][0]["content"] + "<|im_end|>"
     ours, theirs = (tokenizer.decode(first[f"{whose}prompt_ids"]) for whose in ("", "teacher_"))
     assert "What this person feels: sad" in theirs and "sad" not in ours
