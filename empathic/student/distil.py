@@ -75,11 +75,11 @@ class DistilTrainer(Trainer):
         return (loss, None) if return_outputs else loss
 
     def _divergence(self, student: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        states = states_at_labels(student, *(inputs[name] for name in _INPUTS), shared=self.shares[""])
+        ours = {name: inputs[name] for name in _INPUTS}
+        theirs = {name: inputs[_TEACHER + name] for name in _INPUTS}
+        states = states_at_labels(student, ours, self.shares[""])
         with torch.no_grad():
-            taught = states_at_labels(
-                self.teacher, *(inputs[_TEACHER + name] for name in _INPUTS), shared=self.shares[_TEACHER]
-            )
+            taught = states_at_labels(self.teacher, theirs, self.shares[_TEACHER])
         return divergence(states, taught, _bare(student), self.teacher, self.beta)
 
 
@@ -98,11 +98,9 @@ def divergence(student: torch.Tensor, teacher: torch.Tensor, ours: Any, theirs: 
     weights = [head.weight[:words] for head in heads]
     biases = [None if head.bias is None else head.bias[:words] for head in heads]
     (scale, cap), (their_scale, their_cap) = _shape(ours.config), _shape(theirs.config)
-    found, _ = ChunkedDivergenceFunction.apply(
-        *(student, weights[0], biases[0]),
-        *(teacher, weights[1], biases[1]),
-        *(beta, 1.0, scale, cap, their_scale, their_cap),
-    )
+    found: torch.Tensor = ChunkedDivergenceFunction.apply(
+        student, weights[0], biases[0], teacher, weights[1], biases[1], beta, 1.0, scale, cap, their_scale, their_cap
+    )[0]
     return found
 
 
@@ -133,7 +131,7 @@ def _encoded(row: dict[str, Any], told: tuple[str, str], tokenizers: tuple[Any, 
 
 def collate(rows: Sequence[dict[str, list[int]]], padding: int) -> dict[str, torch.Tensor]:
     """A batch as both models take it, [B, L] each, padded on the right, labels -100 outside of replies."""
-    batch = {}
+    batch: dict[str, torch.Tensor] = {}
     for whose in ("", _TEACHER):
         heads = [row[f"{whose}prompt_ids"] for row in rows]
         tails = [row["reply_ids"] for row in rows]

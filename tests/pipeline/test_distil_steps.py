@@ -13,6 +13,7 @@ from empathic.pipeline.plan import plan
 from empathic.recipe import load_recipe
 from empathic.run import Run
 
+ANY_SIZE = ("--set", "sample={}")
 STEP = "epochs: 2, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1"
 SFT = f"{{name: sft, {STEP}}}"
 
@@ -57,7 +58,7 @@ def test_a_student_is_taught_by_another_runs_student(
 def test_replies_of_the_corpus_alone_ask_no_student_and_fewer_examples_are_drawn(
     empathic, recipe_file: Path, whole, tmp_path: Path
 ) -> None:
-    asked = ("--set", _steps(whole, own=0.0, more=", examples: 3, teacher_step: sft"))
+    asked = ("--set", _steps(whole, own=0.0, more=", examples: 3, teacher_step: sft"), *ANY_SIZE)
     done = empathic("run", recipe_file, "--out", tmp_path / "run", "--until", "distil", *asked)
     assert done.returncode == 0, done.stderr
     run = Run.open(tmp_path / "run")
@@ -71,7 +72,7 @@ def test_a_teacher_whose_run_did_not_train_it_is_refused(refused, recipe_file: P
     other.mkdir()
     for name in ("manifest.json", "recipe.yaml"):
         shutil.copy(whole.run / name, other / name)
-    asked = ("run", recipe_file, "--out", tmp_path / "run", "--dry-run", "--set")
+    asked = ("run", recipe_file, "--out", tmp_path / "run", "--dry-run", *ANY_SIZE, "--set")
     step = f"steps=[{{name: distil, teacher: {other}}}]"
     assert "'dpo' of" in (line := refused(*asked, step)) and line.endswith("go on with that run")
     shutil.copytree(whole.run / "student" / "sft", other / "student" / "sft")
@@ -87,7 +88,7 @@ def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
 ) -> None:
     curves = []
     for name, more, processes in (("one", ", gradient_accumulation_steps: 2", 1), ("two", "", 2)):
-        asked = ("--out", tmp_path / name, "--until", "distil", "--set", _steps(whole, more=more))
+        asked = ("--out", tmp_path / name, "--until", "distil", "--set", _steps(whole, more=more), *ANY_SIZE)
         done = empathic("run", recipe_file, *asked, "--processes", processes)
         assert done.returncode == 0, done.stderr
         history = files.read_json(Run.open(tmp_path / name).history("distil"))["history"]

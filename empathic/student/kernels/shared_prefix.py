@@ -234,24 +234,19 @@ def share_prefixes(model: Any) -> str | None:
     return None
 
 
-def states_at_labels(
-    model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, shared: bool
-) -> torch.Tensor:
+def states_at_labels(model: Any, batch: dict[str, torch.Tensor], shared: bool) -> torch.Tensor:
     """The last hidden states that predict a batch's labels, row by row, [K, H], for losses that TRL's head hasn't.
 
     Args:
         model: a `PreTrainedModel` or `PeftModel`.
-        input_ids: [B, L], padded on the right; `attention_mask` and `labels` likewise.
-        attention_mask: see there.
-        labels: -100 where no loss is taken.
+        batch: `input_ids`, `attention_mask` and `labels`, as `PrefixTree.of` takes them.
         shared: whether `share_prefixes` took the model.
     """
     backbone = (model.get_base_model() if hasattr(model, "get_base_model") else model).base_model
     if not shared:
-        found = backbone(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
-        return found[:, :-1][labels[:, 1:] != -100]
-    tree = PrefixTree.of(input_ids, attention_mask, labels)
-    return backbone(**tree.inputs(), use_cache=False).last_hidden_state[0]
+        rows = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        return backbone(**rows, use_cache=False).last_hidden_state[:, :-1][batch["labels"][:, 1:] != -100]
+    return backbone(**PrefixTree.of(**batch).inputs(), use_cache=False).last_hidden_state[0]
 
 
 def _probe(model: Any) -> torch.Tensor:
