@@ -34,7 +34,7 @@ def stage_of(step: Distil) -> Stage:
 
     return Stage(
         step.lessons_name,
-        about="the student replies, for a larger one to say what it would have said",
+        about="the student replies, for its teacher to read",
         keys=(
             *STUDENT_KEYS,
             "student.prompt",
