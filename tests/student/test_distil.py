@@ -110,6 +110,7 @@ def test_a_student_learns_to_reply_as_if_told_and_only_its_adapter_moves(tiny: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["distil", "distil.json"]
 
 
+@pytest.mark.slow
 def test_a_killed_step_goes_on_to_the_same_adapter(tiny: Path, larger: Path, tmp_path: Path) -> None:
     recipe = recipe_of(tiny, larger, "steps.distil.epochs=2", "steps.distil.save_steps=2")
     whole, killed = tmp_path / "whole" / "distil", tmp_path / "killed" / "distil"
@@ -131,6 +132,7 @@ def test_a_killed_step_goes_on_to_the_same_adapter(tiny: Path, larger: Path, tmp
     assert files.sha256(whole / weights) == files.sha256(killed / weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["gradient_accumulation_steps=2", "gradient_checkpointing=true"])
 def test_a_batch_in_passes_and_activations_computed_again_are_the_same_training(
     tiny: Path, larger: Path, tmp_path: Path, change: str
