@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from empathic.cli import main
 from empathic.recipe import Recipe
-from empathic.recipe.steps import KINDS
+from empathic.recipe.steps import DEFAULT, KINDS
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -66,7 +66,7 @@ def recipe() -> str:
 
 def _steps(field: Any) -> Iterator[str]:
     """Every key of each kind of step, under the name that a step of the kind has by default."""
-    default = ", ".join(f"{{name: {kind}}}" for kind in KINDS)
+    default = ", ".join(f"{{name: {step.name}}}" for step in DEFAULT)
     yield f"| `steps` | `[{default}]` | {field.description} |"
     for kind, section in KINDS.items():
         for key, inner in section.model_fields.items():

@@ -85,6 +85,22 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def larger(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of other sizes than `tiny`, with its tokenizer and a shorter context: who can teach it by logits."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    config = LlamaConfig.from_pretrained(tiny)
+    torch.manual_seed(1)
+    config.update({"hidden_size": 96, "num_hidden_layers": 3, "head_dim": 24, "max_position_embeddings": 1024})
+    folder = tmp_path_factory.mktemp("larger")
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_gguf(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model as a GGUF file that answers what judges are asked: an endpoint that costs nothing."""
     import torch

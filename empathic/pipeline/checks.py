@@ -9,7 +9,7 @@ from empathic.dialogues import sources, split
 from empathic.judge import classifier
 from empathic.judge.measures import behaviours, epitome, reader, registry
 from empathic.recipe import Recipe
-from empathic.student import prompt
+from empathic.student import distil_teacher, prompt
 from empathic.teacher import live
 
 
@@ -26,6 +26,9 @@ def check_files(recipe: Recipe) -> None:
     prompt.instruction(recipe.student.prompt)
     if recipe.student.template:
         prompt.template(recipe.student.template)
+    for step in recipe.distillations:
+        distil_teacher.find(step, recipe)
+        prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
     if recipe.teacher.endpoint:
         live.strategies_of(recipe)
     registry.check(recipe.judge)

@@ -30,7 +30,8 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
 
 def _models(recipe: Recipe) -> list[str]:
     asked = [*recipe.judge, *([recipe.ranker] if recipe.ranker and recipe.teacher.best_of > 1 else [])]
-    names = dict.fromkeys([recipe.student.model, *(one.endpoint.removeprefix("local:") for one in asked)])
+    taught = [step.teacher for step in recipe.distillations]
+    names = dict.fromkeys([recipe.student.model, *taught, *(one.endpoint.removeprefix("local:") for one in asked)])
     return [name for name in names if name in models.KNOWN]
 
 

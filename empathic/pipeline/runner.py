@@ -21,6 +21,7 @@ from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
 from empathic.run import Display, Row, Run, has_manifest, read_manifest
 from empathic.run.artefacts import Manifest, StageRecord
+from empathic.student import distil_teacher
 
 
 def run_pipeline(
@@ -49,6 +50,7 @@ def run_pipeline(
     if until is not None and until not in (names := [stage.name for stage in stages]):
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(names)}")
     check_files(recipe)
+    distil_teacher.check_tokens(recipe)
     folder = folder.resolve()
     _claim(folder)
     try:

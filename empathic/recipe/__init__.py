@@ -16,7 +16,7 @@ from empathic.errors import UserError
 from empathic.recipe import keys
 from empathic.recipe import steps as kinds
 from empathic.recipe.sections import Dialogues, Filters, Judge, Kernels, Method, Phone, Sample, Student, Teacher
-from empathic.recipe.steps import BASE, LORA_RANK, Dpo, Section, Sft, Step
+from empathic.recipe.steps import BASE, LORA_RANK, AnyStep, Distil, Section, Step
 
 __all__ = ["BASE", "Dialogues", "Filters", "Judge", "Kernels", "Method", "Recipe", "Sample", "Student", "Teacher"]
 _SAMPLED = 32  # dialogues for references, and for steps between the first and the last, where a recipe doesn't say
@@ -83,7 +83,7 @@ class Recipe(Section):
 
     @field_validator("steps")
     @classmethod
-    def _trainable(cls, steps: list[Sft | Dpo]) -> list[Sft | Dpo]:
+    def _trainable(cls, steps: list[AnyStep]) -> list[AnyStep]:
         kinds.checked(steps)
         return steps
 
@@ -123,13 +123,18 @@ class Recipe(Section):
         """The rank of the adapter that all steps train."""
         return self.steps[0].lora_rank or LORA_RANK
 
-    def step(self, name: str) -> Sft | Dpo:
+    def step(self, name: str) -> AnyStep:
         """A step by its name.
 
         Raises:
             KeyError: there is none of that name.
         """
         return {step.name: step for step in self.steps}[name]
+
+    @property
+    def distillations(self) -> list[Distil]:
+        """The steps that have a teacher of their own."""
+        return [step for step in self.steps if isinstance(step, Distil)]
 
     def before(self, name: str) -> str:
         """The system that a step starts from: the step before it, or the untuned student."""
@@ -222,6 +227,12 @@ def _resolve(recipe: Recipe, folder: Path) -> Recipe:
             **{key: beside(getattr(recipe, key)) for key in ("reader", "reward_model", "epitome_scorer")},
             "judge": [judge.model_copy(update={"questions": beside(judge.questions)}) for judge in recipe.judge],
             "ranker": recipe.ranker and recipe.ranker.model_copy(update={"questions": beside(recipe.ranker.questions)}),
+            "steps": [
+                step.model_copy(update={key: beside(getattr(step, key)) for key in ("teacher", "teacher_prompt")})
+                if isinstance(step, Distil)
+                else step
+                for step in recipe.steps
+            ],
             "student": recipe.student.model_copy(
                 update={key: beside(getattr(recipe.student, key)) for key in ("model", "prompt", "template")}
             ),

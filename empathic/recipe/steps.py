@@ -57,13 +57,17 @@ class Training(Section):
 
     @property
     def learns_from_own(self) -> bool:
-        """Whether it learns from replies of the student's own, which are not in the corpus."""
+        """Whether it learns from pairs of the student's own replies, which are not in the corpus."""
         return False
 
     @property
-    def pairs_name(self) -> str:
-        """What the pairs of its own replies are called, and the stage that makes them."""
-        return f"{self.name}-pairs"
+    def lessons_name(self) -> str | None:
+        """What the rows are called that a stage of the step's own makes, and that stage; None: the corpus's will do."""
+        return None
+
+    def key(self, name: str) -> str:
+        """A key of the step as a recipe's reader knows it."""
+        return f"steps.{self.name}.{name}"
 
     @property
     def label(self) -> str:
@@ -108,6 +112,11 @@ class Dpo(Training):
         """With `pairs: own`."""
         return self.pairs == "own"
 
+    @property
+    def lessons_name(self) -> str | None:
+        """The pairs of its own replies."""
+        return f"{self.name}-pairs" if self.learns_from_own else None
+
     @field_validator("loss")
     @classmethod
     def _known(cls, loss: str | dict[str, float]) -> str | dict[str, float]:
@@ -117,8 +126,39 @@ class Dpo(Training):
         return loss
 
 
-Step = Annotated[Sft | Dpo, Field(discriminator="kind")]
-KINDS: dict[str, type[Sft] | type[Dpo]] = {"sft": Sft, "dpo": Dpo}
+class Distil(Training):
+    """On-policy distillation: at each token of a reply, the student's distribution is drawn to a larger student's."""
+
+    about = "learn to weigh words as a larger student does"
+    part = EXAMPLES
+
+    kind: Literal["distil"]
+    teacher: str = Field(
+        description="a larger student with the same tokens: a run's folder, a PEFT adapter's, a model as student.model"
+    )
+    teacher_step: str | None = Field(None, description="of a run: whose adapter teaches; null: the last step's")
+    teacher_prompt: str = Field(
+        "full", description="what the teacher is told beside the emotion: brief | full | a file"
+    )
+    own: float = Field(
+        1.0, ge=0, le=1, description="share of examples whose reply is the student's own; the rest keep the corpus's"
+    )
+    temperature: float = Field(1.0, gt=0, le=2, description="at which its own replies are sampled")
+    beta: float = Field(
+        1.0, ge=0, le=1, description="the divergence: 0 forward KL, 1 reverse KL, Jensen-Shannon's between them"
+    )
+    epochs: int = Field(1, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+
+    @property
+    def lessons_name(self) -> str:
+        """The corpus's examples, with replies of its own in their place."""
+        return f"{self.name}-replies"
+
+
+AnyStep = Sft | Dpo | Distil
+Step = Annotated[AnyStep, Field(discriminator="kind")]
+KINDS: dict[str, type[AnyStep]] = {"sft": Sft, "dpo": Dpo, "distil": Distil}
 DEFAULT: list[Any] = [Sft(name="sft", kind="sft"), Dpo(name="dpo", kind="dpo")]
 
 
@@ -140,7 +180,7 @@ def _completed(step: dict[str, Any]) -> dict[str, Any]:
     return {**step, "name": kind if name is None else name, "kind": name if kind is None else kind}
 
 
-def checked(steps: Sequence[Sft | Dpo]) -> None:
+def checked(steps: Sequence[AnyStep]) -> None:
     """Refuse steps that can't be trained one after another.
 
     Raises:
@@ -160,8 +200,8 @@ def checked(steps: Sequence[Sft | Dpo]) -> None:
                 "and not digits alone"
             )
         if step.name.lower() in seen:
-            raise _wrong(f"{step.name!r} names two steps, or the pairs of one; give one of them another name")
-        seen |= {step.name.lower(), *([step.pairs_name.lower()] if step.learns_from_own else [])}
+            raise _wrong(f"{step.name!r} names two steps, or what one learns from; give one of them another name")
+        seen |= {step.name.lower(), *([step.lessons_name.lower()] if step.lessons_name else [])}
     first = steps[0]
     if isinstance(first, Dpo):
         raise _wrong(f"{first.name!r} is of the kind {first.kind} and has no {EXAMPLES} step before it; put one first")

@@ -136,9 +136,9 @@ class Run:
         return self.path("corpus", f"{part}.jsonl")
 
     def lessons(self, step: Training) -> Path:
-        """What a step learns from: a part of the corpus, or pairs of the student's own replies."""
-        if step.learns_from_own:
-            return self.path("student", f"{step.pairs_name}.jsonl")
+        """What a step learns from: a part of the corpus, or what was made of the student's own replies."""
+        if step.lessons_name:
+            return self.path("student", f"{step.lessons_name}.jsonl")
         return self.corpus(step.part)
 
     def adapter(self, step: str) -> Path:

@@ -14,13 +14,16 @@ from empathic.errors import UserError
 from empathic.student import prompt
 
 
-def load_student(name: str, template: str | None = None, classes: int = 0) -> tuple[Any, Any]:
+def load_student(
+    name: str, template: str | None = None, classes: int = 0, key: str = "student.model"
+) -> tuple[Any, Any]:
     """Load a student and its tokenizer.
 
     Args:
         name: a known model, a GGUF file (dequantised), a folder, or a Hugging Face id.
         template: the chat template to give it, as `student.template` says.
         classes: above 0, so many rows of logits at the last token, still to be trained, instead of the next word's.
+        key: the recipe's key that names it, for whoever reads what is wrong.
 
     Returns:
         A `PreTrainedModel` in float32 and its tokenizer, with chat template and padding token.
@@ -33,25 +36,59 @@ def load_student(name: str, template: str | None = None, classes: int = 0) -> tu
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
     try:
-        where = dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
+        where = dequantised(models.gguf(name)) if _is_gguf(name) else name
         tokenizer = AutoTokenizer.from_pretrained(where)
         if classes:
             model = AutoModelForSequenceClassification.from_pretrained(where, num_labels=classes, dtype=torch.float32)
         else:
             model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
     except (OSError, ValueError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"student.model: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
-            "or give a .gguf file, a folder, or a Hugging Face id"
-        ) from error
+        raise _unloadable(name, key, error) from error
+    return model, _ready(tokenizer, name, template)
+
+
+def load_tokenizer(name: str, template: str | None = None, key: str = "student.model") -> Any:
+    """A student's tokenizer as `load_student` gives it, without its weights being read.
+
+    Raises:
+        UserError: as `load_student` does.
+    """
+    _quiet()
+    from transformers import AutoTokenizer
+
+    try:
+        if not _is_gguf(name):
+            tokenizer = AutoTokenizer.from_pretrained(name)
+        elif (folder := _dequantised(path := models.gguf(name))).exists():
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    except (OSError, ValueError) as error:
+        raise _unloadable(name, key, error) from error
+    return _ready(tokenizer, name, template)
+
+
+def _is_gguf(name: str) -> bool:
+    return name in models.KNOWN or name.endswith(".gguf")
+
+
+def _unloadable(name: str, key: str, error: Exception) -> UserError:
+    why = " ".join(str(error).split())[:200]
+    return UserError(
+        f"{key}: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
+        "or give a .gguf file, a folder, or a Hugging Face id"
+    )
+
+
+def _ready(tokenizer: Any, name: str, template: str | None) -> Any:
+    """A tokenizer with a chat template and a padding token."""
     if template:
         tokenizer.chat_template = prompt.template(template)
     if not tokenizer.chat_template:
         raise UserError(f"student.template: {name} has no chat template; give one (plain, or a file)")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+    return tokenizer
 
 
 def dequantised(path: Path) -> Path:
@@ -59,7 +96,7 @@ def dequantised(path: Path) -> Path:
 
     Reading one takes transformers ten seconds, most of them for the tokenizer, and a run reads its student six times.
     """
-    folder = models.cache() / "dequantised" / files.sha256(path)
+    folder = _dequantised(path)
     if folder.exists():
         return folder
     import torch
@@ -84,6 +121,10 @@ def dequantised(path: Path) -> Path:
     return folder
 
 
+def _dequantised(path: Path) -> Path:
+    return models.cache() / "dequantised" / files.sha256(path)
+
+
 def _quiet() -> None:
     """Keep the libraries' own bars and warnings out of our progress display."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -98,15 +139,16 @@ def _quiet() -> None:
     datasets.disable_progress_bars()
 
 
-def merged(model: str, template: str | None, adapter: Path | None) -> tuple[Any, Any]:
+def merged(model: str, template: str | None, adapter: Path | None, key: str = "student.model") -> tuple[Any, Any]:
     """A student in float32 with its adapter (if any) merged into the weights, and its tokenizer.
 
     Args:
         model: the base, as `load_student` takes it.
         template: the chat template to give it.
         adapter: a PEFT adapter's folder, or None for the base itself.
+        key: as `load_student` has it.
     """
-    student, tokenizer = load_student(model, template)
+    student, tokenizer = load_student(model, template, key=key)
     if adapter is not None:
         from peft import PeftModel
 

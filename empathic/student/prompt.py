@@ -12,15 +12,15 @@ Message = dict[str, str]
 _HERE = resources.files("empathic.student")
 
 
-def instruction(prompt: str) -> str:
-    """The instruction that a recipe's `student.prompt` names: `brief`, `full`, or a file's text.
+def instruction(prompt: str, key: str = "student.prompt") -> str:
+    """The instruction that a key of a recipe, such as `student.prompt`, names: `brief`, `full`, or a file's text.
 
     Raises:
         UserError: neither one of ours nor a readable file.
     """
     if prompt in ("brief", "full"):
         return (_HERE / "prompts" / f"{prompt}.txt").read_text(encoding="utf-8").strip()
-    return _text(prompt, "student.prompt", "brief, full")
+    return _text(prompt, key, "brief, full")
 
 
 def template(name: str) -> str:
@@ -47,6 +47,11 @@ def _text(path: str, key: str, ours: str) -> str:
 def messages(system_prompt: str, utterance: str) -> list[Message]:
     """The messages that ask the student, once told `system_prompt`, for its reply to `utterance`."""
     return [{"role": "system", "content": system_prompt}, {"role": "user", "content": utterance}]
+
+
+def with_emotion(system_prompt: str, emotion: str) -> str:
+    """The instruction of one who is also told what the person feels; where that isn't known, the instruction."""
+    return f"{system_prompt}\n\nWhat this person feels: {emotion}" if emotion.strip() else system_prompt
 
 
 def with_system_prompt(row: dict[str, Any], system_prompt: str) -> dict[str, Any]:

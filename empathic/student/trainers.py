@@ -1,6 +1,7 @@
-"""TRL's trainers of a recipe's steps, on top of `shared_prefix`, which runs what examples have in common once.
+"""The trainers of a recipe's steps, on top of `shared_prefix`, which runs what examples have in common once.
 
-What else is ours: reference log-probabilities that outlive a kill, and rows that teach nothing being refused.
+They are TRL's but that of distillation. What else is ours: reference log-probabilities that outlive a kill, and rows
+that teach nothing being refused.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
-from transformers import set_seed
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import TrainingArguments, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Kernels, Recipe
-from empathic.recipe.steps import Dpo, Sft, Training
+from empathic.recipe.steps import Distil, Dpo, Sft, Training
 from empathic.stats import sample
-from empathic.student import checkpoints, prompt
+from empathic.student import checkpoints, distil, distil_teacher, prompt
 from empathic.student.kernels.optimize import optimize_model
 from empathic.student.load import load_student
 
@@ -40,7 +41,7 @@ class SharedDPOTrainer(DPOTrainer):
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         rows = zip(*(dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
-        _fits(self, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
+        _fits(self.model, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
         self.kernels_off = optimize_model(self.model, self.kernels)
         kept = Path(self.args.output_dir) / "reference.json"
         if not kept.exists():
@@ -69,7 +70,7 @@ class SharedDPOTrainer(DPOTrainer):
 
 
 def make_trainer(name: str, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path) -> Any:
-    """TRL's trainer of a step of the recipe, with the kernels that can be used.
+    """The trainer of a step of the recipe, with the kernels that can be used.
 
     Args:
         name: of the step.
@@ -88,6 +89,8 @@ def make_trainer(name: str, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     set_seed(recipe.seed)
     if isinstance(step, Sft):
         return _sft_trainer(step, rows, recipe, adapter, out)
+    if isinstance(step, Distil):
+        return _distil_trainer(step, rows, recipe, adapter, out)
     if adapter is None:
         raise ValueError(f"{name} needs the adapter of the step before")
     return _dpo_trainer(step, rows, recipe, adapter, out)
@@ -97,17 +100,14 @@ def _sft_trainer(step: Sft, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     """The loss is on the reply alone, end-of-turn included."""
     _check(rows, ("completion",))
     model, tokenizer = load_student(recipe.student.model, recipe.student.template)
-    new = LoraConfig(
-        r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
     trainer = SFTTrainer(
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True) if adapter else model,
         args=SFTConfig(**_settings(step, recipe.seed, out), max_length=None),
         train_dataset=_dataset(rows, ("prompt", "completion"), recipe),
         processing_class=tokenizer,
-        peft_config=None if adapter else new,
+        peft_config=None if adapter else _new_adapter(recipe),
     )
-    _fits(trainer, [len(ids) for ids in trainer.train_dataset["input_ids"]])
+    _fits(trainer.model, [len(ids) for ids in trainer.train_dataset["input_ids"]])
     trainer.kernels_off = optimize_model(trainer.model, recipe.kernels)
     return trainer
 
@@ -139,6 +139,44 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     )
 
 
+def _distil_trainer(
+    step: Distil, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path
+) -> distil.DistilTrainer:
+    """Student and teacher read the same replies, each after a prompt of its own."""
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    teacher, of_teacher = distil_teacher.open_teacher(step, recipe)
+    told = (
+        prompt.instruction(recipe.student.prompt),
+        prompt.instruction(step.teacher_prompt, step.key("teacher_prompt")),
+    )
+    examples = distil.encode(rows, told, (tokenizer, of_teacher))
+    for who, whose in ((model, ""), (teacher, "teacher_")):
+        both = zip(examples[f"{whose}prompt_ids"], examples["reply_ids"], strict=True)
+        _fits(who, [len(asked) + len(reply) for asked, reply in both], "teacher" if whose else "student")
+    student = (
+        PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+        if adapter
+        else get_peft_model(model, _new_adapter(recipe))
+    )
+    if step.gradient_checkpointing:
+        student.enable_input_require_grads()  # else nothing before the first adapter has a gradient to pass on
+    return distil.DistilTrainer(
+        *(teacher, step.beta, recipe.kernels),
+        model=student,
+        args=TrainingArguments(
+            **_settings(step, recipe.seed, out), remove_unused_columns=False, label_names=["labels"]
+        ),
+        train_dataset=examples,
+        processing_class=tokenizer,
+    )
+
+
+def _new_adapter(recipe: Recipe) -> LoraConfig:
+    return LoraConfig(
+        r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
 def _drawn(rows: list[dict[str, Any]], step: Training, seed: int) -> list[dict[str, Any]]:
     """As many rows as the step learns from, in their order; a larger sample of the same seed holds a smaller one."""
     return [rows[i] for i in sample.places(len(rows), step.examples, f"{seed} {step.name}")]
@@ -162,13 +200,13 @@ def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
             raise UserError(f"corpus: the pair {row['id']!r} prefers a reply to itself; mend or drop the dialogue")
 
 
-def _fits(trainer: Any, lengths: list[int]) -> None:
-    """Refuse examples that are longer than the student's context, in tokens."""
-    most = getattr(trainer.model.config.get_text_config(), "max_position_embeddings", None)
+def _fits(model: Any, lengths: list[int], who: str = "student") -> None:
+    """Refuse examples that are longer than a model's context, in tokens."""
+    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if most and max(lengths) > most:
         raise UserError(
             f"corpus: example {lengths.index(max(lengths)) + 1} has {max(lengths)} tokens with its prompt, and the "
-            f"student's context holds {most}; shorten it, or choose the brief prompt"
+            f"{who}'s context holds {most}; shorten it, or choose the brief prompt"
         )
 
 

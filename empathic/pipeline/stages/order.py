@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from empathic.pipeline.stage import Stage
-from empathic.pipeline.stages import corpus, dialogues, judge, own_pairs, phone, replies, report, teacher, training
+from empathic.pipeline.stages import (
+    corpus,
+    dialogues,
+    distil_replies,
+    judge,
+    own_pairs,
+    phone,
+    replies,
+    report,
+    teacher,
+    training,
+)
 from empathic.recipe import Recipe
-from empathic.recipe.steps import Dpo, Sft
+from empathic.recipe.steps import AnyStep, Distil, Dpo
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
@@ -24,8 +35,10 @@ def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
     )
 
 
-def _training(step: Sft | Dpo) -> Iterator[Stage]:
+def _training(step: AnyStep) -> Iterator[Stage]:
     """A step's own stage, after the one that makes what it learns from where the corpus doesn't hold it."""
+    if isinstance(step, Distil):
+        yield distil_replies.stage_of(step)
     if isinstance(step, Dpo) and step.learns_from_own:
         yield own_pairs.stage_of(step)
     yield training.stage_of(step)

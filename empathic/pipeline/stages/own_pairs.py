@@ -14,24 +14,21 @@ from pathlib import Path
 from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.endpoints.chat_api import Answer, Request
-from empathic.endpoints.client import ask
-from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.measures.reader import Reader
-from empathic.phone import convert
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
+from empathic.pipeline.stages import own_replies
 from empathic.pipeline.stages.replies import fewer
 from empathic.recipe.steps import Dpo
 from empathic.run import Row, Run
-from empathic.student import load, prompt
+from empathic.student import prompt
 from empathic.student.own_pairs import Sample, pair_up
-
-_APART = 1000  # seeds between samples of one dialogue, so that none is that of an answer asked for again
 
 
 def stage_of(step: Dpo) -> Stage:
     """The stage that makes a step's pairs."""
+    assert step.lessons_name, "it learns from the corpus"
     before_keys = ("samples", "dialogues", "temperature", "margin")
 
     def forecast(of: Forecast) -> str:
@@ -39,7 +36,7 @@ def stage_of(step: Dpo) -> Stage:
         return f"{count * step.samples} replies of the student's own, at most {count} pairs of them"
 
     return Stage(
-        step.pairs_name,
+        step.lessons_name,
         about="the student replies several times, and the better replies are told from the worse",
         keys=(
             *STUDENT_KEYS,
@@ -57,7 +54,7 @@ def stage_of(step: Dpo) -> Stage:
         outputs=lambda run: [run.lessons(step)],
         work=lambda run: _paired(step, run),
         forecast=forecast,
-        partial=lambda run: [_file(run, step).parent],
+        partial=lambda run: [own_replies.folder(run, step)],
     )
 
 
@@ -80,7 +77,7 @@ def _paired(step: Dpo, run: Run) -> Row:
             f"steps.{step.name}: no two replies are apart by margin {step.margin}; lower it, or sample more"
         )
     files.write_jsonl(run.lessons(step), (pair.to_row() for pair in pairs))
-    shutil.rmtree(_file(run, step).parent, ignore_errors=True)
+    shutil.rmtree(own_replies.folder(run, step), ignore_errors=True)
     every = [sample.reward for _, samples in sampled for sample in samples]
     return {
         "pairs": len(pairs),
@@ -98,29 +95,18 @@ def _drawn(step: Dpo, run: Run) -> list[Dialogue]:
 
 
 def _answers(step: Dpo, run: Run, dialogues: list[Dialogue]) -> list[tuple[Dialogue, list[Answer]]]:
-    """So many answers to each dialogue, by the student so far as a GGUF file."""
-    settings, gguf = run.recipe.student, _file(run, step)
-    if not gguf.exists():
-        merged = gguf.parent / "merged"
-        load.merge(settings.model, settings.template, run.start(step.name), merged)
-        convert.convert(merged, gguf, "q8_0")
-        shutil.rmtree(merged)
+    """So many answers to each dialogue."""
+    settings = run.recipe.student
     system_prompt = prompt.instruction(settings.prompt)
     requests = [
         Request(
             prompt.messages(system_prompt, d.utterance),
             settings.max_tokens,
             step.temperature,
-            seed=run.recipe.seed + _APART * number,
+            seed=run.recipe.seed + own_replies.APART * number,
         )
         for d in dialogues
         for number in range(step.samples)
     ]
-    advance = run.counter(len(requests))
-    with run.ledger() as ledger, open_endpoint(f"local:{gguf}", parallel=2) as endpoint:
-        found = iter(list(ask(endpoint, requests, ledger, "own replies", advance)))
+    found = iter(own_replies.answered(run, step, requests))
     return [(d, [next(found) for _ in range(step.samples)]) for d in dialogues]
-
-
-def _file(run: Run, step: Dpo) -> Path:
-    return run.path("student", f".{step.pairs_name}", "student.gguf")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from empathic import files
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
-from empathic.recipe.steps import Dpo, Sft
+from empathic.recipe.steps import AnyStep, Distil
 from empathic.run import Row, Run
+from empathic.student import distil_teacher
 
 
-def stage_of(step: Sft | Dpo) -> Stage:
+def stage_of(step: AnyStep) -> Stage:
     """The stage that trains a step."""
     name = step.name
 
@@ -18,13 +20,18 @@ def stage_of(step: Sft | Dpo) -> Stage:
         rows = of.corpus.get(name, of.corpus[step.part])
         steps = step.epochs * math.ceil(min(rows, step.examples or rows) / step.batch_size)
         start = of.recipe.student.model if name == of.recipe.steps[0].name else of.recipe.before(name)
-        return f"{steps} steps on {start}"
+        of_whom = f", taught by {step.teacher}" if isinstance(step, Distil) else ""
+        return f"{steps} steps on {start}{of_whom}"
 
     return Stage(
         name,
         about=step.about,
         keys=(*STUDENT_KEYS, "student.prompt", f"steps.{name}", "seed"),
-        inputs=lambda run: [run.lessons(step), *([start] if (start := run.start(name)) else [])],
+        inputs=lambda run: [
+            run.lessons(step),
+            *([start] if (start := run.start(name)) else []),
+            *(_taught_by(step, run) if isinstance(step, Distil) else []),
+        ],
         outputs=lambda run: [run.adapter(name), run.history(name)],
         work=lambda run: _trained(step, run),
         forecast=forecast,
@@ -32,7 +39,13 @@ def stage_of(step: Sft | Dpo) -> Stage:
     )
 
 
-def _trained(step: Sft | Dpo, run: Run) -> Row:
+def _taught_by(step: Distil, run: Run) -> list[Path]:
+    """The teacher's adapter, where it has one; a model is known by its name, as the student's is."""
+    adapter = distil_teacher.find(step, run.recipe).adapter
+    return [adapter] if adapter else []
+
+
+def _trained(step: AnyStep, run: Run) -> Row:
     """Train a step, here or in several processes, and return its figures."""
     from empathic.student import launch, training
 

@@ -93,6 +93,15 @@ class PrefixTree:
             mask=mask,
         )
 
+    def inputs(self) -> dict[str, Any]:
+        """What the model is given in the batch's place; it returns states at the labels alone."""
+        return {
+            "input_ids": self.ids,
+            "position_ids": self.positions,
+            "attention_mask": self.ids.new_ones(1, 1, 1, 1),  # four axes: taken as it is, no mask is made of it
+            "tree": self,
+        }
+
     @functools.cached_property
     def is_ancestor(self) -> torch.Tensor:
         """Whether the second node is an ancestor of the first, or is it, [N, N]."""
@@ -201,14 +210,7 @@ def share_prefixes(model: Any) -> str | None:
         if args or not kwargs.get("fused_lm_head") or not _BATCH <= set(kwargs) <= _BATCH | _BESIDE:
             return stock(*args, **kwargs)
         tree = PrefixTree.of(**{name: kwargs.pop(name) for name in _BATCH})
-        out = stock(
-            input_ids=tree.ids,
-            position_ids=tree.positions,
-            attention_mask=tree.ids.new_ones(1, 1, 1, 1),  # four axes: taken as it is, no mask is made of it
-            shift_labels=tree.labels,
-            tree=tree,
-            **kwargs,
-        )
+        out = stock(**tree.inputs(), shift_labels=tree.labels, **kwargs)
         return FusedCausalLMOutput(**{name: _unfold(value, tree.mask) for name, value in out.items()})
 
     def at_the_labels(backbone: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
@@ -230,6 +232,21 @@ def share_prefixes(model: Any) -> str | None:
         base.set_attn_implementation(before)
         return f"{config.model_type} answers otherwise when tokens are shared ({apart})"
     return None
+
+
+def states_at_labels(model: Any, batch: dict[str, torch.Tensor], shared: bool) -> torch.Tensor:
+    """The last hidden states that predict a batch's labels, row by row, [K, H], for losses that TRL's head hasn't.
+
+    Args:
+        model: a `PreTrainedModel` or `PeftModel`.
+        batch: `input_ids`, `attention_mask` and `labels`, as `PrefixTree.of` takes them.
+        shared: whether `share_prefixes` took the model.
+    """
+    backbone = (model.get_base_model() if hasattr(model, "get_base_model") else model).base_model
+    if not shared:
+        rows = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        return backbone(**rows, use_cache=False).last_hidden_state[:, :-1][batch["labels"][:, 1:] != -100]
+    return backbone(**PrefixTree.of(**batch).inputs(), use_cache=False).last_hidden_state[0]
 
 
 def _probe(model: Any) -> torch.Tensor:
