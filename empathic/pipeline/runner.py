@@ -13,7 +13,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from empathic import __version__, models
+from empathic import __version__, files, models
 from empathic.errors import UserError
 from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Stage
@@ -21,6 +21,7 @@ from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
 from empathic.run import Display, Row, Run, has_manifest, read_manifest
 from empathic.run.artefacts import Manifest, StageRecord
+from empathic.student import prompt
 
 
 def run_pipeline(
@@ -57,6 +58,7 @@ def run_pipeline(
             run = Run(folder, recipe, _manifest(recipe, before), display, processes)
             if before:
                 _refuse_changes(run, before.name, redo)
+            _keep_words(run, redo)
             run.save()
             for stage in stages:
                 _do(stage, run)
@@ -114,6 +116,32 @@ def _refuse_changes(run: Run, name: str, redo: bool) -> None:
             )
         if changed:
             record.status = "outdated"
+
+
+def _keep_words(run: Run, redo: bool) -> None:
+    """Copy what the student is told, and the template it is given, into the run: what was trained on is served.
+
+    Raises:
+        UserError: a file was edited since a stage went by it, and `redo` isn't set.
+    """
+    settings = run.recipe.student
+    template = prompt.template(settings.template) if settings.template else None
+    for key, text in {"prompt": prompt.instruction(settings.prompt), "template": template}.items():
+        path = run.words[key]
+        before = path.read_text(encoding="utf-8") if path.exists() else None
+        if before is not None and before != text:
+            went = {n: r for n, r in run.manifest.stages.items() if r.recipe.get(f"student.{key}") is not None}
+            if not redo and (done := [name for name, record in went.items() if record.status == "done"]):
+                raise UserError(
+                    f"{run.folder}: the text of student.{key} changed under the finished stage {done[0]!r} "
+                    f"({path.name} there is what it was); --redo does it over, another --out keeps both"
+                )
+            for record in went.values():
+                record.status, record.recipe = "outdated", {}
+        if text is None:
+            path.unlink(missing_ok=True)
+        elif before != text:
+            files.write_text(path, text)
 
 
 def _flat(values: Row, prefix: str = "") -> Row:

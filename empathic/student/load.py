@@ -4,54 +4,154 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from empathic import files, models
 from empathic.errors import UserError
-from empathic.student import prompt
+from empathic.student import prompt, templates
+
+_WHOLE = ("model*.safetensors", "pytorch_model*.bin")  # beside an adapter: then the folder is a whole model
+_MAY_LACK = ("gated_repo", "missing_entries", "connection_errors")
 
 
 def load_student(name: str, template: str | None = None, classes: int = 0) -> tuple[Any, Any]:
     """Load a student and its tokenizer.
 
     Args:
-        name: a known model, a GGUF file (dequantised), a folder, or a Hugging Face id.
+        name: a known model, a GGUF file (dequantised), a folder, or a Hugging Face id; of a PEFT adapter, its base
+            is loaded and the adapter merged into it.
         template: the chat template to give it, as `student.template` says.
         classes: above 0, so many rows of logits at the last token, still to be trained, instead of the next word's.
 
     Returns:
-        A `PreTrainedModel` in float32 and its tokenizer, with chat template and padding token.
+        A `PreTrainedModel` in float32 and its tokenizer, with padding token and a chat template that fits.
 
     Raises:
-        UserError: no such model, or one without a chat template where the recipe gives none.
+        UserError: no such model, an adapter without its base, or a chat template that can't be used.
+    """
+    tokenizer = load_tokenizer(name, template)[0]
+    with _refused(name):
+        model = _weights(name, classes, tokenizer)
+    return model, tokenizer
+
+
+def load_tokenizer(name: str, template: str | None = None) -> tuple[Any, list[str]]:
+    """A student's tokenizer without its weights, and what was done to its template; arguments as `load_student`'s.
+
+    Raises:
+        UserError: as `load_student` does.
     """
     _quiet()
-    import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoTokenizer
 
+    with _refused(name):
+        base = adapter_base(name)
+        own = base is None or any((Path(name) / part).exists() for part in ("tokenizer.json", "tokenizer_config.json"))
+    with _refused(name if own else str(base), of=None if own else name):
+        tokenizer = AutoTokenizer.from_pretrained(_place(name if own else str(base)), trust_remote_code=False)
+    if template:
+        tokenizer.chat_template = prompt.template(template)
+    return tokenizer, templates.fit(tokenizer, name)
+
+
+def load_config(name: str) -> Any:
+    """The configuration of a student, or of its base where it is an adapter.
+
+    Raises:
+        UserError: as `load_student` does.
+    """
+    _quiet()
+    from transformers import AutoConfig
+
+    with _refused(name):
+        base = adapter_base(name)
+    with _refused(base or name, of=name if base else None):
+        return AutoConfig.from_pretrained(_place(base or name), trust_remote_code=False)
+
+
+def check_weights(name: str) -> None:
+    """Refuse a folder that has no weights, without reading them.
+
+    Raises:
+        UserError: it has none.
+    """
+    folder = Path(name)
+    if folder.is_dir() and not any(True for part in (*_WHOLE, "adapter_model.*") for _ in folder.glob(part)):
+        raise UserError(f"student.model: {name} holds no weights (model.safetensors); want the whole folder of a model")
+
+
+def context(config: Any) -> int | None:
+    """How many tokens a model reads at most; None where nothing says it."""
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def adapter_base(name: str) -> str | None:
+    """The base of a PEFT adapter; None where `name` is a whole model.
+
+    Raises:
+        UserError: an adapter that isn't one of a language model, or that names no base.
+    """
+    if name in models.KNOWN or name.endswith(".gguf"):
+        return None
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    found = find_adapter_config_file(name)
+    if found is None or any(True for part in _WHOLE for _ in Path(name).glob(part)):
+        return None
+    about = files.read_json(Path(found))
+    if about.get("task_type") not in (None, "CAUSAL_LM"):
+        raise UserError(f"student.model: {name} is an adapter for {about['task_type']}, not for a language model")
+    base = about.get("base_model_name_or_path")
+    if not base:
+        raise UserError(f"student.model: {name} is an adapter that names no base; write it into {found}")
+    return str(base)
+
+
+def _weights(name: str, classes: int, tokenizer: Any) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    if base := adapter_base(name):
+        from peft import PeftModel
+
+        with _refused(base, of=name):
+            model = _weights(base, classes, tokenizer)
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(len(tokenizer))  # tokens that came with the adapter
+        return PeftModel.from_pretrained(model, name).merge_and_unload()
+    if classes:
+        return AutoModelForSequenceClassification.from_pretrained(
+            _place(name), num_labels=classes, dtype=torch.float32, trust_remote_code=False
+        )
+    return AutoModelForCausalLM.from_pretrained(_place(name), dtype=torch.float32, trust_remote_code=False)
+
+
+def _place(name: str) -> str | Path:
+    return dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
+
+
+@contextmanager
+def _refused(name: str, of: str | None = None) -> Iterator[None]:
+    """What the libraries raise, as a line: of a model, or of the base `name` of an adapter."""
     try:
-        where = dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        if classes:
-            model = AutoModelForSequenceClassification.from_pretrained(where, num_labels=classes, dtype=torch.float32)
-        else:
-            model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
-    except (OSError, ValueError) as error:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         why = " ".join(str(error).split())[:200]
+        if of:
+            raise UserError(
+                f"student.model: {of} is an adapter for {name}, which can't be loaded ({why}); put it there, or mend "
+                "base_model_name_or_path in adapter_config.json"
+            ) from error
         raise UserError(
             f"student.model: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
             "or give a .gguf file, a folder, or a Hugging Face id"
         ) from error
-    if template:
-        tokenizer.chat_template = prompt.template(template)
-    if not tokenizer.chat_template:
-        raise UserError(f"student.template: {name} has no chat template; give one (plain, or a file)")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
 
 
 def dequantised(path: Path) -> Path:
@@ -118,4 +218,34 @@ def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> 
     """Write a student, as `merged` makes it, as a Hugging Face folder."""
     student, tokenizer = merged(model, template, adapter)
     student.save_pretrained(str(out))
+    save_tokenizer(tokenizer, model, out)
+
+
+def save_tokenizer(tokenizer: Any, model: str, out: Path) -> None:
+    """Write a tokenizer so that a GGUF file made from the folder puts the same tokens before a prompt.
+
+    Args:
+        tokenizer: as `load_student` gave it.
+        model: the student that it is of.
+        out: the folder.
+    """
     tokenizer.save_pretrained(str(out))
+    pieces = _sentencepiece(model)
+    if pieces:  # the converter reads it, and transformers doesn't write it
+        shutil.copyfile(pieces, out / "tokenizer.model")
+    if not templates.begins_with_bos(tokenizer) and (tokenizer.bos_token or pieces):
+        about = out / "tokenizer_config.json"  # what llama.cpp does where nothing is said differs by tokenizer
+        files.write_json(about, {**files.read_json(about), "add_bos_token": False})
+
+
+def _sentencepiece(model: str) -> str | None:
+    """The file of a SentencePiece tokenizer, where the student has one."""
+    if model in models.KNOWN or model.endswith(".gguf"):
+        return None
+    from transformers.utils import cached_file
+
+    for name in (model, adapter_base(model)):
+        settings: dict[str, Any] = {f"_raise_exceptions_for_{what}": False for what in _MAY_LACK}
+        if name and (found := cached_file(name, "tokenizer.model", **settings)):
+            return str(found)
+    return None

@@ -99,7 +99,7 @@ def _drawn(step: Dpo, run: Run) -> list[Dialogue]:
 
 def _answers(step: Dpo, run: Run, dialogues: list[Dialogue]) -> list[tuple[Dialogue, list[Answer]]]:
     """So many answers to each dialogue, by the student so far as a GGUF file."""
-    settings, gguf = run.recipe.student, _file(run, step)
+    settings, gguf = run.student, _file(run, step)
     if not gguf.exists():
         merged = gguf.parent / "merged"
         load.merge(settings.model, settings.template, run.start(step.name), merged)
