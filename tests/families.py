@@ -28,6 +28,7 @@ class Family:
     eos: str | None = None
     markers: tuple[str, ...] = ()
     pieces: bool = False  # SentencePiece
+    swallows: bool = False  # markers swallow the blanks after them
     given: str | None = None  # `student.template`
     done: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
@@ -128,13 +129,16 @@ FAMILIES = {
         _PHI,
         bos="<s>",
         eos="<|endoftext|>",
-        markers=("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
+        markers=("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
         pieces=True,
+        swallows=True,
         settings={"num_key_value_heads": 4, "original_max_position_embeddings": 2048, "sliding_window": None},
     ),
     "smollm2": Family("llama", _CHATML, bos="<|im_start|>", eos="<|im_end|>"),
     "gpt-2": Family("gpt2", None, bos="<|endoftext|>", eos="<|endoftext|>", given="plain"),
-    "base": Family("llama", None, bos="<s>", eos="</s>", pieces=True, given="plain"),
+    "base": Family(
+        "llama", None, bos="<s>", eos="</s>", pieces=True, given="plain", done=("every prompt begins with <s>",)
+    ),
 }
 BYTES = [name for name, family in FAMILIES.items() if not family.pieces]
 
@@ -195,7 +199,7 @@ def _bytes(family: Family) -> Any:
 def _pieces(family: Family, folder: Path) -> Any:
     """A SentencePiece tokenizer, as `tokenizer.model` and as transformers makes it of that."""
     import sentencepiece
-    from transformers import AutoTokenizer
+    from transformers import AddedToken, AutoTokenizer
 
     texts = [
         row for path in sorted(DATA.glob("*.jsonl")) for row in path.read_text(encoding="utf-8").splitlines()[:300]
@@ -212,8 +216,8 @@ def _pieces(family: Family, folder: Path) -> Any:
         remove_extra_whitespaces=False,
         normalization_rule_name="identity",
         bos_piece=family.bos,
-        eos_piece=family.eos,
-        user_defined_symbols=list(family.markers),
+        eos_piece="</s>" if family.swallows else family.eos,
+        user_defined_symbols=[] if family.swallows else list(family.markers),
         minloglevel=2,
         **ids,
     )
@@ -224,10 +228,13 @@ def _pieces(family: Family, folder: Path) -> Any:
         "eos_token": family.eos,
         "unk_token": "<unk>",
         "add_bos_token": family.model != "phi3",
-        "legacy": False,
+        "legacy": not gemma,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.add_tokens(list(family.markers), special_tokens=True)
+    tokenizer.add_tokens(
+        [AddedToken(one, rstrip=family.swallows and one != family.eos, normalized=False) for one in family.markers],
+        special_tokens=True,
+    )
     tokenizer.chat_template = family.template
     return tokenizer

@@ -39,7 +39,7 @@ def convert(folder: Path, out: Path, quant: str, keys: Mapping[str, str] | None 
     """
     with files.whole(out) as part:
         options: list[Any] = ["--outfile", part, "--outtype", quant]
-        if keys:
+        if keys := {**(keys or {}), **_named(folder, (keys or {}).get("general.name", folder.name))}:
             about = part.with_suffix(".json")
             about.write_text(json.dumps(keys), encoding="utf-8")
             options += ["--metadata", about]
@@ -76,7 +76,19 @@ def convert_vocabulary(folder: Path, out: Path) -> None:
         UserError: as `convert` does.
     """
     with files.whole(out) as part:
-        _run("convert_hf_to_gguf.py", folder, ["--vocab-only", "--outfile", part, "--outtype", "f32"])
+        options: list[Any] = ["--vocab-only", "--outfile", part, "--outtype", "f32"]
+        if keys := _named(folder, folder.name):
+            files.write_json(folder / "about.json", keys)
+            options += ["--metadata", folder / "about.json"]
+        _run("convert_hf_to_gguf.py", folder, options)
+
+
+def _named(folder: Path, name: str) -> dict[str, str]:
+    """The name of a Phi-3 with the family's in it: by that llama.cpp knows that its markers swallow blanks."""
+    config = files.read_json(folder / "config.json")
+    if config.get("model_type") != "phi3" or not (folder / "tokenizer.model").exists() or "phi-3" in name.lower():
+        return {}
+    return {"general.name": f"{name} (Phi-3)"}
 
 
 def _run(script: str, folder: Path, options: list[Any]) -> None:

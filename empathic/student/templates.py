@@ -75,6 +75,12 @@ def begins_with_bos(tokenizer: Any) -> bool:
     return bool(tokenizer.bos_token) and shown(tokenizer, messages(_TOLD, _SAID)).startswith(tokenizer.bos_token)
 
 
+def puts_blank(tokenizer: Any) -> bool:
+    """Whether the tokenizer puts a blank before a word that follows a token of its own, as llama.cpp may be told to."""
+    ids = tokenizer(f"{tokenizer.eos_token}a", add_special_tokens=False)["input_ids"]
+    return str(tokenizer.convert_ids_to_tokens(ids)[1]).startswith("▁")
+
+
 def _only(template: str | Mapping[str, str] | None) -> str | None:
     """The template for plain talk, where a tokenizer has several."""
     return template if isinstance(template, str) or template is None else template.get("default")
