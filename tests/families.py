@@ -199,7 +199,8 @@ def _bytes(family: Family) -> Any:
 def _pieces(family: Family, folder: Path) -> Any:
     """A SentencePiece tokenizer, as `tokenizer.model` and as transformers makes it of that."""
     import sentencepiece
-    from transformers import AddedToken, AutoTokenizer
+    from transformers import AddedToken, GemmaTokenizer, LlamaTokenizer
+    from transformers.convert_slow_tokenizer import generate_merges
 
     texts = [
         row for path in sorted(DATA.glob("*.jsonl")) for row in path.read_text(encoding="utf-8").splitlines()[:300]
@@ -222,19 +223,26 @@ def _pieces(family: Family, folder: Path) -> Any:
         **ids,
     )
     (folder / "tokenizer.vocab").unlink()
-    about = {
-        "tokenizer_class": "GemmaTokenizer" if gemma else "LlamaTokenizer",
-        "bos_token": family.bos,
-        "eos_token": family.eos,
-        "unk_token": "<unk>",
-        "add_bos_token": family.model != "phi3",
-        "legacy": not gemma,
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    scores = {pieces.id_to_piece(i): pieces.get_score(i) for i in range(len(pieces)) if not _odd(pieces, i)}
+    vocab = {pieces.id_to_piece(i): i for i in range(len(pieces))}
+    made = GemmaTokenizer if gemma else LlamaTokenizer
+    tokenizer = made(
+        vocab=vocab,
+        merges=generate_merges(vocab, scores, skip_tokens=vocab.keys() - scores.keys()),
+        bos_token=family.bos,
+        eos_token=family.eos,
+        add_bos_token=not family.swallows,
+        **({} if gemma else {"legacy": True}),
+    )
     tokenizer.add_tokens(
         [AddedToken(one, rstrip=family.swallows and one != family.eos, normalized=False) for one in family.markers],
         special_tokens=True,
     )
     tokenizer.chat_template = family.template
     return tokenizer
+
+
+def _odd(pieces: Any, i: int) -> bool:
+    """Whether a piece isn't made of others."""
+    return bool(pieces.is_control(i) or pieces.is_unknown(i) or pieces.is_byte(i))

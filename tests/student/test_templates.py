@@ -77,7 +77,11 @@ def _by_trl(tokenizer: Any, rows: list[dict[str, Any]]) -> list[Any]:
 
     trainer: Any = SimpleNamespace(_tokenizer=tokenizer, completion_only_loss=True, chat_template=None)
     args: Any = SimpleNamespace(
-        dataset_num_proc=None, max_length=None, dataset_text_field="text", assistant_only_loss=False
+        dataset_num_proc=None,
+        max_length=None,
+        dataset_text_field="text",
+        assistant_only_loss=False,
+        shuffle_dataset=False,
     )
 
     def of(*keys: str) -> Dataset:
