@@ -16,7 +16,8 @@ from empathic import files, models
 from empathic.errors import UserError
 from empathic.student import prompt, templates
 
-_WHOLE = ("model*.safetensors", "pytorch_model*.bin")  # beside an adapter: then the folder is a whole model
+_WHOLE = ("model*.safetensors", "pytorch_model*.bin")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 _MAY_LACK = ("gated_repo", "missing_entries", "connection_errors")
 
 
@@ -50,11 +51,11 @@ def load_tokenizer(name: str, template: str | None = None) -> tuple[Any, list[st
     _quiet()
     from transformers import AutoTokenizer
 
-    with _refused(name):
-        base = adapter_base(name)
-        own = base is None or any((Path(name) / part).exists() for part in ("tokenizer.json", "tokenizer_config.json"))
-    with _refused(name if own else str(base), of=None if own else name):
-        tokenizer = AutoTokenizer.from_pretrained(_place(name if own else str(base)), trust_remote_code=False)
+    where, of = name, None
+    while (base := adapter_base(where)) and not any((Path(where) / part).exists() for part in _TOKENIZER):
+        where, of = base, where
+    with _refused(where, of):
+        tokenizer = AutoTokenizer.from_pretrained(_place(where), trust_remote_code=False)
     if template:
         tokenizer.chat_template = prompt.template(template)
     return tokenizer, templates.fit(tokenizer, name)
@@ -69,10 +70,11 @@ def load_config(name: str) -> Any:
     _quiet()
     from transformers import AutoConfig
 
-    with _refused(name):
-        base = adapter_base(name)
-    with _refused(base or name, of=name if base else None):
-        return AutoConfig.from_pretrained(_place(base or name), trust_remote_code=False)
+    of = None
+    while base := adapter_base(name):
+        name, of = base, name
+    with _refused(name, of):
+        return AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
 
 
 def check_weights(name: str) -> None:
@@ -95,15 +97,20 @@ def adapter_base(name: str) -> str | None:
     """The base of a PEFT adapter; None where `name` is a whole model.
 
     Raises:
-        UserError: an adapter that isn't one of a language model, or that names no base.
+        UserError: an adapter that isn't one of a language model, names no base, or lies beside a whole model.
     """
     if name in models.KNOWN or name.endswith(".gguf"):
         return None
     from transformers.utils.peft_utils import find_adapter_config_file
 
-    found = find_adapter_config_file(name)
-    if found is None or any(True for part in _WHOLE for _ in Path(name).glob(part)):
+    try:
+        found = find_adapter_config_file(name)
+    except (OSError, ValueError):  # what is nothing at all is told of when it is loaded
         return None
+    if found is None:
+        return None
+    if any(True for part in _WHOLE for _ in Path(name).glob(part)):
+        raise UserError(f"student.model: {name} holds a whole model and an adapter; move one of them elsewhere")
     about = files.read_json(Path(found))
     if about.get("task_type") not in (None, "CAUSAL_LM"):
         raise UserError(f"student.model: {name} is an adapter for {about['task_type']}, not for a language model")
@@ -124,7 +131,9 @@ def _weights(name: str, classes: int, tokenizer: Any) -> Any:
             model = _weights(base, classes, tokenizer)
         if len(tokenizer) > model.get_input_embeddings().num_embeddings:
             model.resize_token_embeddings(len(tokenizer))  # tokens that came with the adapter
-        return PeftModel.from_pretrained(model, name).merge_and_unload()
+        model = PeftModel.from_pretrained(model, name).merge_and_unload()
+        model.name_or_path = model.config._name_or_path = name  # what an adapter that is trained on it calls its base
+        return model
     if classes:
         return AutoModelForSequenceClassification.from_pretrained(
             _place(name), num_labels=classes, dtype=torch.float32, trust_remote_code=False
@@ -254,8 +263,10 @@ def _sentencepiece(model: str) -> str | None:
         return None
     from transformers.utils import cached_file
 
-    for name in (model, adapter_base(model)):
-        settings: dict[str, Any] = {f"_raise_exceptions_for_{what}": False for what in _MAY_LACK}
-        if name and (found := cached_file(name, "tokenizer.model", **settings)):
+    settings: dict[str, Any] = {f"_raise_exceptions_for_{what}": False for what in _MAY_LACK}
+    name: str | None = model
+    while name:
+        if found := cached_file(name, "tokenizer.model", **settings):
             return str(found)
+        name = adapter_base(name)
     return None

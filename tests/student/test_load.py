@@ -62,6 +62,25 @@ def test_an_adapter_that_cannot_be_used_is_one_line(adapter: Path, change: dict[
             look(str(adapter))
 
 
+def test_an_adapter_on_an_adapter_keeps_both_and_one_beside_a_whole_model_is_one_line(
+    adapter: Path, tiny: Path, tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    student, _ = load.load_student(str(adapter))
+    config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
+    model: Any = get_peft_model(student, config)
+    model.save_pretrained(tmp_path / "second")
+    assert load.adapter_base(str(tmp_path / "second")) == str(adapter)
+    again, _ = load.load_student(str(tmp_path / "second"))
+    name = "model.layers.0.mlp.down_proj.weight"
+    assert (again.get_parameter(name) - load.load_student(str(adapter))[0].get_parameter(name)).abs().max() < 1e-6
+    for path in tiny.iterdir():
+        shutil.copy(path, adapter)
+    with pytest.raises(UserError, match="holds a whole model and an adapter"):
+        load.load_student(str(adapter))
+
+
 def test_a_folder_without_weights_is_one_line(tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny, tmp_path / "bare")
     load.check_weights(str(tmp_path / "bare"))
