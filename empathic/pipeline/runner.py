@@ -58,8 +58,9 @@ def run_pipeline(
             run = Run(folder, recipe, _manifest(recipe, before), display, processes)
             if before:
                 _refuse_changes(run, before.name, redo)
-            _keep_words(run, redo)
+            words = _words(run, redo)
             run.save()
+            _keep(words)
             for stage in stages:
                 _do(stage, run)
                 if stage.name == until:
@@ -118,29 +119,36 @@ def _refuse_changes(run: Run, name: str, redo: bool) -> None:
             record.status = "outdated"
 
 
-def _keep_words(run: Run, redo: bool) -> None:
-    """Copy what the student is told, and the template it is given, into the run: what was trained on is served.
+def _words(run: Run, redo: bool) -> dict[Path, str | None]:
+    """What the student is told, and the template it is given, by where the run keeps it: that is what is served.
 
     Raises:
         UserError: a file was edited since a stage went by it, and `redo` isn't set.
     """
     settings = run.recipe.student
     template = prompt.template(settings.template) if settings.template else None
+    found: dict[Path, str | None] = {}
     for key, text in {"prompt": prompt.instruction(settings.prompt), "template": template}.items():
         path = run.words[key]
-        before = path.read_text(encoding="utf-8") if path.exists() else None
-        if before is not None and before != text:
-            went = {n: r for n, r in run.manifest.stages.items() if r.recipe.get(f"student.{key}") is not None}
-            if not redo and (done := [name for name, record in went.items() if record.status == "done"]):
-                raise UserError(
-                    f"{run.folder}: the text of student.{key} changed under the finished stage {done[0]!r} "
-                    f"({path.name} there is what it was); --redo does it over, another --out keeps both"
-                )
-            for record in went.values():
-                record.status, record.recipe = "outdated", {}
+        found[path] = text
+        if not path.exists() or path.read_text(encoding="utf-8") == text:
+            continue
+        went = {n: r for n, r in run.manifest.stages.items() if r.recipe.get(f"student.{key}") is not None}
+        if not redo and (done := [name for name, record in went.items() if record.status == "done"]):
+            raise UserError(
+                f"{run.folder}: the text of student.{key} changed under the finished stage {done[0]!r} "
+                f"({path.name} there is what it was); --redo does it over, another --out keeps both"
+            )
+        for record in went.values():
+            record.status, record.recipe = "outdated", {}
+    return found
+
+
+def _keep(words: dict[Path, str | None]) -> None:
+    for path, text in words.items():
         if text is None:
             path.unlink(missing_ok=True)
-        elif before != text:
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
             files.write_text(path, text)
 
 
