@@ -51,7 +51,8 @@ def load_tokenizer(name: str, template: str | None = None) -> tuple[Any, list[st
     _quiet()
     from transformers import AutoTokenizer
 
-    where, of = name, None
+    where = name
+    of: str | None = None
     while (base := adapter_base(where)) and not any((Path(where) / part).exists() for part in _TOKENIZER):
         where, of = base, where
     with _refused(where, of):
@@ -70,7 +71,7 @@ def load_config(name: str) -> Any:
     _quiet()
     from transformers import AutoConfig
 
-    of = None
+    of: str | None = None
     while base := adapter_base(name):
         name, of = base, name
     with _refused(name, of):
@@ -242,7 +243,8 @@ def save(student: Any, tokenizer: Any, model: str, out: Path) -> None:
         config.n_ctx = config.n_positions  # the converter wants it, and transformers no longer writes it
     student.save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))
-    pieces, about = _sentencepiece(model), {}
+    pieces = _sentencepiece(model)
+    about: dict[str, Any] = {}
     if pieces:  # the converter reads these, and transformers doesn't write them
         shutil.copyfile(pieces, out / "tokenizer.model")
         added = tokenizer.added_tokens_decoder.items()
