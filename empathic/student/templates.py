@@ -6,6 +6,7 @@ app that reads it do the same, and none of them has to know.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,9 +77,16 @@ def begins_with_bos(tokenizer: Any) -> bool:
 
 
 def puts_blank(tokenizer: Any) -> bool:
-    """Whether the tokenizer puts a blank before a word that follows a token of its own, as llama.cpp may be told to."""
-    ids = tokenizer(f"{tokenizer.eos_token}a", add_special_tokens=False)["input_ids"]
-    return str(tokenizer.convert_ids_to_tokens(ids)[1]).startswith("▁")
+    """Whether llama.cpp has to put a blank before what follows a token of SentencePiece's own, to read a prompt alike.
+
+    transformers puts one always, at the beginning alone, or where there is none yet; llama.cpp always or never.
+    """
+    prompt = shown(tokenizer, messages(_TOLD, _SAID))
+    own = {str(token): id for id, token in tokenizer.added_tokens_decoder.items()}
+    model, read = tokenizer.backend_tokenizer.model, []
+    for part in re.split(f"({'|'.join(map(re.escape, own))})", prompt):
+        read += [own[part]] if part in own else [one.id for one in model.tokenize(part.replace(" ", "▁"))]
+    return bool(read != tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
 
 def _only(template: str | Mapping[str, str] | None) -> str | None:

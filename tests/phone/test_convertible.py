@@ -38,9 +38,9 @@ def test_an_unknown_architecture_is_one_line(tiny: Path) -> None:
 
 @pytest.mark.slow  # the converter starts in ten seconds
 def test_an_unknown_tokenizer_is_one_line_in_the_converters_words(tiny: Path) -> None:
-    from tokenizers import pre_tokenizers
+    from tokenizers import normalizers
 
     config, tokenizer = _student(tiny)
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
     with pytest.raises(UserError, match=r"can't take the tokenizer of .*not recognized"):
         convertible.check(str(tiny), config, tokenizer)
