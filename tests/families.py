@@ -206,7 +206,9 @@ def _pieces(family: Family, folder: Path) -> Any:
         row for path in sorted(DATA.glob("*.jsonl")) for row in path.read_text(encoding="utf-8").splitlines()[:300]
     ]
     gemma = family.model.startswith("gemma")
-    ids = {"pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3} if gemma else {"unk_id": 0, "bos_id": 1, "eos_id": 2}
+    ids: dict[str, Any] = (
+        {"pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3} if gemma else {"unk_id": 0, "bos_id": 1, "eos_id": 2}
+    )
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(json.loads(text)["utterance"] for text in texts if "utterance" in text),
         model_prefix=str(folder / "tokenizer"),

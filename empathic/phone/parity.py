@@ -15,6 +15,7 @@ from typing import Any
 from empathic.endpoints.endpoint import Endpoint
 from empathic.student import prompt
 from empathic.student.load import load_student
+from empathic.student.prompt import Message
 
 TOLERANCE = 0.5  # nats by which a quantised file's token may fall short of the merged model's choice
 
@@ -71,7 +72,7 @@ class Served:
         found: list[int] = self._post("/tokenize", body)["tokens"]
         return found
 
-    def counted(self, messages: Sequence[prompt.Message]) -> int:
+    def counted(self, messages: Sequence[Message]) -> int:
         """How many tokens the chat API itself reads of a prompt."""
         body = {"messages": list(messages), "max_tokens": 1, "temperature": 0}
         return int(self._post("/v1/chat/completions", body)["usage"]["prompt_tokens"])

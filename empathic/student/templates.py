@@ -21,7 +21,16 @@ _FOLD = (
     " + messages[2:] -%}{%- endif %}"
 )
 # Tokens that llama.cpp stops at by their text, beside the one that the tokenizer calls the end of a text.
-_ENDS = ("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>")
+_ENDS: tuple[str, ...] = (
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+)
 _ENDS += ("[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|return|>")
 
 

@@ -73,7 +73,8 @@ def test_a_file_that_begins_or_shows_a_prompt_otherwise_is_refused(merged: Path,
     twice = {"template": "{{ bos_token }}" + template}
     missing = {"template": template.replace("{{- bos_token }}", "").replace("{{ bos_token }}", ""), "adds": False}
     other = {"template": template.replace("\n\n", "\n").replace("\\n\\n", "\\n")}
-    for number, wrong in enumerate((twice, missing, other)):
+    every: list[dict[str, Any]] = [twice, missing, other]
+    for number, wrong in enumerate(every):
         assert wrong["template"] != template
         folder = tmp_path / f"wrong{number}"
         shutil.copytree(merged, folder)
