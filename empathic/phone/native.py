@@ -22,7 +22,7 @@ _NEEDED = (
     "llama_model_load_from_file",
 )
 _ROOM = 1024  # bytes for a struct of parameters; they are some 200
-_VOCAB_ONLY = 64  # the byte of `llama_model_params` with that switch, the first of its switches
+_VOCAB_ONLY = 72  # the byte of `llama_model_params` with that switch, the first of its switches
 
 
 class Batch(ctypes.Structure):

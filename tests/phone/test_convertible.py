@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from empathic.errors import UserError
-from empathic.phone import convertible
+from empathic.phone import convertible, vocabulary
 from empathic.student import load
 
 
@@ -44,3 +44,9 @@ def test_an_unknown_tokenizer_is_one_line_in_the_converters_words(tiny: Path) ->
     tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
     with pytest.raises(UserError, match=r"can't take the tokenizer of .*not recognized"):
         convertible.check(str(tiny), config, tokenizer)
+
+
+def test_this_machines_llama_cpp_can_be_asked_for_a_vocabulary_alone(tiny_gguf: Path, tiny: Path) -> None:
+    _, tokenizer = _student(tiny)
+    (found,) = vocabulary.read(tiny_gguf, ["Hello, my dog."], tokenizer.bos_token) or [[]]
+    assert found == tokenizer("Hello, my dog.", add_special_tokens=False)["input_ids"]
