@@ -54,7 +54,7 @@ def main() -> None:
             run = Run.open(folder)
             endpoint = stack.enter_context(open_endpoint(f"local:{run.gguf(run.recipe.final)}"))
             server = openai.OpenAI(base_url=endpoint.urls[0], api_key=endpoint.key)
-            system_prompt = prompt.instruction(run.recipe.student.prompt)
+            system_prompt = prompt.instruction(run.student.prompt)
             said = [dialogue.utterance for dialogue in run.dialogues("test")][: given.messages]
             first_token(server, endpoint.model, system_prompt, "Hello.")  # the first request also warms up
             asked[folder] = (server, endpoint.model, system_prompt, said)

@@ -115,7 +115,7 @@ class Engine:
         return Stream(self._connection(), body, self._key, self._slots, own)
 
     def _tokens_of(self, text: str, special: bool = False) -> int:
-        asked = {"content": text, "add_special": False, "parse_special": special}
+        asked = {"content": text, "add_special": special, "parse_special": special}
         return len(self._asked("POST", "/tokenize", asked)["tokens"])
 
     def _tokens_around(self) -> int:

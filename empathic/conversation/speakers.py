@@ -69,7 +69,7 @@ def _file(name: str, slots: int, stack: ExitStack, log: Callable[[str], None]) -
 
 
 def _of_run(run: Run, system: str | None, beside: str | None, slots: int, stack: ExitStack) -> list[Speaker]:
-    settings = run.recipe.student
+    settings = run.student
     told = prompt.instruction(settings.prompt)
     sampling = _sampling(settings, run.recipe.seed)
     wanted = _chosen(system, beside, run.systems)

@@ -18,6 +18,9 @@ CAPABILITIES = Capabilities(
 )
 
 
+CONTEXT = 4096  # tokens of a prompt and its reply
+
+
 def load(path: Path, threads: int, **settings: Any) -> Any:
     """A server of llama.cpp's own, in this process and on a free loopback port, until it is let go.
 
@@ -49,7 +52,7 @@ def serve(name: str, parallel: int, log: Callable[[str], None]) -> Iterator[Endp
     """Serve a GGUF file with llama.cpp on free loopback ports."""
     path = models.gguf(name, log)
     threads = max(1, len(os.sched_getaffinity(0)) // parallel)
-    servers = [load(path, threads, n_parallel=1, n_ctx=4096) for _ in range(parallel)]
+    servers = [load(path, threads, n_parallel=1, n_ctx=CONTEXT) for _ in range(parallel)]
     try:
         identity = models.KNOWN[name].sha256 if name in models.KNOWN else files.sha256(path)
         urls = tuple(f"{server.listening_address}/v1" for server in servers)

@@ -17,7 +17,7 @@ from typing import Any
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.recipe import BASE, Recipe
+from empathic.recipe import BASE, Student
 from empathic.run import Run
 from empathic.stats.paired import paired_difference
 from empathic.stats.win_rate import outcome, rounded, win_rate
@@ -49,12 +49,12 @@ def measure(run: Run, rows: Sequence[dict[str, str]], progress: Callable[[int, i
         if not path.is_dir():
             raise UserError(f"{run.folder}: the stage {name!r} isn't done; train it first")
     hashes = _hashes(run)
-    system_prompt = prompt.instruction(run.recipe.student.prompt)
+    system_prompt = prompt.instruction(run.student.prompt)
     total = len(run.systems) * len(rows) * len(MOODS)
     found: list[dict[str, Any]] = []
     of_base: dict[str, dict[str, float]] = {}
     for number, name in enumerate(run.systems):
-        scorer = Likelihood(*_student(run.recipe, adapters.get(name)), system_prompt)
+        scorer = Likelihood(*_student(run.student, adapters.get(name)), system_prompt)
         affirms: dict[str, dict[str, float]] = {mood: {} for mood in MOODS}
         for i, row in enumerate(rows):
             lengths = [len(scorer.tokens(row[side])) for side in ("affirms", "corrects")]
@@ -86,8 +86,8 @@ def _hashes(run: Run) -> dict[str, str]:
     return {name: files.sha256(path) for name, path in _adapters(run).items() if path.is_dir()}
 
 
-def _student(recipe: Recipe, adapter: Path | None) -> tuple[Any, Any]:
-    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+def _student(settings: Student, adapter: Path | None) -> tuple[Any, Any]:
+    model, tokenizer = load_student(settings.model, settings.template)
     if adapter is None:
         return model, tokenizer
     from peft import PeftModel

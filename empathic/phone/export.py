@@ -37,7 +37,7 @@ class _Student:
 
     @property
     def told(self) -> str:
-        return prompt.instruction(self.run.recipe.student.prompt)
+        return prompt.instruction(self.run.student.prompt)
 
     @property
     def source(self) -> Path:
@@ -73,7 +73,7 @@ def export(
     with place.workplace(folder) as work:
         ready = work / "ready"
         with _staged(display, "merge"):
-            settings = run.recipe.student
+            settings = run.student
             student = _Student(run, system, *load.merged(settings.model, settings.template, adapter), work)
             vocabulary = student.model.get_input_embeddings().num_embeddings
             place.check_room(folder, student.model.num_parameters(), names, 4 * FOLLOWED * _LONGEST * vocabulary)
@@ -97,8 +97,7 @@ def _staged(display: Display, name: str) -> Iterator[None]:
 def _convert(student: _Student, adapter: Path | None, ready: Path) -> None:
     """The merged weights for transformers, all of them in one GGUF file, and the adapter as another."""
     merged = ready / "merged"
-    student.model.save_pretrained(merged)
-    student.tokenizer.save_pretrained(merged)
+    load.save(student.model, student.tokenizer, student.run.recipe.student.model, merged)
     files.write_text(merged / "README.md", card.front_matter(student.run))
     convert.convert(merged, student.source, "f32", card.keys(student.run, student.system))
     if adapter:
@@ -249,7 +248,7 @@ def _all_refused(rows: Sequence[ExportRow]) -> str:
 
 def _write_words(student: _Student, found: Export, ready: Path) -> None:
     """The model card, Ollama's Modelfile and `export.json`."""
-    settings = student.run.recipe.student
+    settings = student.run.student
     file = found.recommended or next(row.file for row in found.rows if row.file)
     adds_bos = bool(gguf_file.read(ready / file).keys.get("tokenizer.ggml.add_bos_token"))
     text = modelfile.modelfile(

@@ -22,6 +22,7 @@ _NEEDED = (
     "llama_model_load_from_file",
 )
 _ROOM = 1024  # bytes for a struct of parameters; they are some 200
+_VOCAB_ONLY = 72  # the byte of `llama_model_params` with that switch, the first of its switches
 
 
 class Batch(ctypes.Structure):
@@ -83,6 +84,8 @@ def native() -> ctypes.CDLL:
         "llama_set_n_threads": (None, [pointer, number, number]),
         "llama_model_get_vocab": (pointer, [pointer]),
         "llama_vocab_n_tokens": (number, [pointer]),
+        "llama_vocab_get_add_bos": (ctypes.c_bool, [pointer]),
+        "llama_tokenize": (number, [pointer, ctypes.c_char_p, number, pointer, number, ctypes.c_bool, ctypes.c_bool]),
         "llama_get_memory": (pointer, [pointer]),
         "llama_memory_clear": (None, [pointer, ctypes.c_bool]),
         "llama_batch_init": (Batch, [number, number, number]),
@@ -115,6 +118,15 @@ def context_params(length: int) -> ContextParams:
         )
     params.n_ctx = params.n_batch = params.n_ubatch = length
     params.n_seq_max = 1
+    return params
+
+
+def vocabulary_params() -> ModelParams | None:
+    """Parameters for a file's vocabulary alone; None where this version of llama.cpp orders the struct otherwise."""
+    params: ModelParams = native().llama_model_default_params()
+    if list(params.all[_VOCAB_ONLY : _VOCAB_ONLY + 5]) != [0, 0, 1, 0, 0]:
+        return None
+    params.all[_VOCAB_ONLY] = 1
     return params
 
 

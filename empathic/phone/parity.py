@@ -15,6 +15,7 @@ from typing import Any
 from empathic.endpoints.endpoint import Endpoint
 from empathic.student import prompt
 from empathic.student.load import load_student
+from empathic.student.prompt import Message
 
 TOLERANCE = 0.5  # nats by which a quantised file's token may fall short of the merged model's choice
 
@@ -52,15 +53,29 @@ class Served:
         return self.http.post(path, json=body).raise_for_status().json()
 
     def prompt(self, messages: Sequence[prompt.Message]) -> list[int]:
-        """The tokens of a prompt, by the chat template and the tokenizer in the file."""
-        shown = self._post("/apply-template", {"messages": list(messages)})["prompt"]
-        return self.tokens(shown)
+        """The tokens of a prompt, as the chat API has them: by the template and the tokenizer in the file.
 
-    def tokens(self, text: str) -> list[int]:
-        """A text's tokens; markers of the template are the tokens that they stand for."""
-        body = {"content": text, "add_special": False, "parse_special": True}
+        Where the file says that every text begins with a token, llama.cpp takes it off what the template shows, and
+        puts it there itself.
+        """
+        shown = self._post("/apply-template", {"messages": list(messages)})["prompt"]
+        return self.tokens(shown, begins=True)
+
+    def tokens(self, text: str, begins: bool = False) -> list[int]:
+        """A text's tokens; markers of the template are the tokens that they stand for.
+
+        Args:
+            text: the text.
+            begins: whether it begins a prompt, so that the file may put a token before it.
+        """
+        body = {"content": text, "add_special": begins, "parse_special": True}
         found: list[int] = self._post("/tokenize", body)["tokens"]
         return found
+
+    def counted(self, messages: Sequence[Message]) -> int:
+        """How many tokens the chat API itself reads of a prompt."""
+        body = {"messages": list(messages), "max_tokens": 1, "temperature": 0}
+        return int(self._post("/v1/chat/completions", body)["usage"]["prompt_tokens"])
 
     def greedy(self, tokens: Sequence[int], most: int) -> list[int]:
         """The reply to a prompt, the likeliest token at each place."""
@@ -109,7 +124,9 @@ def check(
     with served(endpoint) as file:
         prompts = same_prompts(file, tokenizer, system_prompt, utterances)
         for utterance in utterances:
-            ours = prompt_tokens(tokenizer, prompt.messages(system_prompt, utterance))
+            asked = prompt.messages(system_prompt, utterance)
+            ours = prompt_tokens(tokenizer, asked)
+            prompts = prompts and file.counted(asked) == len(ours)
             tokens = file.greedy(ours, max_tokens)
             with torch.inference_mode():
                 logps = model(torch.tensor([ours + tokens])).logits[0].log_softmax(-1)[len(ours) - 1 : -1]

@@ -1,20 +1,28 @@
-"""The files that a recipe names, looked at before any work: an hour of training shows no typing mistake sooner."""
+"""What a recipe names, looked at before any work: an hour of training shows no typing mistake sooner."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
-from empathic import files
+from empathic import files, models
 from empathic.dialogues import sources, split
+from empathic.errors import UserError
 from empathic.judge import classifier
 from empathic.judge.measures import behaviours, epitome, reader, registry
+from empathic.phone import convertible
 from empathic.recipe import Recipe
-from empathic.student import distil_teacher, prompt
+from empathic.student import distil_teacher, load, prompt
 from empathic.teacher import live
 
+_LOCAL = "local:"
 
-def check_files(recipe: Recipe) -> None:
-    """Refuse a recipe that names a file which isn't there or isn't what it should be.
+
+def check_files(recipe: Recipe) -> str:
+    """Refuse a recipe that names a file which isn't there or isn't what it should be, or a student that won't do.
+
+    Returns:
+        What is done for the student's chat template, in words; "" where nothing has to be.
 
     Raises:
         UserError: names the file, the key and what it wants.
@@ -32,12 +40,66 @@ def check_files(recipe: Recipe) -> None:
     if recipe.teacher.endpoint:
         live.strategies_of(recipe)
     registry.check(recipe.judge)
-    for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
+    judges = [*recipe.judge, *([recipe.ranker] if recipe.ranker else [])]
+    for judge in judges:
         behaviours.questions(judge.questions)
+    for key, where in (*(("judge", judge.endpoint) for judge in judges), ("teacher", recipe.teacher.endpoint or "")):
+        if where.startswith(_LOCAL):
+            _check_local(where, f"{key}.endpoint")
     for folder, heads in (
         (recipe.reader, reader.HEADS),
         (recipe.reward_model, reader.HEADS),
         (recipe.epitome_scorer, epitome.HEADS),
     ):
         if folder:
-            classifier.check(Path(folder), heads)
+            _check_base(folder, str(classifier.check(Path(folder), heads)["base"]))
+    return check_student(recipe)
+
+
+def check_student(recipe: Recipe) -> str:
+    """Refuse a student that can't be loaded, asked or exported; its weights stay where they are.
+
+    A known model that isn't here yet is what its hash says, and is looked at once it was fetched.
+
+    Returns:
+        What is done for its chat template, in words.
+
+    Raises:
+        UserError: says what is wrong with it.
+    """
+    name, template = recipe.student.model, recipe.student.template
+    if name in models.KNOWN and not (template and models.cached(name).exists()):
+        return ""
+    return _looked_at(name, template, template and prompt.template_key(template))
+
+
+@lru_cache
+def _looked_at(name: str, template: str | None, key: str | None) -> str:
+    """Once a process for a student and the template's text (`key`), whatever the number of runs."""
+    config = load.load_config(name)
+    load.check_weights(name)
+    tokenizer, done = load.load_tokenizer(name, template)
+    convertible.check(name, config, tokenizer)
+    return ", ".join(done)
+
+
+def _check_local(where: str, key: str) -> None:
+    name = where.removeprefix(_LOCAL)
+    if name in models.KNOWN:
+        return
+    try:
+        models.gguf(name)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+
+
+def _check_base(folder: str, base: str) -> None:
+    """The base that a scorer was trained on."""
+    if base in models.KNOWN:
+        return
+    try:
+        load.load_config(base)
+    except UserError as error:
+        raise UserError(
+            f"{folder}: a scorer on {base}, which isn't there; put it back, or train the scorer anew"
+        ) from error

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from empathic import files
 from empathic.errors import UserError
+from empathic.pipeline.checks import check_files
 from empathic.pipeline.runner import run_pipeline
 from empathic.recipe import Recipe, keys
 from empathic.run import Display, Row, Run
@@ -70,6 +71,8 @@ def run_matrix(
         run_pipeline(recipe, folder, display, until, redo, processes)
         return []
     every = cells(recipe)
+    for cell in every.values():
+        check_files(cell)
     rows: list[Row] = []
     for number, (name, cell) in enumerate(every.items(), 1):
         display.note(f"cell {number} of {len(every)}: {name}")

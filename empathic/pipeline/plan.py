@@ -10,6 +10,7 @@ from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
 from empathic.run import read_manifest
+from empathic.student import lengths
 
 
 def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
@@ -18,9 +19,13 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: what the run itself would refuse at its first stages.
     """
-    check_files(recipe)
+    told = check_files(recipe)
     forecast = Forecast(recipe, folder)
     lines = [(stage.name, stage.forecast(forecast)) for stage in stages_of(recipe)]
+    train = [(d.id, d.utterance, "") for d in forecast.train]
+    lengths.check(recipe.student, train, [(d.id, d.utterance) for d in forecast.tests], fetch=False)
+    if told:
+        lines.insert(0, ("student", told))
     if absent := [name for name in _models(recipe) if not models.cached(name).exists()]:
         megabytes = sum(models.KNOWN[name].megabytes for name in absent)
         lines.insert(0, ("fetch", f"{', '.join(absent)} ({megabytes} MB, once)"))

@@ -13,7 +13,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from empathic import __version__, models
+from empathic import __version__, files, models
 from empathic.errors import UserError
 from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Stage
@@ -21,7 +21,7 @@ from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
 from empathic.run import Display, Row, Run, has_manifest, read_manifest
 from empathic.run.artefacts import Manifest, StageRecord
-from empathic.student import distil_teacher
+from empathic.student import distil_teacher, prompt
 
 
 def run_pipeline(
@@ -59,7 +59,9 @@ def run_pipeline(
             run = Run(folder, recipe, _manifest(recipe, before), display, processes)
             if before:
                 _refuse_changes(run, before.name, redo)
+            words = _words(run, redo)
             run.save()
+            _keep(words)
             for stage in stages:
                 _do(stage, run)
                 if stage.name == until:
@@ -116,6 +118,39 @@ def _refuse_changes(run: Run, name: str, redo: bool) -> None:
             )
         if changed:
             record.status = "outdated"
+
+
+def _words(run: Run, redo: bool) -> dict[Path, str | None]:
+    """What the student is told, and the template it is given, by where the run keeps it: that is what is served.
+
+    Raises:
+        UserError: a file was edited since a stage went by it, and `redo` isn't set.
+    """
+    settings = run.recipe.student
+    template = prompt.template(settings.template) if settings.template else None
+    found: dict[Path, str | None] = {}
+    for key, text in {"prompt": prompt.instruction(settings.prompt), "template": template}.items():
+        path = run.words[key]
+        found[path] = text
+        if not path.exists() or path.read_text(encoding="utf-8") == text:
+            continue
+        went = {n: r for n, r in run.manifest.stages.items() if r.recipe.get(f"student.{key}") is not None}
+        if not redo and (done := [name for name, record in went.items() if record.status == "done"]):
+            raise UserError(
+                f"{run.folder}: the text of student.{key} changed under the finished stage {done[0]!r} "
+                f"({path.name} there is what it was); --redo does it over, another --out keeps both"
+            )
+        for record in went.values():
+            record.status, record.recipe = "outdated", {}
+    return found
+
+
+def _keep(words: dict[Path, str | None]) -> None:
+    for path, text in words.items():
+        if text is None:
+            path.unlink(missing_ok=True)
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            files.write_text(path, text)
 
 
 def _flat(values: Row, prefix: str = "") -> Row:

@@ -18,7 +18,7 @@ from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
-from empathic.recipe import Recipe
+from empathic.recipe import Recipe, Student
 from empathic.recipe.steps import CorpusPart, Training
 from empathic.run import artefacts
 from empathic.run.artefacts import Export, Manifest, Summary
@@ -111,6 +111,17 @@ class Run:
     def systems(self) -> tuple[str, ...]:
         """The untuned student, and the student after each step."""
         return self.recipe.systems
+
+    @property
+    def student(self) -> Student:
+        """The recipe's student; its prompt and template are the run's own copies, where it keeps them."""
+        kept = {key: str(path) for key, path in self.words.items() if path.exists()}
+        return self.recipe.student.model_copy(update=kept)
+
+    @property
+    def words(self) -> dict[str, Path]:
+        """Where the run keeps what its student is trained on beside the dialogues, by the key of `student`."""
+        return {"prompt": self.path("prompt.txt"), "template": self.path("template.jinja")}
 
     def path(self, *parts: str) -> Path:
         """A place in the run's folder, for stages that write what no other reads."""

@@ -25,7 +25,8 @@ from trl.models.utils import _ForwardRedirection
 from trl.trainer.utils import add_fused_lm_head
 
 from empathic.recipe import Kernels
-from empathic.student.distil_teacher import prompt_ids, reply_ids
+from empathic.student.distil_teacher import reply_ids
+from empathic.student.examples import IGNORED, prompt_ids
 from empathic.student.kernels.optimize import optimize_model
 from empathic.student.kernels.shared_prefix import states_at_labels
 from empathic.student.prompt import Message, with_emotion
@@ -139,7 +140,7 @@ def collate(rows: Sequence[dict[str, list[int]]], padding: int) -> dict[str, tor
         batch |= {
             f"{whose}input_ids": _padded([head + tail for head, tail in both], padding),
             f"{whose}attention_mask": _padded([[1] * len(head + tail) for head, tail in both], 0),
-            f"{whose}labels": _padded([[-100] * len(head) + tail for head, tail in both], -100),
+            f"{whose}labels": _padded([[IGNORED] * len(head) + tail for head, tail in both], IGNORED),
         }
     return batch
 

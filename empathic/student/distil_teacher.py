@@ -13,7 +13,7 @@ from empathic.errors import UserError
 from empathic.recipe import BASE, Recipe
 from empathic.recipe.steps import Distil
 from empathic.run import Run, has_manifest
-from empathic.student import load, prompt
+from empathic.student import examples, load, prompt
 
 _NO_TOKEN = re.compile(r"\[PAD\d+\]")  # so llama.cpp names rows of a head that no token has
 _PROBE = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Yes"}]
@@ -92,8 +92,8 @@ def check_tokens(recipe: Recipe) -> None:
     """
     for step in recipe.distillations:
         of = find(step, recipe)
-        student = load.load_tokenizer(recipe.student.model, recipe.student.template)
-        teacher = load.load_tokenizer(of.model, of.template, step.key("teacher"))
+        student = load.load_tokenizer(recipe.student.model, recipe.student.template)[0]
+        teacher = load.load_tokenizer(of.model, of.template, step.key("teacher"))[0]
         ours, theirs = _tokens(student), _tokens(teacher)
         differ = sorted(place for place in ours.keys() | theirs.keys() if ours.get(place) != theirs.get(place))
         if differ:
@@ -114,27 +114,14 @@ def _tokens(tokenizer: Any) -> dict[int, str]:
     return {place: token for token, place in tokenizer.get_vocab().items() if not _NO_TOKEN.fullmatch(token)}
 
 
-def prompt_ids(tokenizer: Any, asked: list[prompt.Message]) -> list[int]:
-    """The tokens of messages that ask for a reply."""
-    ids: list[int] = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=True)["input_ids"]
-    return ids
-
-
 def reply_ids(tokenizer: Any, told: list[prompt.Message]) -> list[int]:
     """The tokens of the reply that ends a conversation, the one that ends it among them and none after it.
-
-    The reply is divided into tokens by itself, as a model writes it: a reply that begins with a line break would
-    otherwise lend it to the prompt's last token.
 
     Raises:
         UserError: a chat template that changes what was said before once a reply follows.
     """
-    head = tokenizer.apply_chat_template(told[:-1], add_generation_prompt=True, tokenize=False)
-    whole = tokenizer.apply_chat_template(told, tokenize=False)
-    if not whole.startswith(head):
-        raise UserError("student.template: a reply changes the prompt before it; give another template")
-    tail: list[int] = tokenizer(whole[len(head) :], add_special_tokens=False)["input_ids"]
-    return tail[: tail.index(tokenizer.eos_token_id) + 1] if tokenizer.eos_token_id in tail else tail
+    ids = examples.reply_ids(tokenizer, told[:-1], told[-1:])
+    return ids[: ids.index(tokenizer.eos_token_id) + 1] if tokenizer.eos_token_id in ids else ids
 
 
 def open_teacher(step: Distil, recipe: Recipe) -> tuple[Any, Any]:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from empathic import files, models
 from empathic.errors import UserError
-from empathic.student import prompt
+from empathic.student import prompt, templates
+
+_WHOLE = ("model*.safetensors", "pytorch_model*.bin")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+_MAY_LACK = ("gated_repo", "missing_entries", "connection_errors")
 
 
 def load_student(
@@ -20,35 +27,26 @@ def load_student(
     """Load a student and its tokenizer.
 
     Args:
-        name: a known model, a GGUF file (dequantised), a folder, or a Hugging Face id.
+        name: a known model, a GGUF file (dequantised), a folder, or a Hugging Face id; of a PEFT adapter, its base
+            is loaded and the adapter merged into it.
         template: the chat template to give it, as `student.template` says.
         classes: above 0, so many rows of logits at the last token, still to be trained, instead of the next word's.
         key: the recipe's key that names it, for whoever reads what is wrong.
 
     Returns:
-        A `PreTrainedModel` in float32 and its tokenizer, with chat template and padding token.
+        A `PreTrainedModel` in float32 and its tokenizer, with padding token and a chat template that fits.
 
     Raises:
-        UserError: no such model, or one without a chat template where the recipe gives none.
+        UserError: no such model, an adapter without its base, or a chat template that can't be used.
     """
-    _quiet()
-    import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
-
-    try:
-        where = dequantised(models.gguf(name)) if _is_gguf(name) else name
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        if classes:
-            model = AutoModelForSequenceClassification.from_pretrained(where, num_labels=classes, dtype=torch.float32)
-        else:
-            model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise _unloadable(name, key, error) from error
-    return model, _ready(tokenizer, name, template)
+    tokenizer = load_tokenizer(name, template, key)[0]
+    with _refused(name, key=key):
+        model = _weights(name, classes, tokenizer)
+    return model, tokenizer
 
 
-def load_tokenizer(name: str, template: str | None = None, key: str = "student.model") -> Any:
-    """A student's tokenizer as `load_student` gives it, without its weights being read.
+def load_tokenizer(name: str, template: str | None = None, key: str = "student.model") -> tuple[Any, list[str]]:
+    """A student's tokenizer without its weights, and what was done to its template; arguments as `load_student`'s.
 
     Raises:
         UserError: as `load_student` does.
@@ -56,39 +54,117 @@ def load_tokenizer(name: str, template: str | None = None, key: str = "student.m
     _quiet()
     from transformers import AutoTokenizer
 
-    try:
-        if not _is_gguf(name):
-            tokenizer = AutoTokenizer.from_pretrained(name)
-        elif (folder := _dequantised(path := models.gguf(name))).exists():
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    except (OSError, ValueError) as error:
-        raise _unloadable(name, key, error) from error
-    return _ready(tokenizer, name, template)
-
-
-def _is_gguf(name: str) -> bool:
-    return name in models.KNOWN or name.endswith(".gguf")
-
-
-def _unloadable(name: str, key: str, error: Exception) -> UserError:
-    why = " ".join(str(error).split())[:200]
-    return UserError(
-        f"{key}: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
-        "or give a .gguf file, a folder, or a Hugging Face id"
-    )
-
-
-def _ready(tokenizer: Any, name: str, template: str | None) -> Any:
-    """A tokenizer with a chat template and a padding token."""
+    where = name
+    of: str | None = None
+    while (base := adapter_base(where)) and not any((Path(where) / part).exists() for part in _TOKENIZER):
+        where, of = base, where
+    with _refused(where, of, key):
+        tokenizer = AutoTokenizer.from_pretrained(_place(where), trust_remote_code=False)
     if template:
         tokenizer.chat_template = prompt.template(template)
-    if not tokenizer.chat_template:
-        raise UserError(f"student.template: {name} has no chat template; give one (plain, or a file)")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    return tokenizer, templates.fit(tokenizer, name)
+
+
+def load_config(name: str) -> Any:
+    """The configuration of a student, or of its base where it is an adapter.
+
+    Raises:
+        UserError: as `load_student` does.
+    """
+    _quiet()
+    from transformers import AutoConfig
+
+    of: str | None = None
+    while base := adapter_base(name):
+        name, of = base, name
+    with _refused(name, of):
+        return AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
+
+
+def check_weights(name: str) -> None:
+    """Refuse a folder that has no weights, without reading them.
+
+    Raises:
+        UserError: it has none.
+    """
+    folder = Path(name)
+    if folder.is_dir() and not any(True for part in (*_WHOLE, "adapter_model.*") for _ in folder.glob(part)):
+        raise UserError(f"student.model: {name} holds no weights (model.safetensors); want the whole folder of a model")
+
+
+def context(config: Any) -> int | None:
+    """How many tokens a model reads at most; None where nothing says it."""
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def adapter_base(name: str) -> str | None:
+    """The base of a PEFT adapter; None where `name` is a whole model.
+
+    Raises:
+        UserError: an adapter that isn't one of a language model, names no base, or lies beside a whole model.
+    """
+    if name in models.KNOWN or name.endswith(".gguf"):
+        return None
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    try:
+        found = find_adapter_config_file(name)
+    except (OSError, ValueError):  # what is nothing at all is told of when it is loaded
+        return None
+    if found is None:
+        return None
+    if any(True for part in _WHOLE for _ in Path(name).glob(part)):
+        raise UserError(f"student.model: {name} holds a whole model and an adapter; move one of them elsewhere")
+    about = files.read_json(Path(found))
+    if about.get("task_type") not in (None, "CAUSAL_LM"):
+        raise UserError(f"student.model: {name} is an adapter for {about['task_type']}, not for a language model")
+    base = about.get("base_model_name_or_path")
+    if not base:
+        raise UserError(f"student.model: {name} is an adapter that names no base; write it into {found}")
+    return str(base)
+
+
+def _weights(name: str, classes: int, tokenizer: Any) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    if base := adapter_base(name):
+        from peft import PeftModel
+
+        with _refused(base, of=name):
+            model = _weights(base, classes, tokenizer)
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(len(tokenizer))  # tokens that came with the adapter
+        model = PeftModel.from_pretrained(model, name).merge_and_unload()
+        model.name_or_path = model.config._name_or_path = name  # what an adapter that is trained on it calls its base
+        return model
+    if classes:
+        return AutoModelForSequenceClassification.from_pretrained(
+            _place(name), num_labels=classes, dtype=torch.float32, trust_remote_code=False
+        )
+    return AutoModelForCausalLM.from_pretrained(_place(name), dtype=torch.float32, trust_remote_code=False)
+
+
+def _place(name: str) -> str | Path:
+    return dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
+
+
+@contextmanager
+def _refused(name: str, of: str | None = None, key: str = "student.model") -> Iterator[None]:
+    """What the libraries raise, as a line: of a model, or of the base `name` of an adapter."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        why = " ".join(str(error).split())[:200]
+        if of:
+            raise UserError(
+                f"{key}: {of} is an adapter for {name}, which can't be loaded ({why}); put it there, or mend "
+                "base_model_name_or_path in adapter_config.json"
+            ) from error
+        raise UserError(
+            f"{key}: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
+            "or give a .gguf file, a folder, or a Hugging Face id"
+        ) from error
 
 
 def dequantised(path: Path) -> Path:
@@ -157,7 +233,50 @@ def merged(model: str, template: str | None, adapter: Path | None, key: str = "s
 
 
 def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> None:
-    """Write a student, as `merged` makes it, as a Hugging Face folder."""
-    student, tokenizer = merged(model, template, adapter)
+    """Write a student, as `merged` makes it, as a Hugging Face folder that llama.cpp's converter takes."""
+    save(*merged(model, template, adapter), model, out)
+
+
+def save(student: Any, tokenizer: Any, model: str, out: Path) -> None:
+    """Write a student and its tokenizer as a folder that llama.cpp's converter takes.
+
+    Args:
+        student: what is to be written: a model, or a configuration alone.
+        tokenizer: as `load_student` gave it.
+        model: the student's name in its recipe.
+        out: the folder.
+    """
+    config = getattr(student, "config", student)
+    if config.model_type == "gpt2" and not hasattr(config, "n_ctx"):
+        config.n_ctx = config.n_positions  # the converter wants it, and transformers no longer writes it
     student.save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))
+    pieces = _sentencepiece(model)
+    about: dict[str, Any] = {}
+    if pieces:  # the converter reads these, and transformers doesn't write them
+        shutil.copyfile(pieces, out / "tokenizer.model")
+        added = tokenizer.added_tokens_decoder.items()
+        about["added_tokens_decoder"] = {str(id): {**token.__getstate__()} for id, token in added}
+    # What llama.cpp puts before a text where nothing is said differs by tokenizer.
+    if not templates.begins_with_bos(tokenizer) and (tokenizer.bos_token or pieces):
+        about["add_bos_token"] = False
+    if pieces and not templates.puts_blank(tokenizer):
+        about["add_prefix_space"] = False
+    if about:
+        path = out / "tokenizer_config.json"
+        files.write_json(path, {**files.read_json(path), **about})
+
+
+def _sentencepiece(model: str) -> str | None:
+    """The file of a SentencePiece tokenizer, where the student has one."""
+    if model in models.KNOWN or model.endswith(".gguf"):
+        return None
+    from transformers.utils import cached_file
+
+    settings: dict[str, Any] = {f"_raise_exceptions_for_{what}": False for what in _MAY_LACK}
+    name: str | None = model
+    while name:
+        if found := cached_file(name, "tokenizer.model", **settings):
+            return str(found)
+        name = adapter_base(name)
+    return None

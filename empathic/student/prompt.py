@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from empathic import files
 from empathic.errors import UserError
 
 Message = dict[str, str]
@@ -32,6 +33,11 @@ def template(name: str) -> str:
     if name == "plain":
         return (_HERE / "templates" / "plain.jinja").read_text(encoding="utf-8").strip()
     return _text(name, "student.template", "plain")
+
+
+def template_key(name: str) -> str:
+    """What tells one `student.template` from another: a name of ours, or the hash of a file's text."""
+    return name if name == "plain" else files.digest(template(name))
 
 
 def _text(path: str, key: str, ours: str) -> str:

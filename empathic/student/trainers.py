@@ -22,9 +22,9 @@ from empathic.errors import UserError
 from empathic.recipe import Kernels, Recipe
 from empathic.recipe.steps import Distil, Dpo, Sft, Training
 from empathic.stats import sample
-from empathic.student import checkpoints, distil, distil_teacher, prompt
+from empathic.student import checkpoints, distil, distil_teacher, examples, prompt
 from empathic.student.kernels.optimize import optimize_model
-from empathic.student.load import load_student
+from empathic.student.load import context, load_student
 
 
 class SharedDPOTrainer(DPOTrainer):
@@ -39,9 +39,10 @@ class SharedDPOTrainer(DPOTrainer):
         if not hasattr(self, "kernels_off"):
             raise RuntimeError("this TRL computes no reference in its constructor; training can't go on safely")
 
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+        return dataset  # it holds tokens already
+
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        rows = zip(*(dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True)
-        _fits(self.model, [len(asked) + max(len(chosen), len(rejected)) for asked, chosen, rejected in rows])
         self.kernels_off = optimize_model(self.model, self.kernels)
         kept = Path(self.args.output_dir) / "reference.json"
         if not kept.exists():
@@ -100,14 +101,15 @@ def _sft_trainer(step: Sft, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     """The loss is on the reply alone, end-of-turn included."""
     _check(rows, ("completion",))
     model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    told = examples.examples(tokenizer, _told(rows, recipe))
+    _fits(model, rows, [len(row["input_ids"]) for row in told])
     trainer = SFTTrainer(
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True) if adapter else model,
         args=SFTConfig(**_settings(step, recipe.seed, out), max_length=None),
-        train_dataset=_dataset(rows, ("prompt", "completion"), recipe),
+        train_dataset=Dataset.from_list(told),
         processing_class=tokenizer,
         peft_config=None if adapter else _new_adapter(recipe),
     )
-    _fits(trainer.model, [len(ids) for ids in trainer.train_dataset["input_ids"]])
     trainer.kernels_off = optimize_model(trainer.model, recipe.kernels)
     return trainer
 
@@ -121,6 +123,9 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     model, tokenizer = load_student(recipe.student.model, recipe.student.template)
     losses = step.loss if isinstance(step.loss, dict) else {step.loss: 1.0}
     settings = _settings(step, recipe.seed, out)
+    told = examples.pairs(tokenizer, _told(rows, recipe))
+    longest = [len(one["prompt_ids"]) + max(len(one["chosen_ids"]), len(one["rejected_ids"])) for one in told]
+    _fits(model, rows, longest)
     return SharedDPOTrainer(
         recipe.kernels,
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
@@ -134,7 +139,7 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
             precompute_ref_log_probs=True,
             precompute_ref_batch_size=settings["per_device_train_batch_size"],
         ),
-        train_dataset=_dataset(rows, ("prompt", "chosen", "rejected"), recipe),
+        train_dataset=Dataset.from_list(told),
         processing_class=tokenizer,
     )
 
@@ -149,10 +154,10 @@ def _distil_trainer(
         prompt.instruction(recipe.student.prompt),
         prompt.instruction(step.teacher_prompt, step.key("teacher_prompt")),
     )
-    examples = distil.encode(rows, told, (tokenizer, of_teacher))
+    encoded = distil.encode(rows, told, (tokenizer, of_teacher))
     for who, whose in ((model, ""), (teacher, "teacher_")):
-        both = zip(examples[f"{whose}prompt_ids"], examples["reply_ids"], strict=True)
-        _fits(who, [len(asked) + len(reply) for asked, reply in both], "teacher" if whose else "student")
+        both = zip(encoded[f"{whose}prompt_ids"], encoded["reply_ids"], strict=True)
+        _fits(who, rows, [len(asked) + len(reply) for asked, reply in both], "teacher" if whose else "student")
     student = (
         PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
         if adapter
@@ -166,7 +171,7 @@ def _distil_trainer(
         args=TrainingArguments(
             **_settings(step, recipe.seed, out), remove_unused_columns=False, label_names=["labels"]
         ),
-        train_dataset=examples,
+        train_dataset=encoded,
         processing_class=tokenizer,
     )
 
@@ -182,12 +187,10 @@ def _drawn(rows: list[dict[str, Any]], step: Training, seed: int) -> list[dict[s
     return [rows[i] for i in sample.places(len(rows), step.examples, f"{seed} {step.name}")]
 
 
-def _dataset(rows: list[dict[str, Any]], keys: tuple[str, ...], recipe: Recipe) -> Dataset:
-    """The rows as TRL takes them, each with the student's instruction."""
+def _told(rows: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """The rows, each with the student's instruction."""
     system_prompt = prompt.instruction(recipe.student.prompt)
-    return Dataset.from_list(
-        [prompt.with_system_prompt({key: row[key] for key in keys}, system_prompt) for row in rows]
-    )
+    return [prompt.with_system_prompt(row, system_prompt) for row in rows]
 
 
 def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
@@ -200,13 +203,14 @@ def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
             raise UserError(f"corpus: the pair {row['id']!r} prefers a reply to itself; mend or drop the dialogue")
 
 
-def _fits(model: Any, lengths: list[int], who: str = "student") -> None:
+def _fits(model: Any, rows: list[dict[str, Any]], lengths: list[int], who: str = "student") -> None:
     """Refuse examples that are longer than a model's context, in tokens."""
-    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    most = context(model.config)
     if most and max(lengths) > most:
+        longest = rows[lengths.index(max(lengths))]["id"]
         raise UserError(
-            f"corpus: example {lengths.index(max(lengths)) + 1} has {max(lengths)} tokens with its prompt, and the "
-            f"{who}'s context holds {most}; shorten it, or choose the brief prompt"
+            f"corpus: the example {longest!r} has {max(lengths)} tokens with its prompt, and the {who}'s "
+            f"context holds {most}; shorten it, or choose the brief prompt"
         )
 
 

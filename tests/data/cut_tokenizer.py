@@ -6,28 +6,18 @@ refuses others. So the tokens of that text are kept, with the ids that they have
 
 from __future__ import annotations
 
-import ast
 import json
-import re
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from empathic.phone import convert
+from empathic.phone import convertible
 from empathic.student.load import load_student
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "empathic" / "data"
 MOST = 2500  # tokens of our texts, the most frequent ones
-
-
-def _known_by() -> str:
-    """The text by which the converter knows a tokenizer."""
-    source = (convert._converter("convert_hf_to_gguf.py").parent / "conversion" / "base.py").read_text(encoding="utf-8")
-    found = re.search(r"^ +chktxt = ('.*')$", source, re.MULTILINE)
-    assert found, "the converter has no chktxt any more"
-    return str(ast.literal_eval(found[1]))
 
 
 def main() -> None:
@@ -38,8 +28,10 @@ def main() -> None:
     whole: dict[str, Any] = json.loads(parts["tokenizer.json"])
     model = whole["model"]
     ours = "\n".join(path.read_text(encoding="utf-8") for path in sorted(DATA.glob("*.jsonl")))
+    known_by = convertible.known_by()
+    assert known_by, "the converter has no chktxt any more"
     counts = Counter(tokenizer(ours, add_special_tokens=False)["input_ids"])
-    wanted = {id for id, _ in counts.most_common(MOST)} | set(tokenizer(_known_by())["input_ids"])
+    wanted = {id for id, _ in counts.most_common(MOST)} | set(tokenizer(known_by)["input_ids"])
     wanted |= set(tokenizer.convert_tokens_to_ids(["Yes", "No", "A", "B", "0", "1", "2"]))
     by_id = {id: token for token, id in model["vocab"].items()}
     keep = {by_id[id] for id in wanted} | {token for token in model["vocab"] if len(token) == 1}

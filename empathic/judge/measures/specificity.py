@@ -15,6 +15,7 @@ from empathic.endpoints.ledger import Ledger
 from empathic.judge.measures.measure import Asking, Means, Measure, ModelMeasure, ValueMeasure, row
 from empathic.judge.replies import EvalSet
 from empathic.judge.scores import ScoreRow
+from empathic.student import prompt
 from empathic.student.likelihood import Likelihood
 from empathic.student.load import load_student
 
@@ -57,7 +58,7 @@ class Specificity:
     def _key(self, one: SpecificityItem, reply: str) -> dict[str, Any]:
         return {
             "measure": "specificity",
-            "model": [self.name, self.template],
+            "model": [self.name, self.template and prompt.template_key(self.template)],
             "told": self.system_prompt,
             "utterances": [one.utterance, *one.others],
             "reply": reply,

@@ -92,7 +92,7 @@ def on_policy(count: int, share: float, seed: str) -> list[int]:
 
 def _requests(step: Distil, run: Run, examples: Sequence[Row]) -> list[Request]:
     """A request for each; messages that several examples have are sampled anew for each of them."""
-    settings = run.recipe.student
+    settings = run.student
     system_prompt = prompt.instruction(settings.prompt)
     asked: Counter[str] = Counter()
     requests = []

@@ -53,8 +53,8 @@ def work(run: Run) -> Row:
         whole={name: systems[name] for name in run.systems} | _everywhere(tests),
     )
     with run.ledger() as ledger:
-        system_prompt = prompt.instruction(recipe.student.prompt)
-        scorer = Specificity(recipe.student.model, recipe.student.template, system_prompt, ledger)
+        student = run.student
+        scorer = Specificity(student.model, student.template, prompt.instruction(student.prompt), ledger)
         levels = Scorer(Path(recipe.epitome_scorer)) if recipe.epitome_scorer else None
         reader = Reader(Path(recipe.reader)) if recipe.reader else None
         means = Means(recipe.judge, models_of(scorer, levels, reader), recipe.seed)

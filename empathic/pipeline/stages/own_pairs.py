@@ -96,7 +96,7 @@ def _drawn(step: Dpo, run: Run) -> list[Dialogue]:
 
 def _answers(step: Dpo, run: Run, dialogues: list[Dialogue]) -> list[tuple[Dialogue, list[Answer]]]:
     """So many answers to each dialogue."""
-    settings = run.recipe.student
+    settings = run.student
     system_prompt = prompt.instruction(settings.prompt)
     requests = [
         Request(

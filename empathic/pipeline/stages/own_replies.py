@@ -19,7 +19,7 @@ APART = 1000  # seeds between samples of one dialogue, so that none is that of a
 
 def answered(run: Run, step: Training, requests: Sequence[Request]) -> list[Answer]:
     """What the student that a step starts from answers; a killed attempt goes on from the ledger."""
-    settings, gguf = run.recipe.student, folder(run, step) / "student.gguf"
+    settings, gguf = run.student, folder(run, step) / "student.gguf"
     if not gguf.exists():
         merged = gguf.parent / "merged"
         load.merge(settings.model, settings.template, run.start(step.name), merged)

@@ -19,7 +19,7 @@ def work(run: Run) -> Row:
 
     Files that are there are kept: the stage starts from an empty folder wherever what they are made of has changed.
     """
-    settings, last = run.recipe.student, run.recipe.final
+    settings, last = run.student, run.recipe.final
     steps, done = len(run.systems) + 1, 0
     merged, report = run.path("phone", ".merged"), run.path("phone", "parity.json")
     if report.exists() and not files.read_json(report)["holds"]:

@@ -18,7 +18,7 @@ from empathic.student import prompt
 
 def work(run: Run) -> Row:
     """What is judged is what ships: replies come from the GGUF files, through the endpoint client."""
-    settings = run.recipe.student
+    settings = run.student
     system_prompt = prompt.instruction(settings.prompt)
     tests = {system: sampled(run, run.recipe.sampled(system)) for system in run.systems}
     advance = run.counter(sum(map(len, tests.values())))

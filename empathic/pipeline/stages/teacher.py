@@ -17,6 +17,7 @@ from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.judge.measures import behaviours
+from empathic.pipeline.fitting import check_lengths
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.recipe import Recipe
 from empathic.run import Row, Run
@@ -29,7 +30,8 @@ Choose = Callable[[Dialogue, list[str]], str]
 
 
 def work(run: Run) -> Row:
-    """Collect what the teacher replies, recorded or live."""
+    """Collect what the teacher replies, recorded or live; what the student can't read is refused before."""
+    check_lengths(run)
     if run.recipe.teacher.endpoint:
         return _ask(run)
     if run.recipe.method.name != "direct":

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from empathic import files
+from empathic.pipeline.fitting import check_lengths
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
 from empathic.recipe.steps import AnyStep, Distil
 from empathic.run import Row, Run
@@ -50,10 +51,12 @@ def _trained(step: AnyStep, run: Run) -> Row:
     from empathic.student import launch, training
 
     name, display = step.name, run.display
+    check_lengths(run)
     if run.processes > 1:
         result = launch.train(name, run, display.step, display.note)
     else:
         rows = list(files.read_jsonl(run.lessons(step)))
         start, out = run.start(name), run.adapter(name)
-        result = training.train_step(name, rows, run.recipe, start, out, display.step, display.note)
+        recipe = run.recipe.model_copy(update={"student": run.student})
+        result = training.train_step(name, rows, recipe, start, out, display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}

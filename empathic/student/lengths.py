@@ -1,0 +1,63 @@
+"""Whether everything fits that a student will read: examples into what it trains on, messages into its file as served.
+
+Only texts that might not fit are tokenised: no text has more tokens than bytes of UTF-8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from empathic import models
+from empathic.endpoints.llama_cpp import CONTEXT
+from empathic.errors import UserError
+from empathic.recipe.sections import Student
+from empathic.student import examples, load, prompt
+
+_AROUND = 512  # more bytes than any template puts around a dialogue
+
+
+def check(
+    student: Student, train: Iterable[tuple[str, str, str]], test: Iterable[tuple[str, str]], fetch: bool = True
+) -> None:
+    """Refuse the first text that a student can't read whole.
+
+    Args:
+        student: the recipe's; its prompt is in front of everything.
+        train: id, message and reply of what is trained on; "" where the reply isn't known yet.
+        test: id and message of what the file will be asked.
+        fetch: whether a known model may be fetched to find out.
+
+    Raises:
+        UserError: names the row.
+    """
+    told = prompt.instruction(student.prompt)
+    if student.model in models.KNOWN and not (fetch or models.cached(student.model).exists()):
+        return
+    reads = None if student.model in models.KNOWN else load.context(load.load_config(student.model))
+    served = min(CONTEXT, reads or CONTEXT)
+    spare = len(told.encode()) + _AROUND
+    asked = [one for one in test if len(one[1].encode()) + spare + student.max_tokens > served]
+    learnt = [one for one in train if len("".join(one[1:]).encode()) + spare > (reads or CONTEXT)]
+    if not asked and not learnt:
+        return
+    tokenizer = load.load_tokenizer(student.model, student.template)[0]
+    reads = reads or load.context(load.load_config(student.model))
+    for id, said in asked:
+        tokens = len(examples.prompt_ids(tokenizer, prompt.messages(told, said)))
+        if tokens + student.max_tokens > served:
+            raise UserError(
+                f"dialogues: the test message {id!r} has {tokens} tokens with its instruction, and with a reply of "
+                f"{student.max_tokens} (student.max_tokens) more than the {served} that the file for the phone reads; "
+                "shorten it, or lower student.max_tokens"
+            )
+    for id, said, replied in learnt:
+        before = prompt.messages(told, said)
+        tokens = len(examples.prompt_ids(tokenizer, before))
+        if replied:
+            tokens += len(examples.reply_ids(tokenizer, before, [{"role": "assistant", "content": replied}]))
+        if reads and tokens > reads:
+            raise UserError(
+                f"dialogues: the train message {id!r} has {tokens} tokens with its instruction"
+                f"{' and reply' if replied else ''}, and the student's context holds {reads}; shorten it, or choose "
+                "the brief prompt"
+            )
