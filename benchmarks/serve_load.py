@@ -1,4 +1,4 @@
-"""Many clients at a time on `empathic serve`: what each of them gets, and what the server's process weighs meanwhile."""
+"""Many clients at a time on `empathic serve`: what each of them gets, and what the server weighs meanwhile."""
 
 from __future__ import annotations
 
