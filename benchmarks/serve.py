@@ -191,7 +191,7 @@ def main() -> None:
         for row in part():
             rows.append({**row, "model": given.model, "machine": machine()})
             print(json.dumps(row), flush=True)
-    files.write_json(OUT, rows)
+            files.write_json(OUT, rows)
 
 
 if __name__ == "__main__":
