@@ -198,14 +198,14 @@ def seconds_to_free(server: Served, slots: int, reading: bool) -> float:
             taken = [stack.enter_context(_asking(server, _long(server, reading))) for _ in range(slots)]
             if not reading:
                 for one in taken:
-                    one.recv(1)
+                    assert one.recv(12) == b"HTTP/1.1 200"
             waiting = stack.enter_context(_asking(server, server.body("Hello", max_tokens=1, stream=True)))
             if select.select([waiting], [], [], 0.3)[0]:
                 continue  # a reply ended by itself
             for one in taken if reading else taken[:1]:
                 one.close()
             gone = time.monotonic()
-            assert waiting.recv(1)
+            assert waiting.recv(12) == b"HTTP/1.1 200"
             seconds = time.monotonic() - gone
         time.sleep(1)  # until all places are free
         return seconds
@@ -214,8 +214,9 @@ def seconds_to_free(server: Served, slots: int, reading: bool) -> float:
 
 def _long(server: Served, reading: bool) -> bytes:
     """A request that takes long to read, or to reply to: in a heat in which hardly any reply ends."""
-    said = f"{random.random()} {'word ' * 2500 if reading else 'Tell me a story.'}"
-    return server.body(said, max_tokens=3000, temperature=2, stream=True)
+    if reading:
+        return server.body(f"{random.random()} {'word ' * 2500}", max_tokens=1, stream=True)
+    return server.body(f"{random.random()} Tell me a story.", max_tokens=3000, temperature=2, stream=True)
 
 
 def _asking(server: Served, body: bytes) -> socket.socket:
