@@ -11,6 +11,7 @@ benchmarks/phone.json. What phones do is reckoned from them and from others' fig
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -86,7 +87,7 @@ def main() -> None:
     rows: list[Row] = []
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        for path in (*made(given.model, Path(folder)), *given.files):
+        for path in itertools.chain(made(given.model, Path(folder)), given.files):
             model = given.model if path not in given.files else path.stem
             about = {"file": path.stem, "model": model, "mb": round(path.stat().st_size / 1e6), "machine": machine()}
             for threads in range(1, min(cores, 2) + 1):
