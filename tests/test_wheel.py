@@ -22,8 +22,8 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(tmp_path: Path) -> N
         shutil.copy(ROOT / name, source / name)
     parts = [path for path in (source / "empathic").rglob("*") if path.is_file()]
     want = {path.relative_to(source).as_posix(): path.read_bytes() for path in parts}
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source]
-    subprocess.run(command, check=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", str(tmp_path), str(source)], check=True)
     (built,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(built) as wheel:
         found = {name: wheel.read(name) for name in wheel.namelist()}
