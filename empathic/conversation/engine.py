@@ -28,7 +28,7 @@ from empathic.endpoints import llama_cpp
 WINDOW = 4096  # tokens of a conversation at most: some thirty exchanges, 115 MB of cache for Qwen2.5-1.5B
 _BATCH = 64  # tokens read between two looks at whether the reply is still wanted
 _PROMPT_CACHE = 256  # MiB for the prompts of conversations that no slot holds any more
-_LINES = 128  # requests that llama.cpp hears at a time: by its default six, and counting tokens waits for replies
+_LINES = 128  # requests that llama.cpp hears at a time: by its default two more than slots, and counting tokens waits
 _SHORT = 2000  # characters of a message whose length is remembered: all that are remembered take some MB
 
 
