@@ -5,7 +5,7 @@ SHARED_DATA := $(wildcard ../shared/data)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: gate demo check test fuzz lint rivals study bench strategies questions docs clean
+.PHONY: gate demo check test fuzz lint rivals study bench bench-serve bench-phone strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -34,6 +34,12 @@ study: .venv/installed  ## the paper's two claims on a small student (five hours
 
 bench: .venv/installed  ## examples per second of both steps beside stock TRL and LLaMA-Factory, on this machine (two to three hours; rows are kept as they come)
 	$(BIN)/python benchmarks/training.py
+
+bench-serve: .venv/installed  ## what `empathic serve` bears, and what it costs over llama.cpp alone (ten minutes)
+	$(BIN)/python benchmarks/serve.py
+
+bench-phone: .venv/installed  ## how fast every file of the ladder reads and writes here, and what that lets one reckon with on phones
+	$(BIN)/python benchmarks/phone.py
 
 strategies: .venv/installed  ## every prompting strategy against direct prompting, with a local teacher
 	$(BIN)/python benchmarks/strategies.py

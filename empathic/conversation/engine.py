@@ -28,6 +28,8 @@ from empathic.endpoints import llama_cpp
 WINDOW = 4096  # tokens of a conversation at most: some thirty exchanges, 115 MB of cache for Qwen2.5-1.5B
 _BATCH = 64  # tokens read between two looks at whether the reply is still wanted
 _PROMPT_CACHE = 256  # MiB for the prompts of conversations that no slot holds any more
+_LINES = 128  # requests that llama.cpp hears at a time: by its default two more than slots, and counting tokens waits
+_SHORT = 2000  # characters of a message whose length is remembered: all that are remembered take some MB
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,14 @@ class Engine:
             n_batch=_BATCH,
             n_ubatch=_BATCH,
             cache_ram_mib=_PROMPT_CACHE,
+            n_threads_http=_LINES,
             api_keys=[self._key],
             ui=False,
             **settings,
         )
         self._address = urlsplit(self._server.listening_address)
         self.window: int = self._asked("GET", "/props")["default_generation_settings"]["n_ctx"]
-        self._length = lru_cache(maxsize=4096)(self._tokens_of)
+        self._remembered = lru_cache(maxsize=4096)(self._tokens_of)
         self._around = self._tokens_around()
 
     def close(self) -> None:
@@ -113,6 +116,9 @@ class Engine:
             own: the slots that may write it, of which the request's `id_slot` is the first choice; none for any.
         """
         return Stream(self._connection(), body, self._key, self._slots, own)
+
+    def _length(self, text: str) -> int:
+        return self._remembered(text) if len(text) <= _SHORT else self._tokens_of(text)
 
     def _tokens_of(self, text: str, special: bool = False) -> int:
         asked = {"content": text, "add_special": special, "parse_special": special}

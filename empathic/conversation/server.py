@@ -109,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "empathic", ""
     timeout = 60  # seconds for a client to send or take something
+    disable_nagle_algorithm = True  # or a small piece waits until the client's computer has said that it got the last
     server: Server
 
     def do_GET(self) -> None:

@@ -34,7 +34,7 @@ def modelfile(gguf: str, tokenizer: Any, instruction: str, temperature: float, m
 
 
 def template(tokenizer: Any, adds_bos: bool) -> str:
-    """The chat template in Go's language, for an instruction and turns that end with a person's message.
+    """The chat template in Go's language, for an instruction or none, and turns that end with a person's message.
 
     Raises:
         ValueError: pieces around turns don't make this template.
@@ -42,11 +42,11 @@ def template(tokenizer: Any, adds_bos: bool) -> str:
     found = turns(tokenizer)
     if found is None:
         raise ValueError("the chat template isn't made of pieces around turns")
-    opens = found.before_system
-    if adds_bos and tokenizer.bos_token:
-        opens = opens.removeprefix(tokenizer.bos_token)
+    added = tokenizer.bos_token or "" if adds_bos else ""
+    opens, uninstructed = found.before_system.removeprefix(added), found.uninstructed.removeprefix(added)
     return (
-        f"{opens}{{{{ .System }}}}{found.after_system}{{{{ range .Messages }}}}"
+        f"{{{{ if .System }}}}{opens}{{{{ .System }}}}{found.after_system}{{{{ else }}}}{uninstructed}{{{{ end }}}}"
+        f"{{{{ range .Messages }}}}"
         f'{{{{ if eq .Role "user" }}}}{found.before_user}{{{{ .Content }}}}{found.after_user}'
         f'{{{{ else if eq .Role "assistant" }}}}{{{{ .Content }}}}{found.after_reply}{{{{ end }}}}{{{{ end }}}}'
     )

@@ -15,7 +15,8 @@ class Turns:
     """The text around an instruction, messages and replies that take turns.
 
     Attributes:
-        before_system: what opens the prompt.
+        uninstructed: what opens a prompt that has no instruction, often one of the model's makers.
+        before_system: what opens the prompt of an instruction.
         after_system: what follows the instruction.
         before_user: what stands before each message.
         after_user: what stands between a message and its reply; a prompt ends with it.
@@ -23,6 +24,7 @@ class Turns:
         end: the token that ends a reply.
     """
 
+    uninstructed: str
     before_system: str
     after_system: str
     before_user: str
@@ -31,21 +33,23 @@ class Turns:
     end: int
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The prompt that messages make: an instruction, then messages and replies in turn."""
+        """The prompt that messages make: an instruction or none, then messages and replies in turn."""
         around = {
             "system": (self.before_system, self.after_system),
             "user": (self.before_user, self.after_user),
             "assistant": ("", self.after_reply),
         }
-        return "".join(f"{around[one['role']][0]}{one['content']}{around[one['role']][1]}" for one in messages)
+        said = "".join(f"{around[one['role']][0]}{one['content']}{around[one['role']][1]}" for one in messages)
+        return said if messages[0]["role"] == "system" else self.uninstructed + said
 
 
 def turns(tokenizer: Any) -> Turns | None:
     """What a tokenizer's chat template puts around turns; None where no such pieces give what the template gives."""
     asked = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _FIRST}]
     longer = [*asked, {"role": "assistant", "content": _REPLY}, {"role": "user", "content": _SECOND}]
-    shown, shown_longer = (
-        str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)) for said in (asked, longer)
+    tried = (asked, longer, asked[1:], longer[1:])
+    shown, shown_longer, bare, bare_longer = (
+        str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)) for said in tried
     )
     if any(shown.count(text) != 1 for text in (_SYSTEM, _FIRST)) or shown_longer.count(_SECOND) != 1:
         return None
@@ -54,6 +58,7 @@ def turns(tokenizer: Any) -> Turns | None:
     between = shown_longer.split(_REPLY)[-1].split(_SECOND)[0]
     before_user = _common_end(middle, between)
     found = Turns(
+        bare.split(_FIRST)[0].removesuffix(before_user),
         before_system,
         middle.removesuffix(before_user),
         before_user,
@@ -61,7 +66,8 @@ def turns(tokenizer: Any) -> Turns | None:
         between.removesuffix(before_user),
         _end(tokenizer, between),
     )
-    return found if found.render(longer) == shown_longer and found.render(asked) == shown else None
+    same = [found.render(said) for said in tried] == [shown, shown_longer, bare, bare_longer]
+    return found if same else None
 
 
 def end_of_turn(tokenizer: Any) -> int:

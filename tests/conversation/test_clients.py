@@ -72,6 +72,24 @@ def test_ctrl_c_ends_serve_while_a_reply_is_written(tiny_gguf: Path) -> None:
                 serving.kill()
 
 
+def test_a_message_is_counted_at_once_while_many_replies_wait(speaker: Speaker) -> None:
+    hello = [{"role": "user", "content": "Hello"}]
+    replies = [speaker.reply(hello, max_tokens=2000, temperature=2.0) for _ in range(12)]
+    asking = [threading.Thread(target=list, args=(reply,), daemon=True) for reply in replies]
+    for one in asking:
+        one.start()
+    time.sleep(0.5)  # two are written now, and ten wait
+    started = time.monotonic()
+    speaker.engine.tokens(hello)
+    seconds = time.monotonic() - started
+    assert any(one.is_alive() for one in asking)
+    for reply in replies:
+        reply.close()
+    for one in asking:
+        one.join(5)
+    assert seconds < 0.3
+
+
 def test_connections_have_a_bound(start: Start, speaker: Speaker) -> None:
     server = start(speaker)
     server.connections = threading.BoundedSemaphore(1)

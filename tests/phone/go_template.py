@@ -9,7 +9,7 @@ _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def render(template: str, system: str, messages: list[dict[str, str]]) -> str:
-    """What Ollama makes of a conversation; `messages` are without the instruction."""
+    """What Ollama makes of a conversation; it hands `messages` over with the instruction's among them."""
     parts = _ACTION.split(template)  # text, action, text, action, ... text
     text, rest = _block(parts, 0, {"System": system, "Messages": messages})
     assert rest == len(parts), "an end too many"
@@ -41,13 +41,21 @@ def _block(parts: list[str], at: int, dot: dict[str, Any]) -> tuple[str, int]:
 
 
 def _condition(parts: list[str], at: int, dot: dict[str, Any]) -> tuple[str, int]:
-    """`if eq .X "y"` with its `else if`s; `at` is the action."""
+    """`if .X` or `if eq .X "y"`, with its `else if`s and its `else`; `at` is the action."""
     chosen: str | None = None
     while True:
         action = parts[at].split()
-        test = action[action.index("eq") + 1 :]
         text, at = _block(parts, at + 1, dot)
-        if chosen is None and dot[test[0][1:]] == test[1].strip('"'):
+        if chosen is None and _holds(action, dot):
             chosen = text
         if parts[at].split()[0] == "end":
             return chosen or "", at + 1
+
+
+def _holds(action: list[str], dot: dict[str, Any]) -> bool:
+    if action == ["else"]:
+        return True
+    if "eq" in action:
+        of, want = action[action.index("eq") + 1 :]
+        return bool(dot[of[1:]] == want.strip('"'))
+    return bool(dot[action[-1][1:]])

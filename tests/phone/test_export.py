@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,28 @@ def test_everything_that_ships_is_there_and_nothing_else(exported: Path) -> None
     assert not [path for path in exported.iterdir() if path.name.startswith(".export-")]
 
 
+def _talks() -> list[list[dict[str, str]]]:
+    """Conversations of one turn and of three, with the instruction, another and none."""
+    one = [[{"role": "user", "content": said}] for said in SAID]
+    replied = {"role": "assistant", "content": "Sunday, and the house so still."}
+    three = [[*first, replied, *second] for first, second in itertools.pairwise(one)]
+    told = [[{"role": "system", "content": text}] if text else [] for text in (TOLD, "Be brief.", "")]
+    return [[*system, *turns] for system in told for turns in (*one, *three)]
+
+
+def _in_ollama(template: str, talk: list[dict[str, str]]) -> tuple[str, str, list[dict[str, str]]]:
+    """What Ollama renders: a template, given the instruction and all messages, the instruction's among them."""
+    return template, talk[0]["content"] if talk[0]["role"] == "system" else "", talk
+
+
+def _modelfile(folder: Path) -> tuple[str, str]:
+    """Its template and its instruction."""
+    text = (folder / "Modelfile").read_text(encoding="utf-8")
+    found = [re.search(rf'{key} """(.*?)"""', text, re.DOTALL) for key in ("TEMPLATE", "SYSTEM")]
+    assert found[0] and found[1]
+    return found[0][1], found[1][1]
+
+
 def test_llama_cpp_transformers_and_ollama_make_the_same_prompt(exported: Path) -> None:
     from transformers import AutoTokenizer
 
@@ -59,17 +84,27 @@ def test_llama_cpp_transformers_and_ollama_make_the_same_prompt(exported: Path) 
     name = Run.open(exported).export().rows[0].file  # type: ignore[union-attr]
     theirs = AutoTokenizer.from_pretrained(folder, gguf_file=name)
     _, merged = load_student(str(folder / "merged"))
-    modelfile = (folder / "Modelfile").read_text(encoding="utf-8")
-    template, system = (re.search(rf'{key} """(.*?)"""', modelfile, re.DOTALL)[1] for key in ("TEMPLATE", "SYSTEM"))  # type: ignore[index]
+    template, system = _modelfile(folder)
     with open_endpoint(f"local:{folder / str(name)}") as endpoint, parity.served(endpoint) as file:
-        for said in SAID:
-            asked = prompt.messages(TOLD, said)
+        for asked in _talks():
             want = parity.prompt_tokens(merged, asked)
             assert file.prompt(asked) == want
             assert parity.prompt_tokens(theirs, asked) == want
-            assert file.tokens(render(template, system, asked[1:])) == want
+            assert file.tokens(render(*_in_ollama(template, asked))) == want
     assert system == TOLD
-    assert "PARAMETER repeat_penalty 1\n" in modelfile
+    assert "PARAMETER repeat_penalty 1\n" in (folder / "Modelfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow  # it compiles a program
+def test_the_modelfiles_template_says_in_go_what_our_renderer_of_it_says(exported: Path) -> None:
+    if not (go := shutil.which("go")):
+        pytest.skip("Go isn't here; Debian's golang-go has it")
+    template, _ = _modelfile(exported / "export")
+    rendered = [_in_ollama(template, talk) for talk in _talks()]
+    told = [{"template": template, "system": system, "messages": turns} for template, system, turns in rendered]
+    program = Path(__file__).with_name("ollama.go")
+    done = subprocess.run([go, "run", program], input=json.dumps(told), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [render(*one) for one in rendered]
 
 
 def test_a_file_says_what_it_is_and_where_it_comes_from(exported: Path) -> None:

@@ -26,18 +26,22 @@ def tokenizer() -> Any:
 
 @pytest.mark.parametrize("template", [None, "plain"])
 @pytest.mark.parametrize("length", [1, 3])
-def test_ollama_makes_the_prompt_that_transformers_makes(tokenizer: Any, template: str | None, length: int) -> None:
+@pytest.mark.parametrize("told", ["Be kind.", ""])
+def test_ollama_makes_the_prompt_that_transformers_makes(
+    tokenizer: Any, template: str | None, length: int, told: str
+) -> None:
     if template:
         tokenizer.chat_template = prompt.template(template)
-    asked = [{"role": "system", "content": "Be kind."}, *TALK[:length]]
+    asked = [*([{"role": "system", "content": told}] if told else []), *TALK[:length]]
     ours = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-    assert render(modelfile.template(tokenizer, False), "Be kind.", TALK[:length]) == ours
+    assert render(modelfile.template(tokenizer, False), told, TALK[:length]) == ours
 
 
 def test_the_first_token_is_left_to_ollama_where_the_file_adds_it(tokenizer: Any) -> None:
-    with_bos = modelfile.template(tokenizer, False)
-    assert with_bos.startswith(tokenizer.bos_token)
-    assert modelfile.template(tokenizer, True) == with_bos.removeprefix(tokenizer.bos_token)
+    for told in ("Be kind.", ""):
+        with_bos = render(modelfile.template(tokenizer, False), told, TALK)
+        assert with_bos.startswith(tokenizer.bos_token)
+        assert render(modelfile.template(tokenizer, True), told, TALK) == with_bos.removeprefix(tokenizer.bos_token)
 
 
 def test_a_reply_ends_with_the_token_that_the_template_puts_after_it(tokenizer: Any) -> None:
