@@ -32,7 +32,7 @@ Law = Annotated[
     typer.Option(
         "--compliance",
         metavar="NAME",
-        help="Notices and marks that a law asks for: california, new-york, washington, oregon, eu; several may be given.",
+        help="Notices and marks that a law asks for: california, new-york, washington, oregon, eu; may be repeated.",
     ),
 ]
 Minors = Annotated[bool, typer.Option("--minors", help="Remind as often as the law asks for minors.")]
