@@ -36,13 +36,13 @@ def page(law: Compliance) -> str:
     Args:
         law: what it answers to; without presets it says what the gate does and nothing of laws.
     """
-    lines, words = replies.table(), replies.texts()["en"]
+    lines = replies.table()
     here = lines["countries"]["US"]
     named = [f"{one['name']} ({one.get('call') or one['text']})" for one in here["lines"]]
     filled = {
         "disclosure": replies.disclosure(),
         "laws": f"\nWritten for: {'; '.join(one.law for one in law.presets)}.\n" if law.presets else "",
-        "crisis": words["crisis.self"],
+        "crisis": replies.fixed("crisis.self", "en"),
         "lines_date": lines["date"],
         "countries": str(len(lines["countries"])),
         "directory": lines["directory"],

@@ -151,6 +151,13 @@ def test_the_corpus_s_good_replies_pass(gate: Gate) -> None:
     assert len(refused) <= 10, refused
 
 
+def test_a_megabyte_is_read_at_its_ends(gate: Gate) -> None:
+    filling = "nothing much happened today. " * 40_000
+    assert len(filling) > 1_000_000 and say(gate, filling).reply is None
+    assert say(gate, filling + "I want to die").label == "crisis"
+    assert say(gate, "I want to die. " + filling).label == "crisis"
+
+
 def test_messages_of_others_and_bad_content_are_not_read(gate: Gate) -> None:
     assert gate.check([]).label == "ordinary"
     assert (
