@@ -60,10 +60,10 @@ def test_a_damaged_gate_filters_nothing_unseen(monkeypatch: pytest.MonkeyPatch) 
         SafetyFilter()
 
 
-def test_it_is_on_but_where_the_paper_s_figures_are_reproduced() -> None:
+def test_it_is_on_but_in_recipes_whose_figures_are_published() -> None:
     assert Recipe(name="r").corpus.safety_filter
     assert {name for name in ready() if not load_recipe(name).corpus.safety_filter} == {
-        *("direct", "human-improved", "llm-improved", "paper")
+        *("demo", "direct", "human-improved", "llm-improved", "paper")
     }
 
 
