@@ -47,8 +47,9 @@ strategies: .venv/installed  ## every prompting strategy against direct promptin
 questions: .venv/installed  ## which questions, alone and together, a local judge tells most by (an hour)
 	$(BIN)/python benchmarks/questions.py
 
-gate: .venv/installed  ## make the safety gate's data file anew (a minute)
+gate: .venv/installed  ## make the safety gate's data file anew, and its figures (a minute)
 	$(BIN)/empathic safety train --out empathic/data/safety/gate.json
+	$(BIN)/empathic safety eval benchmarks/safety/*.jsonl --json > empathic/data/safety/figures.json
 
 docs: .venv/installed  ## write the generated parts of the docs anew
 	$(BIN)/python docs/generate.py

@@ -1,4 +1,4 @@
-"""Write the generated parts of the docs: commands, keys of a recipe, the picture of imports."""
+"""Write the generated parts of the docs: commands, keys of a recipe, the picture of imports, what laws ask for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from empathic.cli import main
 from empathic.recipe import Recipe
 from empathic.recipe.steps import DEFAULT, KINDS
+from empathic.safety import compliance, protocol
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -89,9 +90,17 @@ def architecture() -> str:
     return re.sub(r"(<!-- picture -->\n).*?(<!-- /picture -->)", rf"\1{imports.picture()}\n\2", page, flags=re.DOTALL)
 
 
+def safety() -> str:
+    """The page as it is written by hand, with the table of what laws ask for."""
+    asked = protocol.table([*compliance.presets().values()])
+    text = f"{asked}\n\nNot done by any preset: {'; '.join(compliance.table()['uncovered'])}."
+    page = (HERE / "safety.md").read_text(encoding="utf-8")
+    return re.sub("(?<=<!-- compliance -->\n).*?(?=<!-- /compliance -->)", lambda _: f"{text}\n", page, flags=re.DOTALL)
+
+
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"commands.md": commands(), "recipe.md": recipe(), "architecture.md": architecture()}
+    return {"commands.md": commands(), "recipe.md": recipe(), "architecture.md": architecture(), "safety.md": safety()}
 
 
 if __name__ == "__main__":

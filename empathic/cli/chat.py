@@ -14,10 +14,11 @@ from empathic.cli.progress import console
 from empathic.conversation.conversation import Conversation
 from empathic.conversation.engine import EngineFailed
 from empathic.conversation.messages import BadMessage, printable
+from empathic.conversation.notices import Now, Reminder
 from empathic.conversation.speaker import Speaker
 from empathic.errors import UserError
+from empathic.safety.compliance import NOTHING, Compliance, Notice, everything
 
-NOTICE = "You are talking to software, not to a person or a therapist. It can misread you; that is never your fault."
 OFF = "The safety gate is off: the model itself answers whatever is said, also by somebody in danger."
 _HELP = "Ctrl-C stops a reply; /new starts over; /quit ends."
 
@@ -28,13 +29,22 @@ class Chat:
     Args:
         speakers: who answers, in this order.
         save: where the conversations are kept, a row each; None keeps nothing.
+        compliance: what the person is to be told at the start and again.
+        now: seconds of a clock that only goes forward.
 
     Raises:
         UserError: what is kept there already isn't conversations.
     """
 
-    def __init__(self, speakers: Sequence[Speaker], save: Path | None) -> None:
-        self.speakers, self.save = speakers, save
+    def __init__(
+        self,
+        speakers: Sequence[Speaker],
+        save: Path | None,
+        compliance: Compliance = NOTHING,
+        now: Now = time.monotonic,
+    ) -> None:
+        self.speakers, self.save, self.compliance, self.now = speakers, save, compliance, now
+        self.name = " AND ".join(speaker.name for speaker in speakers)
         self.before = list(files.read_jsonl(save)) if save and save.exists() else []
         self.conversations: list[Conversation] = []
         self.begin()
@@ -43,6 +53,7 @@ class Chat:
         """Start over; what was said until now stays kept."""
         self.before += self._rows()
         self.conversations = [Conversation(speaker) for speaker in self.speakers]
+        self.reminder = Reminder(self.compliance.seconds, self.now)
 
     def run(self) -> None:
         """Talk until the input ends."""
@@ -50,7 +61,7 @@ class Chat:
         if watched:
             with contextlib.suppress(ImportError):
                 import readline  # noqa: F401  arrow keys, and pasted lines as one message
-        console.print(NOTICE, highlight=False, soft_wrap=True)
+        _tell(everything(self.compliance, self.name))
         if not any(speaker.instead for speaker in self.speakers):
             console.print(OFF, highlight=False, soft_wrap=True)
         for speaker in self.speakers:
@@ -63,7 +74,10 @@ class Chat:
                 return
             if command == "/new":
                 self.begin()
+                _tell(self.compliance.start(self.name))
             elif command:
+                if self.reminder.due():
+                    _tell(self.compliance.reminder(self.name))
                 self._reply(text)
                 self._keep()
 
@@ -84,6 +98,12 @@ class Chat:
         """Write all conversations, this one last, after every reply: what was said is there if the power goes."""
         if self.save is not None:
             files.write_jsonl(self.save, [*self.before, *self._rows()])
+
+
+def _tell(notices: Sequence[Notice]) -> None:
+    """Show what has to be seen, a line each."""
+    for notice in notices:
+        console.print(notice.text, style="bold" if notice.strong else "", markup=False, highlight=False, soft_wrap=True)
 
 
 def _heard(asking: str) -> str | None:

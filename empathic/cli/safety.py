@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from empathic.cli.judge import Json, print_json
+from empathic.cli.talk import Law
+from empathic.errors import UserError
+
+if TYPE_CHECKING:
+    from empathic.safety.gate import Gate
+    from empathic.safety.texts import Text
 
 safety = typer.Typer(
     help="The gate that reads a message before a small model answers.", no_args_is_help=True, rich_markup_mode=None
@@ -33,12 +39,30 @@ def safety_eval(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE", help="Messages or scripts, JSONL or CSV.")],
     gate: Annotated[Path | None, typer.Option("--gate", help="A gate's data file; default: the package's.")] = None,
     alarms: Annotated[bool, typer.Option("--alarms", help="Print each message wrongly taken for a crisis.")] = False,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="RUN", help="Have a run's students answer what the gate lets through."),
+    ] = None,
+    systems: Annotated[
+        str | None, typer.Option("--systems", help="Which of them, as base,dpo. Default: base and the last step's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="With --run: prompts and replies to be read, JSONL.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show what the gate makes of messages, by kind and with intervals, and at which turn it catches scripts."""
+    """Show what the gate makes of messages, by kind and with intervals, and at which turn it catches scripts.
+
+    With --run: what a run's students say to them behind the gate, and which of their replies get past it.
+    """
     from empathic.cli import tables
     from empathic.safety import evaluate
 
+    if run is not None:
+        _answer(evaluate.gather(paths), evaluate.opened(gate), run, systems, out, json)
+        return
+    if systems or out:
+        raise UserError("--systems and --out: are of a run's students; name the run with --run")
     found = evaluate.evaluate(evaluate.gather(paths), evaluate.opened(gate))
     if json:
         print_json(found.to_row())
@@ -47,3 +71,45 @@ def safety_eval(
     if alarms:
         for line in found.alarms:
             print(line)
+
+
+def _answer(said: list[Text], gate: Gate, run: Path, systems: str | None, out: Path | None, json: bool) -> None:
+    """Have a run's students answer, and print what came of it."""
+    from dataclasses import asdict
+
+    from empathic import files
+    from empathic.cli import tables
+    from empathic.cli.progress import Progress
+    from empathic.conversation import trial
+    from empathic.conversation.speakers import open_speakers
+    from empathic.run import Run
+
+    there = Run.open(run).systems
+    wanted = [name.strip() for name in systems.split(",")] if systems else [there[0], there[-1]]
+    answered: list[trial.Answered] = []
+    for name in dict.fromkeys(wanted):
+        with Progress(quiet=json) as display, open_speakers(run, name) as (speaker,):
+            answered += trial.answer(speaker, said, gate, display.counting(name))
+    if out is not None:
+        files.write_jsonl(out, (asdict(one) for one in answered))
+    found = trial.tallies(answered)
+    if json:
+        print_json([asdict(one) for one in found])
+    else:
+        tables.students_behind_the_gate(found)
+        if out is not None:
+            print(out)
+
+
+@safety.command("protocol")
+def safety_protocol(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write, Markdown.")],
+    compliance: Law = None,
+) -> None:
+    """Write the page on what is done when somebody is in danger, for an operator to complete and publish."""
+    from empathic import files
+    from empathic.safety import protocol
+    from empathic.safety.compliance import chosen
+
+    files.write_text(out, protocol.page(chosen(compliance or ())))
+    print(out)

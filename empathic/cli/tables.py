@@ -284,3 +284,16 @@ def safety(found: Any) -> None:
         never = found.delays.count(None)
         note = f"of {len(found.delays)} scripts with a crisis, {late} caught later than a person would, {never} never"
         console.print(f"[dim]{note}[/dim]", highlight=False)
+
+
+def students_behind_the_gate(found: Any) -> None:
+    """A table of who answered messages, and of the students' replies that were refused."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("system", "label", "n", "crisis help", "refusal", "student", "with help offered", "reply refused"):
+        table.add_column(column, justify="left" if column in ("system", "label") else "right")
+    for row in found:
+        why = ", ".join(f"{reason} {count}" for reason, count in row.refused.items())
+        refused = f"{sum(row.refused.values())}" + (f" ({why})" if why else "")
+        counts = (row.n, row.crisis, row.harmful, row.student, row.offered)
+        table.add_row(row.system, row.label, *map(str, counts), refused)
+    console.print(table)

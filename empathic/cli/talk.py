@@ -27,6 +27,21 @@ NoGate = Annotated[
     bool,
     typer.Option("--without-gate", help="Let the model itself answer people in danger. For tests of a model alone."),
 ]
+Law = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compliance",
+        metavar="NAME",
+        help="Notices and marks that a law asks for: california, new-york, washington, oregon, eu; may be repeated.",
+    ),
+]
+Minors = Annotated[bool, typer.Option("--minors", help="Remind as often as the law asks for minors.")]
+Counted = Annotated[
+    Path | None,
+    typer.Option(
+        "--count-referrals", metavar="FILE", help="Count in a JSON file how often crisis help was given, by day."
+    ),
+]
 
 
 def chat(
@@ -36,6 +51,9 @@ def chat(
     model: File = None,
     country: Country = None,
     without_gate: NoGate = False,
+    compliance: Law = None,
+    minors: Minors = False,
+    count_referrals: Counted = None,
     save: Annotated[
         Path | None, typer.Option("--save", help="Add the conversations to this JSONL file; else nothing is kept.")
     ] = None,
@@ -47,12 +65,14 @@ def chat(
     from empathic.cli.chat import Chat
     from empathic.cli.progress import console
     from empathic.conversation.speakers import open_speakers
+    from empathic.safety.compliance import chosen
 
+    law = chosen(compliance or (), minors)
     with contextlib.ExitStack() as stack:
         with console.status("loading"):
-            guard = _guard(country, without_gate)
+            guard = _guard(country, without_gate, count_referrals, beside)
             speakers = stack.enter_context(open_speakers(run, system, beside, model, guard=guard, log=_plain))
-        Chat(speakers, save).run()
+        Chat(speakers, save, law).run()
 
 
 def serve(
@@ -62,6 +82,9 @@ def serve(
     model: File = None,
     country: Country = None,
     without_gate: NoGate = False,
+    compliance: Law = None,
+    minors: Minors = False,
+    count_referrals: Counted = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where it is; 0 for any port that is free.")] = 8766,
     host: Annotated[
         str, typer.Option("--host", help="The address to listen on; one that others can reach needs --key-env.")
@@ -74,18 +97,18 @@ def serve(
     from empathic.cli.progress import console
     from empathic.conversation import server
     from empathic.conversation.speakers import open_speakers
+    from empathic.safety.compliance import chosen
 
     key = os.environ.get(key_env, "") if key_env else None
     if key == "":
         raise UserError(f"--key-env: the key is missing; set the environment variable {key_env}")
     server.check_open(host, key)
+    law, guard = chosen(compliance or (), minors), _guard(country, without_gate, count_referrals, beside)
     with contextlib.ExitStack() as stack:
-        listening = server.Server(host, port, key)
+        listening = server.Server(host, port, key, compliance=law)
         stack.callback(listening.server_close)
         with console.status("loading"):
-            speakers = stack.enter_context(
-                open_speakers(run, system, beside, model, server.SLOTS, _guard(country, without_gate), log=_plain)
-            )
+            speakers = stack.enter_context(open_speakers(run, system, beside, model, server.SLOTS, guard, log=_plain))
         listening.speakers = {speaker.name: speaker for speaker in speakers}
         stack.callback(listening.replies.end)  # before the engines go, which wait for what is being written
         _plain(f"chat on {listening.url}/")
@@ -102,17 +125,27 @@ def _plain(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _guard(country: str | None, without_gate: bool) -> Guard | None:
+def _guard(country: str | None, without_gate: bool, counted: Path | None, beside: str | None) -> Guard | None:
     """The gate that models are behind.
 
     Raises:
-        UserError: no such country, as far as the help lines are known.
+        UserError: no such country, as far as the help lines are known, or referrals that can't be counted.
     """
     from empathic.conversation.guard import Guard
     from empathic.safety import replies
     from empathic.safety.gate import Gate
+    from empathic.safety.referrals import Referrals
 
     known = replies.table()["countries"]
     if country is not None and country.upper() not in known:
         raise UserError(f"--country {country}: no help lines are known of it; leave it out, or name {', '.join(known)}")
-    return None if without_gate else Guard(Gate.load(), country)
+    if counted and (without_gate or beside):
+        raise UserError(
+            "--count-referrals: "
+            + (
+                "without the gate there are none"
+                if without_gate
+                else "with --beside each would count twice; leave one out"
+            )
+        )
+    return None if without_gate else Guard(Gate.load(), country, Referrals(counted) if counted else None)

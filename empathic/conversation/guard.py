@@ -11,6 +11,7 @@ from empathic.conversation.engine import Chunk
 from empathic.conversation.messages import Message
 from empathic.conversation.speaker import Given, Reply, Speaker, Watch
 from empathic.safety.gate import Gate
+from empathic.safety.referrals import Referrals
 
 FILTERED = "content_filter"  # OpenAI's word for the end of a reply that a rule wrote or broke off
 _SENTENCE = re.compile("[.!?\u2026](?=[\\s\"'\u201d\u2019)])|[\u3002\uff01\uff1f]|\n")
@@ -23,10 +24,12 @@ class Guard:
     Attributes:
         gate: the gate.
         country: two letters, for the help lines; None for ones that hold everywhere.
+        referrals: where it is counted how often a person in danger was given help; None counts nothing.
     """
 
     gate: Gate
     country: str | None = None
+    referrals: Referrals | None = None
 
     def around(self, speaker: Speaker) -> Speaker:
         """The speaker behind this gate."""
@@ -35,6 +38,8 @@ class Guard:
     def _instead(self, messages: Sequence[Message]) -> Given | Watch:
         verdict = self.gate.check(messages, self.country)
         if verdict.reply is not None:
+            if self.referrals and verdict.label == "crisis" and not self.gate.closed:
+                self.referrals.add()
             return Given(verdict.reply, FILTERED, verdict.label)
         return partial(Watched, gate=self.gate, country=self.country, offer=verdict.offer)
 

@@ -15,9 +15,10 @@ function make(tag, name, content, parent) {
 }
 
 async function ask(path, options = {}) {
+  const headers = { "content-type": "application/json", "x-empathic-notices": "field", ...(key && { authorization: `Bearer ${key}` }) };
   let response;
   try {
-    response = await fetch(path, { ...options, headers: { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) } });
+    response = await fetch(path, { ...options, headers });
   } catch (problem) {
     if (problem.name === "AbortError") throw problem;
     throw new Problem("The server doesn't answer. Is it still running?");
@@ -48,6 +49,7 @@ async function reply(speaker, replies, signal) {
     const body = JSON.stringify({ model: speaker.id, messages: histories[speaker.id].slice(-399), stream: true });
     for await (const event of events(await ask("/v1/chat/completions", { method: "POST", body, signal }))) {
       if (event.error) throw new Problem(event.error.message);
+      if (histories[speaker.id].length > 1) for (const notice of event.empathic?.notices ?? []) remind(notice, shown);
       const follow = main.scrollHeight - main.scrollTop - main.clientHeight < 80;
       for (const choice of event.choices) {
         said += choice.delta.content || "";
@@ -69,6 +71,11 @@ async function reply(speaker, replies, signal) {
     else { histories[speaker.id].pop(); shown.textContent = "(nothing)"; }
   }
   return `${speaker.id}: ${said}`;
+}
+
+function remind(notice, above) {
+  const element = make("p", notice.strong ? "notice strong" : "notice", notice.text, above.parentElement);
+  above.before(element);
 }
 
 async function say(content) {

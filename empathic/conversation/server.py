@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 from empathic.conversation import wire
 from empathic.conversation.clients import Replies, while_there
 from empathic.conversation.engine import EngineFailed
-from empathic.conversation.messages import BadMessage
-from empathic.conversation.page import page
-from empathic.conversation.speaker import Given, Speaker
+from empathic.conversation.messages import BadMessage, Message
+from empathic.conversation.notices import Talks
+from empathic.conversation.page import MARK, page
+from empathic.conversation.speaker import Given, Reply, Speaker
 from empathic.conversation.wire import Refused
 from empathic.errors import UserError
+from empathic.safety.compliance import NOTHING, Compliance, everything
 
 SLOTS = 4  # replies that an engine writes at a time: more of them slow each other down on a CPU
 _LONGEST_BODY = 1_000_000  # bytes
@@ -38,6 +40,7 @@ class Server(ThreadingHTTPServer):
         port: on that address; 0 for any that is free.
         key: what clients must send as a bearer token; None where it's not needed.
         limit: requests that are answered or wait at a time; further ones are told to come back.
+        compliance: what people are to be told at the start and again, and whether replies are marked.
 
     Attributes:
         speakers: who can be asked, by name; nobody until they are loaded.
@@ -49,8 +52,15 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, key: str | None = None, limit: int = 64) -> None:
-        self.key, self.limit = key, limit
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        key: str | None = None,
+        limit: int = 64,
+        compliance: Compliance = NOTHING,
+    ) -> None:
+        self.key, self.limit, self.talks = key, limit, Talks(compliance)
         self.speakers: dict[str, Speaker] = {}
         self.room = threading.BoundedSemaphore(limit)
         self.connections = threading.BoundedSemaphore(_CONNECTIONS)
@@ -58,7 +68,6 @@ class Server(ThreadingHTTPServer):
         self.local = _is_loopback(host)
         if ":" in host:
             self.address_family = socket.AF_INET6
-        self.page, self.policy = page()
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -70,6 +79,11 @@ class Server(ThreadingHTTPServer):
         """Where it is."""
         host, port = self.server_address[:2]
         return f"http://[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
+
+    def page(self) -> tuple[bytes, str]:
+        """The page, with what its readers have to be told, and its policy."""
+        told = everything(self.talks.compliance, " AND ".join(self.speakers))
+        return page(told, self.talks.compliance.marked)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection, or close it where there are too many."""
@@ -118,8 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
             if self._length() != 0 and ("content-length" in self.headers or "transfer-encoding" in self.headers):
                 self.close_connection = True  # nobody reads the body of a GET
             if path == "/":
-                policy = {"content-security-policy": self.server.policy}
-                self._send(self.server.page, "text/html; charset=utf-8", more=policy)
+                body, policy = self.server.page()
+                self._send(body, "text/html; charset=utf-8", more={"content-security-policy": policy})
             elif path == "/health":
                 self._send_json({"status": "ok"})
             elif path == "/v1/models":
@@ -137,18 +151,28 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refused(404, "there is nothing here")
             request = wire.read(body)
             speaker = self._speaker(request.model)
-            reply = speaker.reply(request.turns, **request.asked)
-            answer = wire.Answer(speaker, reply)
+            turns = self.server.talks.without(speaker.name, request.turns)
+            reply = speaker.reply(turns, **request.asked)
+            answer, headers = self._answer(speaker, reply, turns, request.user)
             if isinstance(reply, Given):  # needs no room: somebody in danger isn't told to come back
-                self._reply(answer, request, {"x-empathic-gate": reply.label} if reply.label else {})
+                self._reply(answer, request, headers | ({"x-empathic-gate": reply.label} if reply.label else {}))
                 return
             if not self.server.room.acquire(blocking=False):
                 raise Refused(503, f"{self.server.limit} requests are at work or waiting; try again", "overloaded")
             try:
                 with self.server.replies.kept(reply), while_there(self.connection, reply):
-                    self._reply(answer, request, {})
+                    self._reply(answer, request, headers)
             finally:
                 self.server.room.release()
+
+    def _answer(
+        self, speaker: Speaker, reply: Reply, turns: list[Message], user: str | None
+    ) -> tuple[wire.Answer, dict[str, str]]:
+        """What is sent, and its headers: the reply, what has to be told with it, and marks for machines."""
+        apart = self.headers.get("x-empathic-notices") == "field"  # the client shows them apart from the reply
+        whose = f"{self.client_address[0]} {user}"
+        chunks, about = self.server.talks.noted(whose, speaker.name, turns, reply, apart)
+        return wire.Answer(speaker, chunks, about), {"ai-disclosure": MARK} if about.get("ai_generated") else {}
 
     def _reply(self, answer: wire.Answer, request: wire.ChatRequest, more: dict[str, str]) -> None:
         if not request.stream:

@@ -126,10 +126,12 @@ class Answer:
     Args:
         speaker: whose it is.
         chunks: its pieces.
+        about: what is said of it in the field `empathic`; nothing, no field.
     """
 
-    def __init__(self, speaker: Speaker, chunks: Iterable[Chunk]) -> None:
+    def __init__(self, speaker: Speaker, chunks: Iterable[Chunk], about: dict[str, Any] | None = None) -> None:
         self.speaker, self.chunks = speaker, chunks
+        self.about: dict[str, Any] = {"empathic": about} if about else {}
         self.id, self.created = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
 
     def whole(self) -> dict[str, Any] | None:
@@ -140,19 +142,20 @@ class Answer:
             if chunk.finish:
                 message = {"role": "assistant", "content": text}
                 choice = {"index": 0, "message": message, "finish_reason": chunk.finish, "logprobs": None}
-                return {**self._head("chat.completion"), "choices": [choice], **_cost(chunk)}
+                return {**self._head("chat.completion"), "choices": [choice], **_cost(chunk), **self.about}
         return None
 
     def events(self, include_usage: bool) -> Iterator[bytes]:
         """The reply as server-sent events; timings come with its end, and on wish what it cost."""
         delta: dict[str, str] = {"role": "assistant", "content": ""}
+        about = self.about  # in the first event alone
         for chunk in self.chunks:
             if chunk.text:
-                yield self._event([_delta({**delta, "content": chunk.text})])
-                delta = {}
+                yield self._event([_delta({**delta, "content": chunk.text})], **about)
+                delta, about = {}, {}
             if chunk.finish:
                 cost = _cost(chunk)
-                yield self._event([_delta(delta, chunk.finish)], timings=cost["timings"])
+                yield self._event([_delta(delta, chunk.finish)], timings=cost["timings"], **about)
                 if include_usage:
                     yield self._event([], usage=cost["usage"])
                 yield b"data: [DONE]\n\n"

@@ -125,8 +125,24 @@ def _made(run: Run) -> list[str]:
         f"dialogues: {Path(source).name}, licence: {_DATA.get(source, _UNKNOWN)}",
         f"teacher: {teacher or 'recorded replies: ' + ', '.join(recipe.method.teachers)}, method {recipe.method.name}",
         f"steps: {', '.join(f'{step.name} (LoRA, {step.epochs} epochs)' for step in recipe.steps)}",
+        *_left_out(run),
         f"judges: {', '.join(judge.name for judge in recipe.judge)}",
         f"seed: {recipe.seed}",
+    ]
+
+
+def _left_out(run: Run) -> list[str]:
+    """What the corpus's safety filter did, where the run says."""
+    stage = run.manifest.stages.get("corpus")
+    if stage is None or "left_out" not in stage.facts:
+        return []
+    if (left_out := stage.facts["left_out"]) is None:
+        return ["safety filter: off; replies that claim a person's life or feelings were learnt too"]
+    why = ", ".join(f"{reason} {count}" for reason, count in left_out.items())
+    return [
+        f"safety filter: {sum(left_out.values())} rows left out{f' ({why})' if why else ''}; messages that the gate "
+        "takes for a crisis, and replies to learn that claim to be human, to feel or to have a life, or do harm. A "
+        "pair's rejected reply may be any"
     ]
 
 

@@ -15,10 +15,22 @@ from pydantic_core import PydanticCustomError
 from empathic.errors import UserError
 from empathic.recipe import keys
 from empathic.recipe import steps as kinds
-from empathic.recipe.sections import Dialogues, Filters, Judge, Kernels, Method, Phone, Sample, Student, Teacher
+from empathic.recipe.sections import Corpus, Dialogues, Filters, Judge, Kernels, Method, Phone, Sample, Student, Teacher
 from empathic.recipe.steps import BASE, LORA_RANK, AnyStep, Distil, Section, Step
 
-__all__ = ["BASE", "Dialogues", "Filters", "Judge", "Kernels", "Method", "Recipe", "Sample", "Student", "Teacher"]
+__all__ = [
+    "BASE",
+    "Corpus",
+    "Dialogues",
+    "Filters",
+    "Judge",
+    "Kernels",
+    "Method",
+    "Recipe",
+    "Sample",
+    "Student",
+    "Teacher",
+]
 _SAMPLED = 32  # dialogues for references, and for steps between the first and the last, where a recipe doesn't say
 
 
@@ -28,6 +40,7 @@ class Recipe(Section):
     name: str
     dialogues: Dialogues = Dialogues()
     method: Method = Method()
+    corpus: Corpus = Corpus()
     strategy: str = Field("lacking-dimension", description="how the improved methods ask the teacher")
     teacher: Teacher = Teacher()
     student: Student = Student()

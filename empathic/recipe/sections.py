@@ -45,6 +45,16 @@ class Method(Section):
     )
 
 
+class Corpus(Section):
+    """What of the replies is learnt."""
+
+    safety_filter: bool = Field(
+        True,
+        description="leave out messages that the safety gate takes for a crisis, and replies to learn or to prefer "
+        "that claim to be human, to feel or to have a life, or do harm; false learns all, as the paper did",
+    )
+
+
 class Filters(Section):
     """Which of a live teacher's replies are kept; by default all that could be cleaned."""
 

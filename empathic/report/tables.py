@@ -63,6 +63,7 @@ def tables(figures: Summary) -> Iterator[tuple[str, list[Row]]]:
         "readings": (figures.readings or {}).get("rates", []),
         "readings_agreement": (figures.readings or {}).get("agreement", []),
         "corpus": figures.corpus["by_origin"],
+        "left_out": [{"reason": why, "rows": n} for why, n in (figures.corpus.get("left_out") or {}).items()],
         "training": [{"step": step, **of} for step, of in figures.training.items()],
         "bill": figures.bill,
         "seconds": [{"stage": stage, "seconds": seconds} for stage, seconds in figures.seconds.items()],

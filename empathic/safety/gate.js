@@ -6,13 +6,13 @@
 //
 // Where the text is missing or damaged, the gate is closed: it answers everything itself.
 
-export const DISCLOSURE =
-  "You are talking to a computer program, not to a person. It has no feelings, it can be wrong, " +
-  "and it doesn't replace people or professional help.";
 export const CLOSED =
   "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of " +
   "ending your life, please call your local emergency number now, or go to someone who can stay with you; " +
   "findahelpline.com lists free help lines of your country.";
+
+// What a page shows before anything is said: the one wording of it, from replies.json.
+export const disclosure = (replies, language = "en") => (replies[language] ?? replies.en).disclosure;
 
 const CLASSES = ["ordinary", "distress", "past", "harmful", "self", "eating", "abuse", "others", "someone"];
 const SAFE = CLASSES.slice(0, 3), CRISIS = CLASSES.slice(4);

@@ -17,10 +17,6 @@ from empathic.safety import model, replies, spec
 from empathic.safety.normalise import Normaliser
 from empathic.safety.patterns import Patterns
 
-DISCLOSURE = (
-    "You are talking to a computer program, not to a person. It has no feelings, it can be wrong, "
-    "and it doesn't replace people or professional help."
-)
 ANSWER = 5  # words that a "yes" to the question about danger has at most
 CLOSED = (
     "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of "

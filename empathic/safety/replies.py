@@ -16,6 +16,11 @@ def texts() -> dict[str, dict[str, str]]:
     return found
 
 
+def disclosure(language: str = "en") -> str:
+    """What people are told before anything is said, and the only wording of it; in English where there is none."""
+    return texts().get(language, texts()["en"])["disclosure"]
+
+
 @cache
 def table() -> dict[str, Any]:
     """The table of help lines, with its date."""

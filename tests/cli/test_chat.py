@@ -19,8 +19,9 @@ from empathic import files
 from empathic.recipe import Recipe
 from empathic.run import Run
 from empathic.run.artefacts import Manifest
+from empathic.safety import replies
 
-NOTICE = "software, not to a person or a therapist"
+NOTICE = replies.disclosure()
 
 
 def piped(said: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -137,7 +137,14 @@ def test_the_card_has_hugging_faces_head_and_tells_figures(exported: Path) -> No
     head = yaml.safe_load(text.split("---")[1])
     assert head["pipeline_tag"] == "text-generation"
     assert "license" not in head, "nobody knows the tiny model's"
-    for part in ("## Intended use", "## Limits", "teacher: recorded replies: kind", "judges: tiny", "dpo over base"):
+    for part in (
+        "## Intended use",
+        "## Limits",
+        "teacher: recorded replies: kind",
+        "judges: tiny",
+        "dpo over base",
+        "0 rows left out",
+    ):
         assert part in text
 
 

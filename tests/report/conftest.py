@@ -108,7 +108,7 @@ def _stages(folder: Path, ids: list[str], judges: Mapping[str, float]) -> dict[s
             "removed": {"words": 2},
             "dimensions": {"affective": 40, "cognitive": 32},
         },
-        "corpus": {"sft": 2, "preferences": 2, "by_teacher": {"kind": {}}},
+        "corpus": {"sft": 2, "preferences": 2, "by_teacher": {"kind": {}}, "left_out": {"life": 3, "crisis": 1}},
         "sft": trained,
         "dpo": {**trained, "reward_accuracy": 0.9},
         "judge": _judged(folder, ids, judges),

@@ -38,6 +38,7 @@ def test_the_page_holds_the_figures_and_needs_no_network(run: Path) -> None:
     assert "3 dialogues got no usable reply" in html
     assert "2 replies by <code>words</code>" in html
     assert "affective in 40, cognitive in 32" in html
+    assert "left out 3 rows for <code>life</code>, 1 row for <code>crisis</code>" in html
     assert re.search(r"<td>after (SFT|DPO)</td><td class=\"n\"><strong>\d+%</strong> \(\d+ to \d+\)</td>", html)
     assert "on the 24 test dialogues that all of these answered" in html
     assert re.search(r"has one of the five[^<]*</td>(<td class=\"n\">\d+%</td>){5}</tr>", html)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from empathic.safety import gate as in_python
-from empathic.safety import spec, texts
+from empathic.safety import replies, spec, texts
 from empathic.safety.gate import Gate
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +110,8 @@ def test_a_damaged_file_closes_both(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "hello"}]
     words, theirs = in_javascript([{"messages": messages}], "damaged")
     assert gate.closed and asdict(gate.check(messages)) == theirs
-    assert words == {"CLOSED": in_python.CLOSED, "DISCLOSURE": in_python.DISCLOSURE}
+    disclosed = [replies.disclosure(language) for language in ("en", "de", "xx")]
+    assert words == {"CLOSED": in_python.CLOSED, "disclosure": disclosed}
 
 
 def test_the_file_is_small() -> None:

@@ -107,7 +107,6 @@ def test_all_fixed_replies_are_whole_in_every_language() -> None:
         for name in names:
             for country in (None, *replies.table()["countries"]):
                 assert "{" not in replies.fixed(name, language, country, "abuse")
-    assert replies.texts()["en"]["disclosure"] == module.DISCLOSURE
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "a bit", "not JSON", "another format"])
@@ -150,6 +149,13 @@ def test_the_corpus_s_good_replies_pass(gate: Gate) -> None:
     rows = [json.loads(line) for line in (Path(__file__).parents[2] / "empathic/data/everyday/01.jsonl").open()]
     refused = [row["short"] for row in rows if gate.check_reply(row["short"]).reply]
     assert len(refused) <= 10, refused
+
+
+def test_a_megabyte_is_read_at_its_ends(gate: Gate) -> None:
+    filling = "nothing much happened today. " * 40_000
+    assert len(filling) > 1_000_000 and say(gate, filling).reply is None
+    assert say(gate, filling + "I want to die").label == "crisis"
+    assert say(gate, "I want to die. " + filling).label == "crisis"
 
 
 def test_messages_of_others_and_bad_content_are_not_read(gate: Gate) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from empathic import files
 from empathic.corpus import direct, improved, rows
+from empathic.corpus.safety_filter import SafetyFilter, told
 from empathic.dialogues import Dialogue, Reply, Source
+from empathic.errors import UserError
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.recipe import Recipe
 from empathic.recipe.steps import EXAMPLES, PARTS, PREFERENCES, CorpusPart
@@ -16,8 +19,31 @@ from empathic.run import Row, Run
 
 def work(run: Run) -> Row:
     """Build the SFT examples and preference pairs."""
+    safety = _filter(run.recipe)
     made = _build(run.recipe, lambda: _taught(run))
-    return rows.write_corpus(made, run.path("corpus"), _needed(run.recipe))
+    with _telling(safety):
+        counts = rows.write_corpus(safety.watch(made) if safety else made, run.path("corpus"), _needed(run.recipe))
+    left_out = safety.counts() if safety else None
+    if left_out:
+        run.display.note(f"left out for safety: {told(left_out)}")
+    return {**counts, "left_out": left_out}
+
+
+def _filter(recipe: Recipe) -> SafetyFilter | None:
+    return SafetyFilter() if recipe.corpus.safety_filter else None
+
+
+@contextmanager
+def _telling(safety: SafetyFilter | None) -> Iterator[None]:
+    """Say of a corpus that came to nothing what the filter left out."""
+    try:
+        yield
+    except UserError as error:
+        if safety and safety.left_out:
+            raise UserError(
+                f"{error}; corpus.safety_filter left out {told(safety.counts())}, which false would keep"
+            ) from error
+        raise
 
 
 def _build(recipe: Recipe, train: Source) -> Iterator[rows.Made]:
@@ -44,18 +70,22 @@ def _taught(run: Run) -> Iterator[Dialogue]:
 
 def forecast(of: Forecast) -> str:
     """How much there would be to learn from."""
-    tally = rows.Tally()
-    for _ in tally.watch(_build(of.recipe, lambda: of.train)):
+    tally, safety = rows.Tally(), _filter(of.recipe)
+    made = _build(of.recipe, lambda: of.train)
+    for _ in tally.watch(safety.watch(made) if safety else made):
         pass
-    counts = tally.counts(_needed(of.recipe))
+    with _telling(safety):
+        counts = tally.counts(_needed(of.recipe))
     of.corpus = {part: counts[part] for part in PARTS}
-    return f"{of.corpus[EXAMPLES]} SFT examples, {of.corpus[PREFERENCES]} preference pairs"
+    most = "at most " if safety and of.recipe.teacher.endpoint else ""  # what a teacher will say isn't read yet
+    found = f"{most}{of.corpus[EXAMPLES]} SFT examples, {of.corpus[PREFERENCES]} preference pairs"
+    return f"{found}; left out for safety: {told(safety.counts())}" if safety and safety.left_out else found
 
 
 STAGE = Stage(
     "corpus",
     about="what the student will learn",
-    keys=("method", "teacher.endpoint", "seed"),
+    keys=("method", "teacher.endpoint", "corpus.safety_filter", "seed"),
     inputs=lambda run: [run.dialogues_file, run.teacher_file],
     outputs=lambda run: [run.corpus(part) for part in PARTS],
     work=work,

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from empathic import files
+from empathic.corpus.safety_filter import SafetyFilter, told
 from empathic.dialogues import Dialogue
 from empathic.endpoints.chat_api import Answer, Request
 from empathic.errors import UserError
@@ -44,6 +45,7 @@ def stage_of(step: Dpo) -> Stage:
             "student.max_tokens",
             *(f"steps.{step.name}.{key}" for key in before_keys),
             "reward_model",
+            "corpus.safety_filter",
             "seed",
         ),
         inputs=lambda run: [
@@ -76,6 +78,12 @@ def _paired(step: Dpo, run: Run) -> Row:
         raise UserError(
             f"steps.{step.name}: no two replies are apart by margin {step.margin}; lower it, or sample more"
         )
+    if safety := SafetyFilter() if run.recipe.corpus.safety_filter else None:
+        pairs = [pair for pair in pairs if safety.keep(pair.to_row())]
+        if safety.left_out:
+            run.display.note(f"left out for safety: {told(safety.counts())}")
+    if not pairs:
+        raise UserError(f"steps.{step.name}: corpus.safety_filter left no pair; sample more, or set it to false")
     files.write_jsonl(run.lessons(step), (pair.to_row() for pair in pairs))
     shutil.rmtree(own_replies.folder(run, step), ignore_errors=True)
     every = [sample.reward for _, samples in sampled for sample in samples]
@@ -84,6 +92,7 @@ def _paired(step: Dpo, run: Run) -> Row:
         "dialogues": len(dialogues),
         "reward": sum(every) / len(every),
         "reward_of_chosen": sum(pair.chosen.reward for pair in pairs) / len(pairs),
+        "left_out": safety.counts() if safety else None,
     }
 
 
