@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from empathic import __version__
+from empathic.cli.doctor import doctor
 from empathic.cli.export import export
 from empathic.cli.inspect import inspect
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(doctor)
 app.command()(export)
 app.command()(inspect)
 app.add_typer(judges, name="judge")
