@@ -55,5 +55,5 @@ def announced(asked: list[Request], prices: Prices | None) -> str:
     """How much is asked and what it costs at most, before it is."""
     read = sum(estimated_tokens(message["content"]) for request in asked for message in request.messages)
     written = sum(IN_WORDS if request.top_logprobs else request.max_tokens for request in asked)
-    most = f", ${cost(prices, (2 * read, written)):.2f} at most" if prices else ""
+    most = f", ${cost(prices, (read, written)):.2f} at most" if prices else ""
     return f"{len(asked)} short questions, some {read:,} tokens read and at most {written:,} written{most}"
