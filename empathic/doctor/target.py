@@ -58,7 +58,8 @@ def targets(recipe: Recipe) -> list[Target]:
         one = Target(judge.endpoint, judge.model, judge.key_env, ("judge",), judge.extra_body)
         for place, other in enumerate(found):
             if replace(other, roles=one.roles, prices=None) == one:
-                found[place] = replace(other, roles=tuple(dict.fromkeys((*other.roles, "judge"))))
+                both: tuple[Role, ...] = (*other.roles, *one.roles)
+                found[place] = replace(other, roles=tuple(dict.fromkeys(both)))
                 break
         else:
             found.append(one)

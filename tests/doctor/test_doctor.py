@@ -52,6 +52,12 @@ def _knows(asked: dict[str, Any], judge: bool = True) -> Sent:
     return said("That quiet house.")
 
 
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match, text
+    return str(match[1])
+
+
 def _without(name: str, sent: Sent) -> Habit:
     return lambda asked: sent if name in asked else _knows(asked, judge=name != "logprobs")
 
@@ -72,14 +78,14 @@ def test_a_server_that_can_all_of_it(habits, lines) -> None:
     assert found["refuses"] == "✓ nothing that it was asked with"
     assert re.match(r"✓ \S+ answers a second, 1 at a time; \S+ answers a second, 4 at a time", found["pace"])
     assert found["price"] == "✓ none, on this machine"
-    asked = int(re.search(r"asked (\d+) short questions", found["said"])[1])
+    asked = int(_found(r"asked (\d+) short questions", found["said"]))
     assert asked == len(server.asked), "it says beforehand how much it asks"
     assert found["spent"] == f"✓ {100 * (asked - 1) + 7:,} tokens read, {20 * (asked - 1):,} written"
 
 
 def test_what_it_asks_costs_cents_and_is_kept_nowhere(habits, lines, tmp_path: Path) -> None:
     _, found = lines(habits(_knows).url, "--model", "gpt-4o")
-    assert float(re.search(r"\$(\S+) at most", found["said"])[1]) <= 0.05
+    assert float(_found(r"\$(\S+) at most", found["said"])) <= 0.05
     assert found["price"].startswith("✓ $2.5 a million tokens read, $10 written")
     assert not (Path(os.environ["EMPATHIC_CACHE"])).exists()
 
