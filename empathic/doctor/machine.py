@@ -120,8 +120,8 @@ def cache() -> Finding:
     """Whether the folder of models can be written."""
     folder = models.cache()
     there = _nearest(folder)
-    if folder.exists() and not folder.is_dir():
-        return fails("cache", f"{folder} is a file, not a folder", "name a folder in EMPATHIC_CACHE")
+    if file := next((path for path in (folder.absolute(), *folder.absolute().parents) if path.is_file()), None):
+        return fails("cache", f"{file} is a file, not a folder", "name a folder in EMPATHIC_CACHE")
     try:
         with tempfile.TemporaryFile(dir=there) as tried:
             tried.write(b"x")
