@@ -37,6 +37,7 @@ app.add_typer(judges, name="judge")
 app.add_typer(readers, name="read")
 app.add_typer(safety, name="safety")
 
+_INTERRUPTED = 130  # the exit code of Ctrl-C
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
 Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")]
@@ -272,8 +273,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BatchPending as error:
         print(f"\n{error}")
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        _stopped()
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # typer catches the signal itself, and says nothing
+            _stopped()
+        raise
     except Exception as error:
         if "No space left on device" in str(error) or getattr(error, "errno", 0) in (
             errno.ENOSPC,
@@ -281,6 +285,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ):
             _fail("the disk is full; make room, and the same command goes on from here")
         raise
+
+
+def _stopped() -> None:
+    print("\nstopped; the same command goes on from here", file=sys.stderr)
+    sys.exit(_INTERRUPTED)
 
 
 def _fail(line: str) -> None:
