@@ -272,12 +272,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error))
     except BatchPending as error:
         print(f"\n{error}")
-    except KeyboardInterrupt:
-        _stopped()
-    except SystemExit as ended:
-        if ended.code == _INTERRUPTED:  # typer catches the signal itself, and says nothing
-            _stopped()
-        raise
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:  # typer catches the signal and says nothing
+            raise
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
     except Exception as error:
         if "No space left on device" in str(error) or getattr(error, "errno", 0) in (
             errno.ENOSPC,
@@ -285,11 +284,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ):
             _fail("the disk is full; make room, and the same command goes on from here")
         raise
-
-
-def _stopped() -> None:
-    print("\nstopped; the same command goes on from here", file=sys.stderr)
-    sys.exit(_INTERRUPTED)
 
 
 def _fail(line: str) -> None:
