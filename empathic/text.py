@@ -19,6 +19,21 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("\u2019", "'"))
 
 
+_DENSE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")  # Chinese and Japanese
+_LOOSE = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # Thai, Lao, Burmese, Khmer
+
+
+def length(text: str) -> int:
+    """How many words a text has.
+
+    Where a script puts no spaces between words, two characters of Chinese and Japanese count as one, and four letters
+    of Thai, Lao, Burmese and Khmer.
+    """
+    rest, dense = _DENSE.subn(" ", text)
+    rest, loose = _LOOSE.subn(" ", rest)
+    return len(re.findall(r"\S*\w\S*", rest)) + -(-dense // 2) + -(-loose // 4)
+
+
 def content(text: str) -> set[str]:
     """The words that say what a text is about."""
     return {word for word in words(text) if len(word) > 2} - COMMON

@@ -29,9 +29,10 @@ class Sent:
 
 @dataclass
 class Server:
-    """Where it listens, and the bodies and headers that it got."""
+    """Where it listens, the models that it lists, if any, and the bodies and headers that it got."""
 
     url: str
+    models: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
@@ -76,6 +77,11 @@ def habits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Habit], Server
         def start(habit: Habit) -> Server:
             class Misbehaving(Handler):
                 protocol_version = "HTTP/1.1"
+
+                def do_GET(self) -> None:
+                    listed = {"object": "list", "data": [{"id": id, "object": "model"} for id in found.models]}
+                    sent = Sent(200, listed) if found.models else refused(404, "Not Found")
+                    self.send(sent.status, sent.data(), {"Content-Type": "application/json"})
 
                 def do_POST(self) -> None:
                     data = self.rfile.read(length := int(self.headers["content-length"]))

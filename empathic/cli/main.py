@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from empathic import __version__
+from empathic.cli.doctor import doctor
 from empathic.cli.export import export
 from empathic.cli.inspect import inspect
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
@@ -29,12 +30,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(doctor)
 app.command()(export)
 app.command()(inspect)
 app.add_typer(judges, name="judge")
 app.add_typer(readers, name="read")
 app.add_typer(safety, name="safety")
 
+_INTERRUPTED = 130  # the exit code of Ctrl-C
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]
 Until = Annotated[str | None, typer.Option("--until", help="The last stage to do, such as corpus.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")]
@@ -269,9 +272,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error))
     except BatchPending as error:
         print(f"\n{error}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:  # typer catches the signal and says nothing
+            raise
         print("\nstopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except Exception as error:
         if "No space left on device" in str(error) or getattr(error, "errno", 0) in (
             errno.ENOSPC,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from empathic.endpoints import llama_cpp
 from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.keys import read_key
 from empathic.errors import UserError
 
 
@@ -44,7 +44,7 @@ def open_endpoint(
     if not where.startswith(("http://", "https://")):
         raise UserError(f"{where}: not an endpoint; want local:NAME, local:PATH.gguf, or an http(s) URL")
     _check(where)
-    key = _key(where, key_env) if key_env else "none"
+    key = read_key(where, key_env) if key_env else "none"
     identity = f"{where} {model or 'default'}"
     endpoint = Endpoint((where,), model or "default", identity, key, max(parallel, 8), extra_body=extra_body or {})
     yield endpoint
@@ -65,25 +65,3 @@ def _check(where: str) -> None:
         raise UserError(f"{where}: not an address ({error})") from error
     if not host or port == 0 or re.search(r"\s", where):
         raise UserError(f"{where}: not an address; want a host and, where it needs one, a port: http://HOST:PORT/v1")
-
-
-def _key(where: str, variable: str) -> str:
-    """The key that a variable holds.
-
-    Raises:
-        UserError: it is missing, or holds what no key does; says what, and not the key.
-    """
-    key = os.environ.get(variable, "")
-    if not key.strip():
-        raise UserError(f"{where}: the key is missing; set the environment variable {variable}")
-    faults = {
-        "line ends": r"[\r\n]",
-        "blanks": r"[^\S\r\n]|[\u200b-\u200d\ufeff]",
-        "quotes": r"[\"'`\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f\uff02\uff07]",
-    }
-    found = [what for what, pattern in faults.items() if re.search(pattern, key)]
-    if not found and not re.fullmatch(r"[!-~]+", key):
-        found = ["characters that no key has"]
-    if found:
-        raise UserError(f"{where}: the key in {variable} holds {' and '.join(found)}; set it without them")
-    return key

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from empathic.endpoints.chat_api import InvalidResponse
 from empathic.teacher import refusals
 from empathic.teacher.strategies import DIMENSIONS, MOST
+from empathic.text import length
 
 _KIND = r"(?:(?:the|my|a|an|your)\s+)?(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic)\s+)*"
 _LABEL = re.compile(rf"^\W*{_KIND}(?:reply|response|answer|version|rewrite)\W*:\W*", re.I)
@@ -82,7 +83,7 @@ def _unquoted(text: str) -> str:
 def _check(text: str, before: str) -> None:
     if not re.search(r"\w", text):
         raise UncleanReply("is empty")
-    if (words := len(text.split())) > MOST:
+    if (words := length(text)) > MOST:
         raise UncleanReply(f"has {words} words, more than {MOST}")
     if before and _bare(text) == _bare(before):
         raise UncleanReply("is the reply that it was to improve")

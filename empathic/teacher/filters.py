@@ -7,7 +7,7 @@ from collections import Counter
 from empathic.dialogues import Dialogue
 from empathic.recipe import Filters
 from empathic.teacher.overlap import NearDuplicates
-from empathic.text import content, is_stock, words
+from empathic.text import content, is_stock, length
 
 
 class ReplyFilter:
@@ -31,7 +31,7 @@ class ReplyFilter:
 
     def _fails(self, dialogue: Dialogue, reply: str) -> str:
         keep = self.keep
-        if keep.words and not keep.words[0] <= len(words(reply)) <= keep.words[1]:
+        if keep.words and not keep.words[0] <= length(reply) <= keep.words[1]:
             return "words"
         if not keep.stock_phrases and is_stock(reply):
             return "stock_phrases"

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
+from habits import Sent, said
 
 
 def _seconds(*arguments: str) -> tuple[float, str]:
@@ -59,3 +63,28 @@ def test_power_says_what_a_number_of_dialogues_can_show(empathic) -> None:
     assert "12.9 points" in empathic("power", "--n", 250, "--ties", 0, "--alike", 0).stdout
     assert empathic("power").stdout.count("points") == 6
     assert empathic("power", "--n", 0).returncode == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_that_the_same_command_goes_on_and_it_does(habits, empathic, eight: Path, tmp_path: Path) -> None:
+    begun, stopped = threading.Event(), threading.Event()
+
+    def habit(asked: dict[str, object]) -> Sent:
+        begun.set()
+        stopped.wait(60)
+        return said()
+
+    (tmp_path / "r.yaml").write_text(
+        f"dialogues: {{source: {eight.name}}}\nmethod: {{name: direct}}\nteacher: {{endpoint: {habits(habit).url}}}\n",
+        encoding="utf-8",
+    )
+    command = ("run", "r.yaml", "--out", "run", "--until", "teacher")
+    with subprocess.Popen(
+        [sys.executable, "-m", "empathic.cli", *command], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as running:
+        assert begun.wait(60)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=60)
+    assert (running.returncode, told.strip()) == (130, "stopped; the same command goes on from here")
+    stopped.set()
+    assert empathic(*command).returncode == 0

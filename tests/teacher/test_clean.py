@@ -76,6 +76,7 @@ def test_a_reply_that_only_looks_unclean_is_kept(kept: str) -> None:
         ("Reply:", "empty"),
         ("...", "empty"),
         ("so " * 98, "98 words"),
+        ("很难过" * 70, "105 words"),
         ("I'm sorry, but I can't help with that.", "refuses"),
         ("As an AI, I don't have dogs, but yours sounds lovely.", "model"),
         ("This shows cognitive empathy for your loss.", "task"),

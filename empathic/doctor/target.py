@@ -1,0 +1,139 @@
+"""What is looked at: an endpoint by its address, or all that a recipe names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from empathic import files, models
+from empathic.doctor import questions
+from empathic.doctor.endpoint import Examination, Role
+from empathic.doctor.finding import Finding, fails, mind, ok
+from empathic.endpoints import keys, pricing
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.open import open_endpoint
+from empathic.errors import UserError
+from empathic.recipe import Recipe
+
+_LOCAL = "local:"
+
+
+@dataclass(frozen=True)
+class Target:
+    """An endpoint and what it is wanted as; fields as a recipe's teacher has them."""
+
+    where: str
+    model: str | None = None
+    key_env: str | None = None
+    roles: tuple[Role, ...] = ("teacher", "judge")
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    prices: list[float] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.model}" if self.model else self.where
+
+    @property
+    def known(self) -> str | None:
+        """The known model that it is served from, if any."""
+        name = self.where.removeprefix(_LOCAL)
+        return name if self.where.startswith(_LOCAL) and name in models.KNOWN else None
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an endpoint and no recipe."""
+    return text.startswith((_LOCAL, "http://", "https://"))
+
+
+def targets(recipe: Recipe) -> list[Target]:
+    """The endpoints that a recipe asks, each once with all that it is asked as."""
+    teacher, found = recipe.teacher, list[Target]()
+    if teacher.endpoint:
+        found.append(
+            Target(teacher.endpoint, teacher.model, teacher.key_env, ("teacher",), teacher.extra_body, teacher.prices)
+        )
+    for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
+        one = Target(judge.endpoint, judge.model, judge.key_env, ("judge",), judge.extra_body)
+        for place, other in enumerate(found):
+            if replace(other, roles=one.roles, prices=None) == one:
+                both: tuple[Role, ...] = (*other.roles, *one.roles)
+                found[place] = replace(other, roles=tuple(dict.fromkeys(both)))
+                break
+        else:
+            found.append(one)
+    return found
+
+
+def wanted(recipe: Recipe) -> list[str]:
+    """The known models that a recipe takes."""
+    named = [recipe.student.model, *(target.known for target in targets(recipe))]
+    return list(dict.fromkeys(name for name in named if name in models.KNOWN))
+
+
+def examine(target: Target, say: Callable[[str], None]) -> Iterator[Finding]:
+    """Every check of an endpoint, as it is done.
+
+    Args:
+        target: which, and what it is wanted as.
+        say: told what will be asked, before it is.
+    """
+    if target.known and not models.cached(target.known).exists():
+        size = models.KNOWN[target.known].megabytes
+        yield mind("model", f"{target.known} isn't here yet ({size:,} MB)", f"empathic models pull {target.known}")
+        return
+    try:
+        if target.key_env:
+            yield key(target.where, target.key_env)
+        with open_endpoint(
+            target.where, target.model, target.key_env, log=lambda said: None, extra_body=target.extra_body
+        ) as endpoint:
+            yield from _examined(endpoint, target, say)
+    except UserError as error:
+        yield fails("endpoint", str(error).removeprefix(f"{target.where}: "))
+
+
+def _examined(endpoint: Endpoint, target: Target, say: Callable[[str], None]) -> Iterator[Finding]:
+    prices = None if endpoint.capabilities.free else pricing.prices(target.model, target.prices)
+    asked = questions.of_roles("teacher" in target.roles, "judge" in target.roles)
+    say(f"{target} is asked {questions.announced(asked, prices)}; nothing is kept")
+    yield from Examination(endpoint, target.roles, prices).findings()
+
+
+def key(where: str, variable: str) -> Finding:
+    """Whether the key in a variable is whole, and of the provider whose address it is for.
+
+    Raises:
+        UserError: it is missing, or no key.
+    """
+    found = keys.read_key(where, variable)
+    if why := keys.doubt(where, found):
+        return mind("key", f"{variable} is whole, but {why}", "check that it is this provider's")
+    return ok("key", f"{variable} is whole")
+
+
+def student(recipe: Recipe) -> Finding:
+    """Whether a recipe's student is there, or where it will come from."""
+    name = recipe.student.model
+    if name in models.KNOWN and not models.cached(name).exists():
+        return mind("student", f"{name} isn't here yet ({models.KNOWN[name].megabytes:,} MB)", "a run fetches it")
+    with suppress(UserError):
+        return ok("student", str(models.gguf(name)))
+    path = Path(name)
+    if name.endswith(".gguf"):
+        return fails("student", f"{name} is no GGUF file that is there", "check student.model")
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            return fails("student", f"{name} has no config.json", "student.model wants a model's folder")
+        with suppress(UserError):
+            files.read_json(path / "config.json")
+            return ok("student", f"{name}, a folder")
+        return fails("student", f"the config.json of {name} isn't JSON", "write it anew")
+    if name.count("/") != 1:
+        return fails("student", f"{name} is neither a known model nor a folder", "empathic models lists the known")
+    from huggingface_hub import try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+        return ok("student", f"{name}, in the cache of the Hugging Face hub")
+    return mind("student", f"{name} isn't in the cache of the Hugging Face hub", "a run fetches it from there")
