@@ -109,10 +109,20 @@ def _guard(country: str | None, without_gate: bool) -> Guard | None:
         UserError: no such country, as far as the help lines are known.
     """
     from empathic.conversation.guard import Guard
-    from empathic.safety import replies
     from empathic.safety.gate import Gate
+
+    checked_country(country)
+    return None if without_gate else Guard(Gate.load(), country)
+
+
+def checked_country(country: str | None) -> None:
+    """Refuse a country whose help lines aren't known.
+
+    Raises:
+        UserError: it isn't; names those that are.
+    """
+    from empathic.safety import replies
 
     known = replies.table()["countries"]
     if country is not None and country.upper() not in known:
         raise UserError(f"--country {country}: no help lines are known of it; leave it out, or name {', '.join(known)}")
-    return None if without_gate else Guard(Gate.load(), country)

@@ -6,18 +6,42 @@ import base64
 import hashlib
 from importlib import resources
 
+from jinja2 import Environment, StrictUndefined
+
+_NOTICE = (
+    "<strong>This is software, not a person or a therapist.</strong> It feels nothing and can misread you. "
+    "In an emergency, call your local emergency number."
+)
+_KEPT = "Nothing is kept: closing or reloading this page forgets the conversation."
+_KEY = """<form class="key" hidden>
+<label for="key">This server wants a key</label>
+<div class="row"><input id="key" type="password" autocomplete="off" required><button type="submit">Use it</button></div>
+</form>"""
+
 
 def page() -> tuple[bytes, str]:
     """The page, and a policy that lets nothing run or load but what is in it."""
-    html, css, js = (_part(f"page.{kind}") for kind in ("html", "css", "js"))
+    css, js = part("page.css"), part("page.js") + part("remote.js")
     policy = (
         f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(js)}; connect-src 'self'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return html.replace("/*css*/", css).replace("/*js*/", js).encode(), policy
+    head = f'<link rel="icon" href="data:,">\n<style>{css}</style>'
+    return filled(head=head, notice=_NOTICE, kept=_KEPT, above=_KEY, scripts=f"<script>{js}</script>").encode(), policy
 
 
-def _part(name: str) -> str:
+def filled(**parts: str) -> str:
+    """The page's HTML.
+
+    Args:
+        parts: HTML for its places: `head` (icon and style), `notice` (what this is), `kept` (what becomes of what is
+            said), `above` (over the field to write in) and `scripts`.
+    """
+    return Environment(undefined=StrictUndefined).from_string(part("page.html")).render(parts)
+
+
+def part(name: str) -> str:
+    """The text of a file of the page."""
     return (resources.files("empathic.conversation") / name).read_text(encoding="utf-8")
 
 

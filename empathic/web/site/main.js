@@ -1,0 +1,118 @@
+// The page's source of replies where there is no server: the student, behind the gate, in this browser.
+import { Gate } from "./gate/gate.js";
+import { Engine, supported } from "./engine.js";
+import { guarded } from "./guard.js";
+import { load } from "./model.js";
+import { controlled } from "./offline.js";
+import { Window } from "./window.js";
+
+const loading = document.querySelector(".loading"), label = loading.querySelector("label");
+const bar = loading.querySelector("progress"), note = document.querySelector(".note");
+const MB = 1e6;
+let settings, gate, engine = null, blobs, shown;
+
+function progress(text, part) {
+  loading.hidden = text === null;
+  label.textContent = text ?? "";
+  if (part === undefined) bar.removeAttribute("value");
+  else bar.value = part;
+}
+
+async function text(path) {
+  try {
+    const response = await fetch(path);
+    if (response.ok) return await response.text();
+  } catch {}
+  return null;
+}
+
+async function json(path) {
+  try { return JSON.parse(await text(path)); } catch { return null; }
+}
+
+const problem = (error) => (error.sentence ? new Problem(error.sentence) : error);
+
+function started() {
+  return Engine.start(settings, blobs).catch((error) => {
+    console.error(error);
+    throw new Problem("The student can't start here: most often memory is short. Close other tabs and apps, then reload this page.");
+  });
+}
+
+source = {
+  async open() {
+    try {
+      if (!supported()) throw new Problem("This browser is too old for the student: it lacks WebAssembly with SIMD. A newer browser will do.");
+      progress("Preparing …");
+      const kept = await controlled();
+      [settings, gate] = await Promise.all([
+        json("student.json"),
+        Promise.all([text("gate/gate.json"), json("gate/replies.json"), json("gate/helplines.json")]).then((all) => Gate.load(...all)),
+      ]);
+      if (!settings) throw new Problem("The student's settings can't be read. Connect to the network once, and reload this page.");
+      const size = Math.max(1, Math.round(settings.bytes / MB));
+      const found = await load(settings.parts, (done, fetched) => {
+        const what = fetched ? `Fetching the student, once: ${Math.round(done / MB)} of ${size} MB` : "Opening the student";
+        progress(what, done / settings.bytes);
+      });
+      blobs = found.blobs;
+      progress("Starting the student");
+      engine = await started();
+      shown = new Window(engine.window - Math.min(settings.max_tokens, Math.floor(engine.window / 2)));
+      note.textContent = kept && found.kept
+        ? "The student is on this device now, and answers with the network off."
+        : "This browser keeps nothing for this page: the student answers now, but has to be fetched again next time.";
+      note.hidden = false;
+      return [{ id: settings.name, file: settings.file, gate: true }];
+    } catch (error) {
+      throw problem(error);
+    } finally {
+      progress(null);
+    }
+  },
+
+  async* reply(speaker, messages, signal) {
+    try {
+      yield* guarded(gate, checked(messages), settings.country, (turns) => written(turns, signal));
+    } catch (error) {
+      if (error.name !== "AbortError" && !(error instanceof Problem)) {
+        console.error(error); // a phone that slept, or ran out of memory: the engine is of no use any more
+        engine?.close();
+        engine = null;
+        throw new Problem("The student broke off. Write again, and it is started anew.");
+      }
+      throw error;
+    }
+  },
+};
+
+/** What the model writes: the newest turns that fit, and its words as they come. */
+async function* written(turns, signal) {
+  engine ??= await started();
+  for (;;) {
+    let tokens = 0;
+    const told = settings.told ? [{ role: "system", content: settings.told }] : [];
+    const prompt = [...told, ...shown.of(turns)];
+    for await (const event of engine.stream(prompt, signal)) {
+      tokens = event.tokens ?? tokens;
+      if (tokens > shown.room) break;
+      if (event.choices) yield event;
+    }
+    if (tokens <= shown.room) return;
+    if (!shown.cut(turns, tokens))
+      throw new Problem(`The message is too long: ${tokens} tokens with the instruction, ${shown.room} fit. Shorten it.`);
+  }
+}
+
+/** The turns as a model gets them; see conversation/messages.py. */
+function checked(turns) {
+  return turns.map(({ role, content }) => {
+    const plain = content.replace(/\r\n?/g, "\n");
+    const unwanted = /[^\P{Cc}\n\t]|\p{Cs}/gu;
+    if (role !== "user") return { role, content: plain.replace(unwanted, "") };
+    if (unwanted.test(plain)) throw new Problem("The message holds a control character. Leave it out.");
+    return { role, content: plain };
+  });
+}
+
+open();
