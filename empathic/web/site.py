@@ -127,7 +127,7 @@ def _split(path: Path, ready: Path, written: Callable[[int], None]) -> Iterator[
 
 
 def _write_worker(ready: Path) -> None:
-    """The service worker: the files that it keeps from the first visit on, and their hash, so that new ones are noticed."""
+    """The service worker: which files it keeps from the first visit on, and their hash, to notice new ones."""
     kept = sorted(
         path.relative_to(ready).as_posix()
         for path in ready.rglob("*")

@@ -1,0 +1,272 @@
+"""The site in a real Chromium, which reaches this machine alone: it answers there, and with the server gone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from empathic.conversation.engine import Engine
+from empathic.conversation.speaker import Sampling, Speaker
+from empathic.safety.gate import DISCLOSURE, Gate
+from empathic.web import site
+from empathic.web.student import Student
+
+pytestmark = pytest.mark.network
+HOSTS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+CRISIS = "I want to kill myself tonight."
+TURNS = [
+    {"role": "user", "content": "My dog died on Sunday."},
+    {"role": "assistant", "content": "Sunday, and the house so still."},
+    {"role": "user", "content": "Ja. \U0001f3c6 \u0646\u0633\u064a\u062a, and I'm \"fine\"."},
+]
+SAMPLING = Sampling(24, 0.0, 0)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None: ...
+
+
+@dataclass
+class Site:
+    """A folder that is served until it is cut off."""
+
+    folder: Path
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=self.folder))
+        self.server.daemon_threads = True
+        Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.host = f"127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http://{self.host}/"
+
+    def cut(self) -> None:
+        """Take the network away."""
+        self.server.shutdown()
+        self.server.server_close()
+
+    def change(self, **settings: Any) -> None:
+        """Change what the site says of its student."""
+        path = self.folder / "student.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
+@pytest.fixture(scope="module")
+def built(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the tiny model, told something."""
+    folder = tmp_path_factory.mktemp("built") / "site"
+    site.build(Student("tiny", tiny_gguf, "Be kind.", SAMPLING, 512), folder, log=str)
+    return folder
+
+
+@pytest.fixture
+def served(built: Path, tmp_path: Path) -> Iterator[Site]:
+    """A copy of it, on a server."""
+    shutil.copytree(built, tmp_path / "site")
+    one = Site(tmp_path / "site")
+    yield one
+    one.cut()
+
+
+@pytest.fixture(scope="module")
+def launch(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Chromium with flags, without any other host; one for all tests with the same flags."""
+    started: dict[tuple[str, ...], Any] = {}
+
+    def one(*flags: str) -> Any:
+        if flags not in started:
+            found = shutil.which("chromium") or shutil.which("google-chrome")
+            started[flags] = chromium.browser_type.launch(
+                executable_path=found, args=["--no-sandbox", HOSTS, *flags]
+            )
+        return started[flags]
+
+    yield one
+    for browser in started.values():
+        browser.close()
+
+
+@pytest.fixture
+def open_page(launch: Callable[..., Any], served: Site) -> Iterator[Callable[..., Any]]:
+    """The site on a phone's screen, loaded; what it asks for and complains of is kept in `served.asked` and checked."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def start(*flags: str, before: str = "", ready: bool = True, **options: Any) -> Any:
+        context = launch(*flags).new_context(**{**PHONE, **options})
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        context.on("request", lambda request: served.asked.append(request.url))
+        context.add_init_script(before)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(served.url)
+        if ready:
+            page.locator(".send:enabled").wait_for()
+        return page
+
+    start.complaints = complaints  # type: ignore[attr-defined]
+    yield start
+    for context in contexts:
+        context.close()
+    hosts = {url.split("/")[2] for url in served.asked if url.startswith("http")}
+    assert hosts == {served.host}
+
+
+def say(page: Any, text: str) -> str:
+    """Say something, and return the reply."""
+    page.get_by_label("Your message").fill(text)
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send").wait_for()
+    return str(page.locator(".reply .text").last.text_content())
+
+
+def ours(path: Path, turns: list[dict[str, str]], told: str | None = "Be kind.") -> tuple[str, int]:
+    """llama.cpp's greedy reply to the same turns, and the length of the prompt."""
+    engine = Engine(path, 1)
+    try:
+        chunks = [*Speaker("tiny", path.name, engine, told, SAMPLING).reply(turns)]
+    finally:
+        engine.close()
+    return "".join(chunk.text for chunk in chunks), chunks[-1].prompt_tokens
+
+
+ANSWER = """async (turns) => {
+  const { Engine } = await import("./engine.js"), { load } = await import("./model.js");
+  const settings = await (await fetch("student.json")).json();
+  const engine = await Engine.start(settings, (await load(settings.parts, () => {})).blobs);
+  let text = "", tokens = 0;
+  for await (const event of engine.stream([{ role: "system", content: settings.told }, ...turns])) {
+    tokens = event.tokens ?? tokens;
+    for (const choice of event.choices ?? []) text += choice.delta.content ?? "";
+  }
+  engine.close();
+  return { text, tokens, threads: engine.threads, compat: engine.wllama.getWorkerResources().compat };
+}"""
+NO_SHARING = "delete self.SharedArrayBuffer; Object.defineProperty(self, 'crossOriginIsolated', { value: false });"
+
+
+@pytest.mark.parametrize(
+    ("flags", "before", "threads", "compat"),
+    [
+        ((), "Object.defineProperty(navigator, 'hardwareConcurrency', { value: 4 });", 2, False),
+        ((), NO_SHARING, 1, False),
+        (("--js-flags=--no-experimental-wasm-jspi",), "", 1, True),
+    ],
+    ids=["threads", "one thread", "compat"],
+)
+def test_it_answers_as_llama_cpp_does_and_goes_on_without_a_network(
+    open_page: Callable[..., Any],
+    served: Site,
+    tiny_gguf: Path,
+    flags: tuple[str, ...],
+    before: str,
+    threads: int,
+    compat: bool,
+) -> None:
+    page = open_page(*flags, before=before)
+    assert all(sentence in page.text_content("header") for sentence in DISCLOSURE.split(". "))
+    reply = say(page, TURNS[0]["content"])
+    served.cut()
+    page.reload()
+    page.locator(".send:enabled").wait_for()
+    assert "with the network off" in page.text_content(".note")
+    assert say(page, TURNS[0]["content"]) == reply == ours(tiny_gguf, TURNS[:1])[0]
+    found = page.evaluate(ANSWER, TURNS)
+    assert (found["text"], found["tokens"]) == ours(tiny_gguf, TURNS)
+    assert (found["threads"], found["compat"]) == (threads, compat)
+    assert say(page, CRISIS) == Gate.load().check([{"role": "user", "content": CRISIS}]).reply
+    assert "a fixed reply" in page.locator(".speed").last.text_content()
+    assert open_page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_a_reply_streams_and_stops(open_page: Callable[..., Any], served: Site) -> None:
+    served.change(max_tokens=400)
+    page = open_page()
+    page.evaluate("""() => {
+      self.seen = [];
+      const shown = new MutationObserver(() => {
+        const text = $(".reply .text")?.textContent ?? "";
+        if (text && text !== seen.at(-1)) seen.push(text);
+        if (seen.length === 3) $(".stop").click();
+      });
+      shown.observe($(".turns"), { childList: true, subtree: true, characterData: true });
+    }""")
+    say(page, "Hello")
+    assert "stopped" in page.text_content(".speed")
+    seen = page.evaluate("seen")
+    assert len(seen) >= 3 and all(b.startswith(a) for a, b in zip(seen, seen[1:], strict=False))
+    assert page.evaluate("histories.tiny.length") == 2
+    page.get_by_role("button", name="Start over").click()
+    served.change(max_tokens=8)
+    assert say(page, "And now?") and page.evaluate("histories.tiny.length") == 2
+
+
+def test_long_conversations_go_on_and_markup_is_never_run(open_page: Callable[..., Any], served: Site) -> None:
+    served.change(window=96, max_tokens=8)
+    page = open_page()
+    nasty = "<img src=x onerror=document.title='run'><script>document.title='run'</script>"
+    say(page, nasty)
+    assert page.locator(".said").text_content() == nasty and page.title().startswith("Talk with")
+    for number in range(4):
+        say(page, f"It rained on day {number}, and I stayed in all of it.")
+    assert page.locator(".reply:not(.waiting)").count() == 5 and page.locator(".error").is_hidden()
+    page.get_by_label("Your message").fill("word " * 200)
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("too long").wait_for()
+    assert page.get_by_label("Your message").input_value().startswith("word ")
+    assert say(page, "Shorter.") and page.locator(".error").is_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+CUT_SHORT = """async () => {
+  const name = (await caches.keys()).find((one) => one.startsWith("model")), store = await caches.open(name);
+  const [request] = await store.keys(), bytes = await (await store.match(request)).arrayBuffer();
+  await store.put(request, new Response(bytes.slice(0, 1000)));
+}"""
+
+
+def test_a_file_cut_short_is_fetched_again_or_told_of(open_page: Callable[..., Any], served: Site) -> None:
+    page = open_page()
+    page.evaluate(CUT_SHORT)
+    page.reload()
+    page.locator(".send:enabled").wait_for()
+    page.evaluate(CUT_SHORT)
+    served.cut()
+    page.reload()
+    page.get_by_text("A part of the student is missing on this device").wait_for()
+    assert page.locator(".send").is_disabled()
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("WebAssembly.validate = () => false", "This browser is too old"),
+        ("Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'))", "keeps nothing"),
+        ("delete Navigator.prototype.serviceWorker; delete self.caches", "keeps nothing"),
+    ],
+    ids=["no SIMD", "storage full", "storage denied"],
+)
+def test_what_a_browser_lacks_is_told_in_a_sentence(open_page: Callable[..., Any], before: str, said: str) -> None:
+    page = open_page(before=before, ready=False)
+    page.get_by_text(said).wait_for()
+    if "keeps nothing" in said:
+        assert say(page, "Hello")
+
+
+def test_a_damaged_file_on_the_server_is_told_of(open_page: Callable[..., Any], served: Site) -> None:
+    part = next((served.folder / "model").iterdir())
+    part.write_bytes(part.read_bytes()[:-1] + b"!")
+    page = open_page(ready=False)
+    page.get_by_text("comes damaged from the server").wait_for()
