@@ -23,7 +23,7 @@ from empathic.web.student import Student
 PART = 16 * 2**20  # bytes of a part: hosts refuse large files, and a browser holds one in memory to check its hash
 _MARK = "student.json"
 _POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; "
     "style-src 'self'; img-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'"
 )
 _HEAD = f"""<meta http-equiv="Content-Security-Policy" content="{_POLICY}">

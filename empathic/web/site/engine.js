@@ -1,15 +1,10 @@
 // llama.cpp in WebAssembly (wllama): a GGUF file that writes replies.
+import { MISSING, Refused } from "./model.js";
 import { Wllama } from "./wllama/wllama.js";
 
 const here = (path) => new URL(path, import.meta.url).href;
 const MARK = "starting"; // set while the engine starts: a tab that runs out of memory ends without a word
-const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 const LOGS = { ...console, debug() {}, log() {} };
-
-/** Whether this browser can run it at all. */
-export function supported() {
-  try { return WebAssembly.validate(new Uint8Array(SIMD)); } catch { return false; }
-}
 
 function marked(set) {
   try {
@@ -20,23 +15,39 @@ function marked(set) {
   return false;
 }
 
+function loader(wasm) {
+  const wllama = new Wllama({ default: wasm ?? here("wllama/wllama.wasm") }, { suppressNativeLog: true, logger: LOGS });
+  wllama.setCompat({ worker: here("wllama/compat.js"), wasm: wasm ?? here("wllama/compat.wasm") });
+  return wllama;
+}
+
+/** llama.cpp itself: fetched by this page, since not every browser lets its workers ask the service worker. */
+async function code() {
+  try {
+    const response = await fetch(loader().getWorkerResources().wasmPath);
+    if (response.ok) return new Blob([await response.arrayBuffer()], { type: "application/wasm" });
+  } catch {}
+  throw new Refused(MISSING);
+}
+
 export class Engine {
   /** Start it; with one thread where the last start ended early, or where threads get no memory (iPhones). */
   static async start(settings, blobs) {
     const several = Math.max(1, Math.floor((navigator.hardwareConcurrency || 1) / 2));
     const tries = marked() || several === 1 ? [1] : [several, 1];
+    const wasm = URL.createObjectURL(await code());
     marked(true);
     let failed;
     for (const threads of tries) {
-      const wllama = new Wllama({ default: here("wllama/wllama.wasm") }, { suppressNativeLog: true, logger: LOGS });
-      wllama.setCompat({ worker: here("wllama/compat.js"), wasm: here("wllama/compat.wasm") });
+      const wllama = loader(wasm);
       try {
         await wllama.loadModel(blobs, {
           n_ctx: settings.window, n_batch: 64, n_ubatch: 64, n_parallel: 1, n_threads: threads,
-          n_gpu_layers: 0, // browsers' WebGPU gives other words than llama.cpp on too many phones
+          n_gpu_layers: 0, // Safari's WebGPU gave gibberish (llama.cpp's issue 23925), and small models do without
           ctx_shift: false, jinja: true, warmup: false,
         });
         marked(false);
+        URL.revokeObjectURL(wasm);
         return new Engine(wllama, settings);
       } catch (error) {
         failed = error;
@@ -50,7 +61,6 @@ export class Engine {
   constructor(wllama, settings) {
     this.wllama = wllama;
     this.settings = settings;
-    this.window = Math.min(settings.window, wllama.getLoadedContextInfo().n_ctx);
     this.threads = wllama.getNumThreads();
   }
 
@@ -86,6 +96,12 @@ export class Engine {
       stop();
       await done;
     }
+  }
+
+  /** Read the instruction, so that the first reply needn't wait for it. */
+  async warm() {
+    const told = { role: "system", content: this.settings.told };
+    if (told.content) for await (const event of this.stream([told, { role: "user", content: "Hello" }])) if (event.choices) break;
   }
 
   close() {

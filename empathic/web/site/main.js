@@ -1,15 +1,21 @@
 // The page's source of replies where there is no server: the student, behind the gate, in this browser.
 import { Gate } from "./gate/gate.js";
-import { Engine, supported } from "./engine.js";
 import { guarded } from "./guard.js";
-import { load } from "./model.js";
+import { MISSING, load } from "./model.js";
 import { controlled } from "./offline.js";
 import { Window } from "./window.js";
 
 const loading = document.querySelector(".loading"), label = loading.querySelector("label");
 const bar = loading.querySelector("progress"), note = document.querySelector(".note");
 const MB = 1e6;
-let settings, gate, engine = null, blobs, shown;
+const TOO_OLD = "This browser is too old for the student: it lacks WebAssembly with SIMD. A newer one will do.";
+const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+let settings, Engine, gate, engine = null, blobs, talk = null, shown;
+
+/** Whether this browser can run it at all. */
+function supported() {
+  try { return WebAssembly.validate(new Uint8Array(SIMD)); } catch { return false; }
+}
 
 function progress(text, part) {
   loading.hidden = text === null;
@@ -34,6 +40,7 @@ const problem = (error) => (error.sentence ? new Problem(error.sentence) : error
 
 function started() {
   return Engine.start(settings, blobs).catch((error) => {
+    if (error.sentence) throw new Problem(error.sentence);
     console.error(error);
     throw new Problem("The student can't start here: most often memory is short. Close other tabs and apps, then reload this page.");
   });
@@ -42,14 +49,18 @@ function started() {
 source = {
   async open() {
     try {
-      if (!supported()) throw new Problem("This browser is too old for the student: it lacks WebAssembly with SIMD. A newer browser will do.");
+      if (!supported()) throw new Problem(TOO_OLD);
       progress("Preparing …");
       const kept = await controlled();
+      // Not among the imports above: a browser that can't read it should get to say so.
+      ({ Engine } = await import("./engine.js").catch((error) => {
+        throw new Problem(error instanceof SyntaxError ? TOO_OLD : MISSING);
+      }));
       [settings, gate] = await Promise.all([
         json("student.json"),
         Promise.all([text("gate/gate.json"), json("gate/replies.json"), json("gate/helplines.json")]).then((all) => Gate.load(...all)),
       ]);
-      if (!settings) throw new Problem("The student's settings can't be read. Connect to the network once, and reload this page.");
+      if (!settings) throw new Problem(MISSING);
       const size = Math.max(1, Math.round(settings.bytes / MB));
       const found = await load(settings.parts, (done, fetched) => {
         const what = fetched ? `Fetching the student, once: ${Math.round(done / MB)} of ${size} MB` : "Opening the student";
@@ -58,7 +69,7 @@ source = {
       blobs = found.blobs;
       progress("Starting the student");
       engine = await started();
-      shown = new Window(engine.window - Math.min(settings.max_tokens, Math.floor(engine.window / 2)));
+      engine.warm().catch(() => {}); // while the person writes; a reply that fails says so itself
       note.textContent = kept && found.kept
         ? "The student is on this device now, and answers with the network off."
         : "This browser keeps nothing for this page: the student answers now, but has to be fetched again next time.";
@@ -72,6 +83,10 @@ source = {
   },
 
   async* reply(speaker, messages, signal) {
+    if (messages !== talk) {
+      talk = messages; // the page begins a conversation with a list of its own
+      shown = new Window(settings.window - Math.min(settings.max_tokens, Math.floor(settings.window / 2)));
+    }
     try {
       yield* guarded(gate, checked(messages), settings.country, (turns) => written(turns, signal));
     } catch (error) {

@@ -1,7 +1,9 @@
 // The student's file: its parts from this browser's storage where they are whole, else from the server.
+export const MISSING = "A part of the student is missing on this device, and the network is off. Connect once, and reload this page.";
 const STORE = `model ${new URL("./", location.href).pathname}`; // an origin may have several sites
 
-class Refused extends Error {
+/** What a person is told, in one sentence or two. */
+export class Refused extends Error {
   constructor(sentence) { super(sentence); this.sentence = sentence; }
 }
 
@@ -17,7 +19,7 @@ async function fetched(part, step) {
   try {
     response = await fetch(part.file, { cache: "no-store" });
   } catch {
-    throw new Refused("A part of the student is missing on this device, and the network is off. Connect once, and reload this page.");
+    throw new Refused(MISSING);
   }
   if (!response.ok) throw new Refused(`The server doesn't give a part of the student (${response.status}). Reload this page later.`);
   const found = new Uint8Array(part.bytes), reader = response.body.getReader();

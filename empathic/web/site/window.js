@@ -14,7 +14,6 @@ export class Window {
 
   /** The turns to show. */
   of(turns) {
-    if (turns.length === 1) this.start = 0; // a new conversation
     return turns.slice(this.start);
   }
 
