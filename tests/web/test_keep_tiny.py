@@ -1,2 +1,5 @@
 import shutil
-def test_keep(tiny_gguf): shutil.copy(tiny_gguf, "/tmp/w/tiny.gguf")
+
+
+def test_keep(tiny_gguf):
+    shutil.copy(tiny_gguf, "/tmp/w/tiny.gguf")

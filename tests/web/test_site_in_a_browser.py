@@ -27,7 +27,7 @@ CRISIS = "I want to kill myself tonight."
 TURNS = [
     {"role": "user", "content": "My dog died on Sunday."},
     {"role": "assistant", "content": "Sunday, and the house so still."},
-    {"role": "user", "content": "Ja. \U0001f3c6 \u0646\u0633\u064a\u062a, and I'm \"fine\"."},
+    {"role": "user", "content": 'Ja. \U0001f3c6 \u0646\u0633\u064a\u062a, and I\'m "fine".'},
 ]
 SAMPLING = Sampling(24, 0.0, 0)
 
@@ -86,9 +86,7 @@ def launch(chromium: Any) -> Iterator[Callable[..., Any]]:
     def one(*flags: str) -> Any:
         if flags not in started:
             found = shutil.which("chromium") or shutil.which("google-chrome")
-            started[flags] = chromium.browser_type.launch(
-                executable_path=found, args=["--no-sandbox", HOSTS, *flags]
-            )
+            started[flags] = chromium.browser_type.launch(executable_path=found, args=["--no-sandbox", HOSTS, *flags])
         return started[flags]
 
     yield one
