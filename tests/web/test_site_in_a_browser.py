@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,14 +23,14 @@ from empathic.web.student import Student
 
 pytestmark = pytest.mark.network
 HOSTS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 CRISIS = "I want to kill myself tonight."
 TURNS = [
     {"role": "user", "content": "My dog died on Sunday."},
     {"role": "assistant", "content": "Sunday, and the house so still."},
     {"role": "user", "content": 'Ja. \U0001f3c6 \u0646\u0633\u064a\u062a, and I\'m "fine".'},
 ]
-SAMPLING = Sampling(24, 0.0, 0)
+SAMPLING = Sampling(8, 0.0, 0)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -79,29 +80,22 @@ def served(built: Path, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def launch(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Chromium with flags, without any other host; one for all tests with the same flags."""
-    started: dict[tuple[str, ...], Any] = {}
-
-    def one(*flags: str) -> Any:
-        if flags not in started:
-            found = shutil.which("chromium") or shutil.which("google-chrome")
-            started[flags] = chromium.browser_type.launch(executable_path=found, args=["--no-sandbox", HOSTS, *flags])
-        return started[flags]
-
-    yield one
-    for browser in started.values():
-        browser.close()
+def alone(chromium: Any) -> Iterator[Any]:
+    """Chromium that finds no other host than this machine."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = chromium.browser_type.launch(executable_path=found, args=["--no-sandbox", HOSTS])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
-def open_page(launch: Callable[..., Any], served: Site) -> Iterator[Callable[..., Any]]:
+def open_page(alone: Any, served: Site) -> Iterator[Callable[..., Any]]:
     """The site on a phone's screen, loaded; what it asks for and complains of is kept in `served.asked` and checked."""
     contexts: list[Any] = []
     complaints: list[str] = []
 
-    def start(*flags: str, before: str = "", ready: bool = True, **options: Any) -> Any:
-        context = launch(*flags).new_context(**{**PHONE, **options})
+    def start(before: str = "", ready: bool = True) -> Any:
+        context = alone.new_context(**PHONE)
         contexts.append(context)
         context.set_default_timeout(20_000)
         context.on("request", lambda request: served.asked.append(request.url))
@@ -152,15 +146,24 @@ ANSWER = """async (turns) => {
   engine.close();
   return { text, tokens, threads: engine.threads, compat: engine.wllama.getWorkerResources().compat };
 }"""
+# What Safari lacks; Chromium has no switch for it any more.
+OLDER = """
+  delete WebAssembly.Suspending;
+  const { Memory } = WebAssembly;
+  WebAssembly.Memory = function (wanted) {
+    if (wanted.address === "i64") throw new TypeError("32 bits here");
+    return new Memory(wanted);
+  };
+"""
 NO_SHARING = "delete self.SharedArrayBuffer; Object.defineProperty(self, 'crossOriginIsolated', { value: false });"
 
 
 @pytest.mark.parametrize(
-    ("flags", "before", "threads", "compat"),
+    ("before", "threads", "compat"),
     [
-        ((), "Object.defineProperty(navigator, 'hardwareConcurrency', { value: 4 });", 2, False),
-        ((), NO_SHARING, 1, False),
-        (("--js-flags=--no-experimental-wasm-jspi",), "", 1, True),
+        ("Object.defineProperty(navigator, 'hardwareConcurrency', { value: 4 });", 2, False),
+        (NO_SHARING, 1, False),
+        (OLDER, 1, True),
     ],
     ids=["threads", "one thread", "compat"],
 )
@@ -168,12 +171,11 @@ def test_it_answers_as_llama_cpp_does_and_goes_on_without_a_network(
     open_page: Callable[..., Any],
     served: Site,
     tiny_gguf: Path,
-    flags: tuple[str, ...],
     before: str,
     threads: int,
     compat: bool,
 ) -> None:
-    page = open_page(*flags, before=before)
+    page = open_page(before=before)
     assert all(sentence in page.text_content("header") for sentence in DISCLOSURE.split(". "))
     reply = say(page, TURNS[0]["content"])
     served.cut()
@@ -189,25 +191,42 @@ def test_it_answers_as_llama_cpp_does_and_goes_on_without_a_network(
     assert open_page.complaints == []  # type: ignore[attr-defined]
 
 
+# The tiny model knows no full stops, at which the gate lets sentences through: one is put after every eighth token.
+SENTENCES = """async () => {
+  const { Engine } = await import("./engine.js"), { stream } = Engine.prototype;
+  Engine.prototype.stream = async function* (...asked) {
+    let tokens = 0;
+    for await (const event of stream.apply(this, asked)) {
+      const delta = event.choices?.[0]?.delta;
+      if (delta?.content && ++tokens % 8 === 0) delta.content += ". ";
+      yield event;
+    }
+  };
+  self.seen = [];
+  const shown = new MutationObserver(() => {
+    const text = $(".reply .text")?.textContent ?? "";
+    if (text && text !== seen.at(-1)) seen.push(text);
+    if (seen.length === 3) $(".stop").click();
+  });
+  shown.observe($(".turns"), { childList: true, subtree: true, characterData: true });
+}"""
+
+
 def test_a_reply_streams_and_stops(open_page: Callable[..., Any], served: Site) -> None:
     served.change(max_tokens=400)
     page = open_page()
-    page.evaluate("""() => {
-      self.seen = [];
-      const shown = new MutationObserver(() => {
-        const text = $(".reply .text")?.textContent ?? "";
-        if (text && text !== seen.at(-1)) seen.push(text);
-        if (seen.length === 3) $(".stop").click();
-      });
-      shown.observe($(".turns"), { childList: true, subtree: true, characterData: true });
-    }""")
+    page.evaluate(SENTENCES)
     say(page, "Hello")
     assert "stopped" in page.text_content(".speed")
     seen = page.evaluate("seen")
-    assert len(seen) >= 3 and all(b.startswith(a) for a, b in zip(seen, seen[1:], strict=False))
+    assert len(seen) in (3, 4) and all(b.startswith(a) for a, b in pairwise(seen))
     assert page.evaluate("histories.tiny.length") == 2
     page.get_by_role("button", name="Start over").click()
-    assert say(page, "And now?") and page.evaluate("histories.tiny.length") == 2
+    page.get_by_label("Your message").fill("And now?")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Send").wait_for()
+    assert page.locator(".turn").count() == 1
 
 
 def test_long_conversations_go_on_and_markup_is_never_run(open_page: Callable[..., Any], served: Site) -> None:

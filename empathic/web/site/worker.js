@@ -31,6 +31,7 @@ async function answer(url, request) {
     found = await fetch(request);
     if (found.ok) await cache.put(url, found.clone()).catch(() => {}); // the one of two engines that this browser runs
   }
+  if (request.mode !== "navigate") return found;
   // A page with these headers is alone with its process, and may share memory among threads.
   const headers = new Headers(found.headers);
   headers.set("Cross-Origin-Opener-Policy", "same-origin");
