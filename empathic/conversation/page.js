@@ -31,7 +31,7 @@ async function reply(speaker, replies, signal) {
       shown.textContent = said;
       const rate = event.timings && event.timings.predicted_per_second;
       if (rate) speed.textContent = `${speaker.file} · ${rate.toFixed(rate < 10 ? 1 : 0)} tokens/s`;
-      if (follow) main.scrollTop = main.scrollHeight;
+      if (follow) main.scrollTop = Math.min(main.scrollHeight, card.offsetTop - main.offsetTop - 12); // its first line stays
     }
     if (!ended) throw new Problem("The reply broke off.");
   } catch (problem) {

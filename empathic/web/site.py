@@ -35,9 +35,9 @@ _HEAD = f"""<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <link rel="apple-touch-icon" href="icon-192.png">
 <link rel="stylesheet" href="page.css">
 <link rel="stylesheet" href="site.css">"""
-_KEPT = "It answers on this device: what you write is sent nowhere and kept nowhere, and closing this page forgets it."
-_ABOVE = """<p class="note" role="status" hidden></p>
-<div class="loading"><label for="loaded">Preparing …</label><progress id="loaded"></progress></div>"""
+_KEPT = """It answers on this device: what you write is sent nowhere and kept nowhere, and closing this page forgets it.
+<span class="note" role="status" hidden></span>"""
+_ABOVE = """<div class="loading"><label for="loaded">Preparing …</label><progress id="loaded"></progress></div>"""
 _SCRIPTS = '<script src="page.js"></script>\n<script type="module" src="main.js"></script>'
 
 
