@@ -39,7 +39,8 @@ def web(
     if folder is None:
         raise UserError("--out: name the folder that the site goes to")
     with Progress() as display:
-        site.build(chosen, folder, country, display.note, display.counting("student"))
+        step = display.counting("student")
+        site.build(chosen, folder, country, display.note, lambda done, size: step(done // 10**6, size // 10**6))
     megabytes = chosen.path.stat().st_size / 1e6
     for line in (
         f"the site   {folder} ({chosen.path.name}, {megabytes:.0f} MB)",

@@ -246,6 +246,51 @@ def test_long_conversations_go_on_and_markup_is_never_run(open_page: Callable[..
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+BREAK = """async () => {
+  const { Engine } = await import("./engine.js"), { stream } = Engine.prototype;
+  Engine.prototype.stream = async function* () {
+    Engine.prototype.stream = stream;
+    throw new WebAssembly.RuntimeError("unreachable");
+  };
+}"""
+AFTER_AN_END = """async () => {
+  const { Engine } = await import("./engine.js"), { load } = await import("./model.js");
+  Object.defineProperty(navigator, "hardwareConcurrency", { value: 4 });
+  localStorage.setItem("starting", "1");
+  const settings = await (await fetch("student.json")).json();
+  const engine = await Engine.start(settings, (await load(settings.parts, () => {})).blobs);
+  engine.close();
+  return [engine.threads, localStorage.getItem("starting")];
+}"""
+
+
+def test_a_student_that_breaks_off_is_started_anew(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.evaluate(BREAK)
+    page.get_by_label("Your message").fill("Hello")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("The student broke off").wait_for()
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("tokens/s").wait_for()
+    assert page.locator(".error").is_hidden() and page.locator(".turn").count() == 1
+    assert page.evaluate(AFTER_AN_END) == [1, None], "a start that ended without a word had too little memory"
+
+
+def test_a_new_site_is_taken_once_its_pages_are_closed(
+    open_page: Callable[..., Any], served: Site, tiny_gguf: Path
+) -> None:
+    page = open_page()
+    site.build(Student("other", tiny_gguf, None, SAMPLING, 512), served.folder, log=str)
+    page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
+    page.wait_for_function("navigator.serviceWorker.getRegistration().then((found) => !!found.waiting)")
+    again = page.context.new_page()
+    page.close()
+    again.wait_for_timeout(300)
+    again.goto(served.url)
+    again.locator(".send:enabled").wait_for()
+    assert again.evaluate("speakers[0].id") == "other"
+
+
 CUT_SHORT = """async () => {
   const name = (await caches.keys()).find((one) => one.startsWith("model")), store = await caches.open(name);
   const [request] = await store.keys(), bytes = await (await store.match(request)).arrayBuffer();
