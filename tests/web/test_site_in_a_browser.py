@@ -331,3 +331,9 @@ def test_a_damaged_file_on_the_server_is_told_of(open_page: Callable[..., Any], 
     part.write_bytes(part.read_bytes()[:-1] + b"!")
     page = open_page(ready=False)
     page.get_by_text("comes damaged from the server").wait_for()
+
+
+def test_a_site_that_lacks_a_file_answers_all_the_same(open_page: Callable[..., Any], served: Site) -> None:
+    (served.folder / "icon-512.png").unlink()
+    page = open_page()
+    assert "keeps nothing" in page.text_content(".note") and say(page, "Hello")

@@ -9,12 +9,18 @@ function once() {
   } catch { return false; }
 }
 
+const settled = (worker) => new Promise((resolve) => {
+  worker.addEventListener("statechange", () => { if (["activated", "redundant"].includes(worker.state)) resolve(); });
+});
+
 /** Wait until the worker answers for this page; false where the browser has none. May load the page anew, once. */
 export async function controlled() {
   if (!navigator.serviceWorker) return false;
   try {
-    await navigator.serviceWorker.register("worker.js");
-    await navigator.serviceWorker.ready;
+    const registration = await navigator.serviceWorker.register("worker.js");
+    const coming = registration.installing ?? registration.waiting;
+    if (!registration.active && coming) await settled(coming);
+    if (!registration.active) return false; // a file is missing, or storage is full
   } catch { return false; }
   // Only a page that came from the worker has the headers that threads want.
   if (!globalThis.crossOriginIsolated && once()) {
