@@ -24,12 +24,14 @@ from empathic.web.student import Student
 pytestmark = pytest.mark.network
 HOSTS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+READY = ".note:not([hidden])"
 CRISIS = "I want to kill myself tonight."
 TURNS = [
     {"role": "user", "content": "My dog died on Sunday."},
     {"role": "assistant", "content": "Sunday, and the house so still."},
     {"role": "user", "content": 'Ja. \U0001f3c6 \u0646\u0633\u064a\u062a, and I\'m "fine".'},
 ]
+FIXED = Gate.load().check([{"role": "user", "content": CRISIS}]).reply
 SAMPLING = Sampling(4, 0.0, 0)
 
 
@@ -105,7 +107,7 @@ def open_page(alone: Any, served: Site) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(served.url)
         if ready:
-            page.locator(".send:enabled").wait_for()
+            page.locator(READY).wait_for()
         return page
 
     start.complaints = complaints  # type: ignore[attr-defined]
@@ -180,13 +182,13 @@ def test_it_answers_as_llama_cpp_does_and_goes_on_without_a_network(
     reply = say(page, TURNS[0]["content"])
     served.cut()
     page.reload()
-    page.locator(".send:enabled").wait_for()
+    page.locator(READY).wait_for()
     assert "with the network off" in page.text_content(".note")
     assert say(page, TURNS[0]["content"]) == reply == ours(tiny_gguf, TURNS[:1])[0]
     found = page.evaluate(ANSWER, TURNS)
     assert (found["text"], found["tokens"]) == ours(tiny_gguf, TURNS)
     assert (found["threads"], found["compat"]) == (threads, compat)
-    assert say(page, CRISIS) == Gate.load().check([{"role": "user", "content": CRISIS}]).reply
+    assert say(page, CRISIS) == FIXED
     assert "a fixed reply" in page.locator(".speed").last.text_content()
     assert open_page.complaints == []  # type: ignore[attr-defined]
 
@@ -287,7 +289,7 @@ def test_a_new_site_is_taken_once_its_pages_are_closed(
     page.close()
     again.wait_for_timeout(300)
     again.goto(served.url)
-    again.locator(".send:enabled").wait_for()
+    again.locator(READY).wait_for()
     assert again.evaluate("speakers[0].id") == "other"
 
 
@@ -302,12 +304,12 @@ def test_a_file_cut_short_is_fetched_again_or_told_of(open_page: Callable[..., A
     page = open_page()
     page.evaluate(CUT_SHORT)
     page.reload()
-    page.locator(".send:enabled").wait_for()
+    page.locator(READY).wait_for()
     page.evaluate(CUT_SHORT)
     served.cut()
     page.reload()
     page.get_by_text("A part of the student is missing on this device").wait_for()
-    assert page.locator(".send").is_disabled()
+    assert say(page, CRISIS) == FIXED
 
 
 @pytest.mark.parametrize(
@@ -324,6 +326,28 @@ def test_what_a_browser_lacks_is_told_in_a_sentence(open_page: Callable[..., Any
     page.get_by_text(said).wait_for()
     if "keeps nothing" in said:
         assert say(page, "Hello")
+    else:
+        assert say(page, CRISIS) == FIXED, "the gate needs no model"
+
+
+def test_what_is_said_while_the_student_comes_waits_for_it(open_page: Callable[..., Any], served: Site) -> None:
+    page = open_page(
+        "self.real = fetch; self.let = new Promise((go) => { self.go = go; });"
+        "self.fetch = async (...asked) => { if (`${asked[0]}`.startsWith('model/')) await self.let; return real(...asked); }",
+        False,
+    )
+    page.get_by_label("Your message").fill(CRISIS)
+    page.locator(".send:enabled").click()
+    page.get_by_text("a fixed reply").wait_for()
+    page.get_by_label("Your message").fill("Hello")
+    page.get_by_role("button", name="Send").click()
+    assert page.locator(".waiting").count() == 1 and page.locator(".loading").is_visible()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_label("Your message").fill("Hello again")
+    page.get_by_role("button", name="Send").click()
+    page.evaluate("go()")
+    page.get_by_text("tokens/s").wait_for()
+    assert page.locator(".error").is_hidden()
 
 
 def test_a_damaged_file_on_the_server_is_told_of(open_page: Callable[..., Any], served: Site) -> None:

@@ -10,7 +10,8 @@ const bar = loading.querySelector("progress"), note = document.querySelector(".n
 const MB = 1e6;
 const TOO_OLD = "This browser is too old for the student: it lacks WebAssembly with SIMD. A newer one will do.";
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
-let settings, Engine, gate, engine = null, blobs, talk = null, shown;
+let settings, gate, Engine, blobs, talk = null, shown;
+let engine = null; // a promise of it: what is said meanwhile waits, unless the gate answers
 
 /** Whether this browser can run it at all. */
 function supported() {
@@ -38,48 +39,58 @@ async function json(path) {
 
 const problem = (error) => (error.sentence ? new Problem(error.sentence) : error);
 
-function started() {
-  return Engine.start(settings, blobs).catch((error) => {
-    if (error.sentence) throw new Problem(error.sentence);
+/** Fetch the student where it isn't on this device, and start it. */
+async function fetched(keeps) {
+  try {
+    if (!supported()) throw new Problem(TOO_OLD);
+    // Not among the imports above: a browser that can't read it should get to say so.
+    ({ Engine } = await import("./engine.js").catch((error) => {
+      throw new Problem(error instanceof SyntaxError ? TOO_OLD : MISSING);
+    }));
+    const size = Math.max(1, Math.round(settings.bytes / MB));
+    const found = await load(settings.parts, (done, anew) => {
+      const what = anew ? `Fetching the student, once: ${Math.round(done / MB)} of ${size} MB` : "Opening the student";
+      progress(what, done / settings.bytes);
+    }).catch((error) => { throw problem(error); });
+    blobs = found.blobs;
+    progress("Starting the student");
+    const one = await started();
+    one.warm().catch(() => {}); // while the person writes; a reply that fails says so itself
+    note.textContent = keeps && found.kept
+      ? "The student is on this device now, and answers with the network off."
+      : "This browser keeps nothing for this page: the student answers now, but has to be fetched again next time.";
+    note.hidden = false;
+    return one;
+  } finally {
+    progress(null);
+  }
+}
+
+async function started() {
+  try {
+    return await Engine.start(settings, blobs);
+  } catch (error) {
+    if (error.sentence) throw problem(error);
     console.error(error);
     throw new Problem("The student can't start here: most often memory is short. Close other tabs and apps, then reload this page.");
-  });
+  }
 }
 
 source = {
   async open() {
-    try {
-      if (!supported()) throw new Problem(TOO_OLD);
-      progress("Preparing …");
-      const kept = await controlled();
-      // Not among the imports above: a browser that can't read it should get to say so.
-      ({ Engine } = await import("./engine.js").catch((error) => {
-        throw new Problem(error instanceof SyntaxError ? TOO_OLD : MISSING);
-      }));
-      [settings, gate] = await Promise.all([
-        json("student.json"),
-        Promise.all([text("gate/gate.json"), json("gate/replies.json"), json("gate/helplines.json")]).then((all) => Gate.load(...all)),
-      ]);
-      if (!settings) throw new Problem(MISSING);
-      const size = Math.max(1, Math.round(settings.bytes / MB));
-      const found = await load(settings.parts, (done, fetched) => {
-        const what = fetched ? `Fetching the student, once: ${Math.round(done / MB)} of ${size} MB` : "Opening the student";
-        progress(what, done / settings.bytes);
-      });
-      blobs = found.blobs;
-      progress("Starting the student");
-      engine = await started();
-      engine.warm().catch(() => {}); // while the person writes; a reply that fails says so itself
-      note.textContent = kept && found.kept
-        ? "The student is on this device now, and answers with the network off."
-        : "This browser keeps nothing for this page: the student answers now, but has to be fetched again next time.";
-      note.hidden = false;
-      return [{ id: settings.name, file: settings.file, gate: true }];
-    } catch (error) {
-      throw problem(error);
-    } finally {
+    progress("Preparing …");
+    const keeps = await controlled();
+    [settings, gate] = await Promise.all([
+      json("student.json"),
+      Promise.all([text("gate/gate.json"), json("gate/replies.json"), json("gate/helplines.json")]).then((all) => Gate.load(...all)),
+    ]);
+    if (!settings) {
       progress(null);
+      throw new Problem(MISSING);
     }
+    engine = fetched(keeps);
+    engine.catch((error) => setTimeout(() => tell(error))); // after the page has begun, which clears what was told
+    return [{ id: settings.name, file: settings.file, gate: true }];
   },
 
   async* reply(speaker, messages, signal) {
@@ -92,7 +103,7 @@ source = {
     } catch (error) {
       if (error.name !== "AbortError" && !(error instanceof Problem)) {
         console.error(error); // a phone that slept, or ran out of memory: the engine is of no use any more
-        engine?.close();
+        engine.then((one) => one.close(), () => {});
         engine = null;
         throw new Problem("The student broke off. Write again, and it is started anew.");
       }
@@ -101,14 +112,18 @@ source = {
   },
 };
 
+const aborted = (signal) => new Promise((_, reject) => {
+  signal.addEventListener("abort", () => reject(new DOMException("stopped", "AbortError")), { once: true });
+});
+
 /** What the model writes: the newest turns that fit, and its words as they come. */
 async function* written(turns, signal) {
-  engine ??= await started();
+  const one = await Promise.race([(engine ??= started()), aborted(signal)]);
   for (;;) {
     let tokens = 0;
     const told = settings.told ? [{ role: "system", content: settings.told }] : [];
     const prompt = [...told, ...shown.of(turns)];
-    for await (const event of engine.stream(prompt, signal)) {
+    for await (const event of one.stream(prompt, signal)) {
       tokens = event.tokens ?? tokens;
       if (tokens > shown.room) break;
       if (event.choices) yield event;
