@@ -330,12 +330,17 @@ def test_what_a_browser_lacks_is_told_in_a_sentence(open_page: Callable[..., Any
         assert say(page, CRISIS) == FIXED, "the gate needs no model"
 
 
+SLOW = """
+  const real = fetch, later = new Promise((resolve) => { self.go = resolve; });
+  self.fetch = async (...asked) => {
+    if (`${asked[0]}`.startsWith("model/")) await later;
+    return real(...asked);
+  };
+"""
+
+
 def test_what_is_said_while_the_student_comes_waits_for_it(open_page: Callable[..., Any], served: Site) -> None:
-    page = open_page(
-        "self.real = fetch; self.let = new Promise((go) => { self.go = go; });"
-        "self.fetch = async (...asked) => { if (`${asked[0]}`.startsWith('model/')) await self.let; return real(...asked); }",
-        False,
-    )
+    page = open_page(SLOW, ready=False)
     page.get_by_label("Your message").fill(CRISIS)
     page.locator(".send:enabled").click()
     page.get_by_text("a fixed reply").wait_for()
