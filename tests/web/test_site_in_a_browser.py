@@ -341,8 +341,9 @@ SLOW = """
 
 def test_what_is_said_while_the_student_comes_waits_for_it(open_page: Callable[..., Any], served: Site) -> None:
     page = open_page(SLOW, ready=False)
+    page.locator(".send:enabled").wait_for()
     page.get_by_label("Your message").fill(CRISIS)
-    page.locator(".send:enabled").click()
+    page.get_by_role("button", name="Send").click()
     page.get_by_text("a fixed reply").wait_for()
     page.get_by_label("Your message").fill("Hello")
     page.get_by_role("button", name="Send").click()
