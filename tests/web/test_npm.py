@@ -53,7 +53,7 @@ def _package(body: bytes) -> npm.Package:
 
 
 def test_a_package_is_fetched_once_and_kept(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    body, told = _tarball(), []
+    body, told = _tarball(), list[str]()
     serve(body, 200)
     npm.unpack(_package(body), tmp_path / "out", told.append)
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
@@ -66,25 +66,25 @@ def test_another_hash_is_refused_and_not_kept(serve: Serve, tmp_path: Path) -> N
     body = _tarball()
     serve(body + b"more", 200)
     with pytest.raises(UserError, match=r"small 1\.2\.3: .*wrong hash"):
-        npm.tarball(_package(body), str)
+        npm.tarball(_package(body))
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
 def test_a_damaged_copy_is_fetched_again(serve: Serve, tmp_path: Path) -> None:
     body = _tarball()
     serve(body, 200)
-    path = npm.tarball(_package(body), str)
+    path = npm.tarball(_package(body))
     path.write_bytes(body[:-5])
-    assert npm.tarball(_package(body), str).read_bytes() == body
+    assert npm.tarball(_package(body)).read_bytes() == body
 
 
 def test_no_network_and_no_package_are_one_line(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     serve(b"", 503)
     with pytest.raises(UserError, match="it answers 503"):
-        npm.tarball(_package(b""), str)
+        npm.tarball(_package(b""))
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"can't be fetched from 127\.0\.0\.1 .*check the network"):
-        npm.tarball(_package(b""), str)
+        npm.tarball(_package(b""))
 
 
 def test_the_registry_is_the_one_that_npm_would_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

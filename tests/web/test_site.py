@@ -31,7 +31,7 @@ def written(tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(site, "PART", 100_000)
 
     def build() -> Path:
-        site.build(Student("tiny", tiny_gguf, "Be kind.", Sampling(8, 0.0, 0), 512), tmp_path / "site", "GB", str)
+        site.build(Student("tiny", tiny_gguf, "Be kind.", Sampling(8, 0.0, 0), 512), tmp_path / "site", "GB")
         return tmp_path / "site"
 
     return build

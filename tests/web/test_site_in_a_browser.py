@@ -68,7 +68,7 @@ class Site:
 def built(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the tiny model, told something."""
     folder = tmp_path_factory.mktemp("built") / "site"
-    site.build(Student("tiny", tiny_gguf, "Be kind.", SAMPLING, 512), folder, log=str)
+    site.build(Student("tiny", tiny_gguf, "Be kind.", SAMPLING, 512), folder)
     return folder
 
 
@@ -282,7 +282,7 @@ def test_a_new_site_is_taken_once_its_pages_are_closed(
     open_page: Callable[..., Any], served: Site, tiny_gguf: Path
 ) -> None:
     page = open_page()
-    site.build(Student("other", tiny_gguf, None, SAMPLING, 512), served.folder, log=str)
+    site.build(Student("other", tiny_gguf, None, SAMPLING, 512), served.folder)
     page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
     page.wait_for_function("navigator.serviceWorker.getRegistration().then((found) => !!found.waiting)")
     again = page.context.new_page()
