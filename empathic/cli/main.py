@@ -19,6 +19,7 @@ from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, P
 from empathic.cli.read import readers
 from empathic.cli.safety import safety
 from empathic.cli.talk import chat, serve
+from empathic.cli.web import web
 from empathic.errors import BatchPending, UserError
 
 app = typer.Typer(
@@ -218,6 +219,7 @@ def vote(
 
 app.command()(chat)
 app.command()(serve)
+app.command()(web)
 
 
 @app.command()

@@ -132,13 +132,10 @@ def _guard(country: str | None, without_gate: bool, counted: Path | None, beside
         UserError: no such country, as far as the help lines are known, or referrals that can't be counted.
     """
     from empathic.conversation.guard import Guard
-    from empathic.safety import replies
     from empathic.safety.gate import Gate
     from empathic.safety.referrals import Referrals
 
-    known = replies.table()["countries"]
-    if country is not None and country.upper() not in known:
-        raise UserError(f"--country {country}: no help lines are known of it; leave it out, or name {', '.join(known)}")
+    checked_country(country)
     if counted and (without_gate or beside):
         raise UserError(
             "--count-referrals: "
@@ -149,3 +146,16 @@ def _guard(country: str | None, without_gate: bool, counted: Path | None, beside
             )
         )
     return None if without_gate else Guard(Gate.load(), country, Referrals(counted) if counted else None)
+
+
+def checked_country(country: str | None) -> None:
+    """Refuse a country whose help lines aren't known.
+
+    Raises:
+        UserError: it isn't; names those that are.
+    """
+    from empathic.safety import replies
+
+    known = replies.table()["countries"]
+    if country is not None and country.upper() not in known:
+        raise UserError(f"--country {country}: no help lines are known of it; leave it out, or name {', '.join(known)}")

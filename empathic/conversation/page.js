@@ -1,7 +1,7 @@
 const $ = (selector) => document.querySelector(selector);
-const main = $("main"), turns = $(".turns"), text = $("#text"), error = $(".error"), keyForm = $(".key");
-let speakers = [], histories = {}, key = "", stopping = null;
-try { key = sessionStorage.getItem("key") || ""; } catch {}
+const main = $("main"), turns = $(".turns"), text = $("#text"), error = $(".error");
+// source.open() gives who replies; source.reply(speaker, messages, signal) its reply, in the chat API's events.
+let source = null, speakers = [], histories = {}, stopping = null;
 
 class Problem extends Error {}
 
@@ -14,40 +14,13 @@ function make(tag, name, content, parent) {
   return element;
 }
 
-async function ask(path, options = {}) {
-  const headers = { "content-type": "application/json", "x-empathic-notices": "field", ...(key && { authorization: `Bearer ${key}` }) };
-  let response;
-  try {
-    response = await fetch(path, { ...options, headers });
-  } catch (problem) {
-    if (problem.name === "AbortError") throw problem;
-    throw new Problem("The server doesn't answer. Is it still running?");
-  }
-  if (response.status === 401) keyForm.hidden = false;
-  if (!response.ok) throw new Problem((await response.json()).error.message);
-  return response;
-}
-
-async function* events(response) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    for (const line of lines) if (line.startsWith("data: {")) yield JSON.parse(line.slice(6));
-  }
-}
-
 async function reply(speaker, replies, signal) {
   const card = make("article", "reply waiting", "", replies);
   make("h2", "", speaker.id, card);
   const shown = make("p", "text", "", card), speed = make("p", "speed", speaker.file, card);
   let said = "", ended = false;
   try {
-    const body = JSON.stringify({ model: speaker.id, messages: histories[speaker.id].slice(-399), stream: true });
-    for await (const event of events(await ask("/v1/chat/completions", { method: "POST", body, signal }))) {
+    for await (const event of source.reply(speaker, histories[speaker.id], signal)) {
       if (event.error) throw new Problem(event.error.message);
       if (histories[speaker.id].length > 1) for (const notice of event.empathic?.notices ?? []) remind(notice, shown);
       const follow = main.scrollHeight - main.scrollTop - main.clientHeight < 80;
@@ -59,7 +32,7 @@ async function reply(speaker, replies, signal) {
       shown.textContent = said;
       const rate = event.timings && event.timings.predicted_per_second;
       if (rate) speed.textContent = `${speaker.file} · ${rate.toFixed(rate < 10 ? 1 : 0)} tokens/s`;
-      if (follow) main.scrollTop = main.scrollHeight;
+      if (follow) main.scrollTop = Math.min(main.scrollHeight, card.offsetTop - main.offsetTop - 12); // its first line stays
     }
     if (!ended) throw new Problem("The reply broke off.");
   } catch (problem) {
@@ -118,8 +91,8 @@ function begin() {
 
 async function open() {
   try {
-    speakers = (await (await ask("/v1/models")).json()).data;
-    keyForm.hidden = true;
+    speakers = await source.open();
+    $(".send").disabled = false;
     $(".off").hidden = speakers.every((speaker) => speaker.gate);
     begin();
   } catch (problem) { tell(problem); }
@@ -139,10 +112,3 @@ text.addEventListener("keydown", (event) => {
 });
 $(".stop").addEventListener("click", () => stopping.abort());
 $(".new").addEventListener("click", begin);
-keyForm.addEventListener("submit", (event) => {
-  event.preventDefault();
-  key = $("#key").value;
-  try { sessionStorage.setItem("key", key); } catch {}
-  open();
-});
-open();

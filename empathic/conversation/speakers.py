@@ -65,20 +65,20 @@ def open_speakers(
 
 def _file(name: str, slots: int, stack: ExitStack, log: Callable[[str], None]) -> Speaker:
     path = models.gguf(name, log)
-    return Speaker(path.stem, path.name, _engine(path, slots, stack), None, _sampling(Student()))
+    return Speaker(path.stem, path.name, _engine(path, slots, stack), None, sampling(Student()))
 
 
 def _of_run(run: Run, system: str | None, beside: str | None, slots: int, stack: ExitStack) -> list[Speaker]:
     settings = run.student
     told = prompt.instruction(settings.prompt)
-    sampling = _sampling(settings, run.recipe.seed)
-    wanted = _chosen(system, beside, run.systems)
+    picked = sampling(settings, run.recipe.seed)
+    wanted = chosen(system, beside, run.systems)
     paths = {name: run.gguf(name) for name in wanted}
     for name, path in paths.items():
         if not path.exists():
             raise UserError(f"{path}: {name} has no file yet; go on with the run up to its stage phone")
     return [
-        Speaker(name, path.name, _engine(models.gguf(str(path)), slots, stack), told, sampling)
+        Speaker(name, path.name, _engine(models.gguf(str(path)), slots, stack), told, picked)
         for name, path in paths.items()
     ]
 
@@ -87,16 +87,16 @@ def _shipped(
     system: str | None, beside: str | None, slots: int, stack: ExitStack, log: Callable[[str], None]
 ) -> list[Speaker]:
     """The base and the adapter that comes along: one file in memory, whoever is asked."""
-    wanted = _chosen(system, beside, (BASE, _NAME))
+    wanted = chosen(system, beside, (BASE, _NAME))
     base = models.gguf(_STUDENT.model, log)
     with resources.as_file(resources.files("empathic") / "data" / "students" / _ADAPTER) as packed:
         adapter = adapters.unpacked(packed)
     engine = _engine(base, slots * len(wanted), stack, adapter)
-    told, sampling = prompt.instruction(_STUDENT.prompt), _sampling(_STUDENT)
+    told, picked = prompt.instruction(_STUDENT.prompt), sampling(_STUDENT)
     files = {BASE: base.name, _NAME: f"{base.name} + {_ADAPTER}"}
     return [
         Speaker(
-            *(name, files[name], engine, told, sampling),
+            *(name, files[name], engine, told, picked),
             scale=float(name == _NAME),
             slots=range(at * slots, (at + 1) * slots),
         )
@@ -104,7 +104,7 @@ def _shipped(
     ]
 
 
-def _chosen(system: str | None, beside: str | None, systems: Sequence[str]) -> list[str]:
+def chosen(system: str | None, beside: str | None, systems: Sequence[str]) -> list[str]:
     """The systems that were asked for, each once."""
     chosen = [system or systems[-1], *([beside] if beside else [])]
     for name in chosen:
@@ -124,5 +124,6 @@ def _engine(path: Path, slots: int, stack: ExitStack, adapter: Path | None = Non
     return engine
 
 
-def _sampling(student: Student, seed: int = 0) -> Sampling:
+def sampling(student: Student, seed: int = 0) -> Sampling:
+    """How a student of these settings picks its words."""
     return Sampling(student.max_tokens, student.temperature, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,10 +17,14 @@ _SPARE = 1.05  # times what is forecast has to be free on disk
 
 
 @contextmanager
-def workplace(folder: Path) -> Iterator[Path]:
+def workplace(folder: Path, ours: Callable[[Path], bool] | None = None) -> Iterator[Path]:
     """A folder to make an export in, inside the one that it goes to: it may be a disk of its own.
 
     What was made is moved by `move`; the rest goes, and so does the folder where it is new and nothing was moved.
+
+    Args:
+        folder: where it goes.
+        ours: whether a folder holds what may be replaced; default: an earlier export.
 
     Raises:
         UserError: the folder is a file, can't be written, or holds what isn't an export.
@@ -30,7 +34,7 @@ def workplace(folder: Path) -> Iterator[Path]:
         if not new and not folder.is_dir():
             raise UserError(f"{folder}: a file; want a folder to write to")
         folder.mkdir(parents=True, exist_ok=True)
-        if any(_foreign(part) for part in folder.iterdir()) and not _is_export(folder):
+        if any(_foreign(part) for part in folder.iterdir()) and not (ours or _is_export)(folder):
             raise UserError(f"{folder}: holds other files than an export's; name an empty or a new folder with --out")
         work = tempfile.TemporaryDirectory(prefix=_WORK, dir=folder)
     except OSError as error:

@@ -1,0 +1,109 @@
+"""Packages of npm's registry: fetched by version, trusted by hash alone, kept in the cache."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from empathic import files, models
+from empathic.errors import UserError
+
+_REGISTRY = "https://registry.npmjs.org"  # npm's own default
+_PATIENCE = 60  # seconds for a connection, or between two pieces of an answer
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package at one version, and what is wanted of it.
+
+    Attributes:
+        name: with its scope, `@scope/name`.
+        version: as npm has it.
+        sha512: the tarball's, in base64, as npm's `dist.integrity` has it.
+        wanted: member of the tarball -> path to put it at.
+    """
+
+    name: str
+    version: str
+    sha512: str
+    wanted: Mapping[str, str]
+
+
+def unpack(package: Package, folder: Path, log: Callable[[str], None] = print) -> None:
+    """Put what is wanted of a package into a folder.
+
+    Raises:
+        UserError: no network, a registry that lacks it, or another hash.
+    """
+    with tarfile.open(tarball(package, log)) as found:
+        for member, place in package.wanted.items():
+            source = found.extractfile(f"package/{member}")
+            assert source is not None  # the hash says what is in it
+            target = folder / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read())
+
+
+def tarball(package: Package, log: Callable[[str], None] = print) -> Path:
+    """A package's tarball, fetched when it isn't in the cache.
+
+    Raises:
+        UserError: as `unpack` does.
+    """
+    file = f"{package.name.split('/')[-1]}-{package.version}.tgz"
+    path = models.cache() / "npm" / file
+    if path.exists() and _sha512(path) == package.sha512:
+        return path
+    of = registry(package.name.split("/")[0])
+    log(f"fetching {package.name} {package.version} from npm's registry, once")
+    with files.whole(path) as part:
+        _download(f"{of}/{package.name}/-/{file}", part, package)
+        if _sha512(part) != package.sha512:
+            raise UserError(f"{package.name} {package.version}: what the registry served has the wrong hash; not kept")
+    return path
+
+
+def registry(scope: str) -> str:
+    """The registry that npm would ask for packages of a scope: from .npmrc, from the environment, else npm's own.
+
+    Args:
+        scope: such as `@wllama`.
+    """
+    env = {name.lower(): value for name, value in os.environ.items() if value}
+    said: dict[str, str] = {}
+    for file in (Path(env.get("npm_config_userconfig") or Path.home() / ".npmrc"), Path(".npmrc")):
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith(("#", ";")))
+            said |= {key.strip(): os.path.expandvars(value.strip().strip("\"'")) for key, value in pairs}
+    named = said.get(f"{scope}:registry") or env.get("npm_config_registry") or said.get("registry") or _REGISTRY
+    return named.rstrip("/")
+
+
+def _download(url: str, part: Path, package: Package) -> None:
+    import httpx2
+
+    host = urlsplit(url).hostname
+    try:
+        with httpx2.stream("GET", url, follow_redirects=True, timeout=_PATIENCE) as answer, part.open("wb") as out:
+            answer.raise_for_status()
+            for piece in answer.iter_bytes():
+                out.write(piece)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        why = f"it answers {status}" if status else str(error) or type(error).__name__
+        raise UserError(
+            f"{package.name} {package.version}: can't be fetched from {host} ({why}); "
+            "check the network or npm_config_registry, and run again"
+        ) from error
+
+
+def _sha512(path: Path) -> str:
+    with path.open("rb") as source:
+        return base64.b64encode(hashlib.file_digest(source, "sha512").digest()).decode()
