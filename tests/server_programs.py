@@ -78,15 +78,7 @@ def installed(program: Program, name: str, folder: Path) -> Path:
         (site,) = venv.glob("lib/python*/site-packages")
         there = [path for path in sys.path if path.endswith("site-packages")]
         (site / "ours.pth").write_text("\n".join(there) + "\n", encoding="utf-8")
-    asked: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        *program.packages,
-    ]
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     try:
         ended = subprocess.run([*pip, *program.packages], capture_output=True, text=True, timeout=INSTALLING)
     except subprocess.TimeoutExpired as error:

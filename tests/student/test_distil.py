@@ -171,5 +171,7 @@ def test_a_reply_ends_with_its_end_of_turn_and_follows_each_models_own_prompt(
 @pytest.mark.parametrize("who", ["student", "teacher"])
 def test_examples_longer_than_a_context_are_refused(tiny: Path, larger: Path, tmp_path: Path, who: str) -> None:
     rows = [{**ROWS[0], "prompt": [{"role": "user", "content": "so sad " * (3000 if who == "student" else 900)}]}]
-    with pytest.raises(UserError, match=f"example 1 has .* tokens with its prompt, and the {who}'s context holds"):
+    with pytest.raises(
+        UserError, match=f"the example '0' has .* tokens with its prompt, and the {who}'s context holds"
+    ):
         _trainer(recipe_of(tiny, larger), tmp_path / "distil", rows)

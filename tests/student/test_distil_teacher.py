@@ -79,6 +79,8 @@ def test_a_teacher_that_ends_a_reply_otherwise_is_refused(tiny: Path, larger: Pa
     shutil.copytree(larger, other)
     template = (other / "chat_template.jinja").read_text("utf-8")
     assert "<|im_end|>" in template
-    (other / "chat_template.jinja").write_text(template.replace("<|im_end|>", "</s>"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"writes a reply as 'Yes</s>.*' and the student as 'Yes<\|im_end\|>'"):
+    (other / "chat_template.jinja").write_text(template.replace("<|im_end|>", "<|endoftext|>"), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"writes a reply as 'Yes<\|endoftext\|>.*' and the student as 'Yes<\|im_end\|>'"
+    ):
         distil_teacher.check_tokens(recipe_of(tiny, other))
