@@ -350,7 +350,7 @@ def test_what_is_said_while_the_student_comes_waits_for_it(open_page: Callable[.
     page.get_by_role("button", name="Send").click()
     assert page.locator(".waiting").count() == 1 and page.locator(".loading").is_visible()
     page.get_by_role("button", name="Stop").click()
-    page.get_by_label("Your message").fill("Hello again")
+    page.get_by_label("Your message").fill("What is the weather?")
     page.get_by_role("button", name="Send").click()
     page.evaluate("go()")
     page.get_by_text("tokens/s").wait_for()
