@@ -5,16 +5,19 @@ SHARED_DATA := $(wildcard ../shared/data)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: gate demo check test servers fuzz lint rivals study bench bench-serve bench-phone strategies questions docs clean
+.PHONY: gate demo check test long servers fuzz lint rivals study bench bench-serve bench-phone strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
 
 check: lint  ## what answers in two minutes: no whole run, no download, no browser, no GPU
-	$(PYTEST) -m "not slow and not network and not browser and not gpu and not servers"
+	$(PYTEST) -m "not slow and not network and not browser and not gpu and not servers and not long"
 
 test: lint  ## everything that CI checks
 	$(PYTEST)
+
+long: .venv/installed  ## what takes minutes each: every family of models, a run killed again and again, a real teacher (half an hour)
+	$(PYTEST) -m long
 
 servers: .venv/installed  ## real servers of the chat API, each installed into the cache first (half an hour)
 	$(BIN)/python -m pytest -m servers -rs tests/servers

@@ -19,6 +19,7 @@ from empathic.phone import convert, convertible, parity
 from empathic.recipe import load_recipe
 from empathic.student import load, prompt, training
 
+EVERY_TIME = ("gemma-2", "base")  # no system message, no template; the others are `make long`'s
 TOLD = prompt.instruction("brief")
 SAID = ["My dog died on Sunday.", "We won the cup!! 🏆", 'He said "no"\nand left.']
 
@@ -56,7 +57,11 @@ def merged(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("merged", FAMILIES, indirect=True)
+@pytest.mark.parametrize(
+    "merged",
+    [pytest.param(name, marks=[] if name in EVERY_TIME else pytest.mark.long) for name in FAMILIES],
+    indirect=True,
+)
 def test_the_file_of_a_family_reads_and_answers_as_the_student_does(merged: Path, tmp_path: Path) -> None:
     convert.convert(merged, tmp_path / "m.gguf", "f32")
     with open_endpoint(f"local:{tmp_path / 'm.gguf'}") as endpoint:

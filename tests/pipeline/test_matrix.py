@@ -107,7 +107,7 @@ PROMPTS = {  # a small teacher does better with few words; ours are asked of the
 
 
 @pytest.mark.network
-@pytest.mark.slow
+@pytest.mark.long
 def test_smollm2_teaches_five_cells_and_one_of_them_goes_on_to_the_report(
     empathic, tiny: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:

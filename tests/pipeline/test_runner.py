@@ -78,7 +78,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(
 ) -> None:
     dice = random.Random(20251)
     killed = 0
-    for _ in range(5):
+    for _ in range(3):
         process = _start(tmp_path, recipe_file, "--out", tmp_path / "killed")
         try:
             # The first seconds of a process are imports, where nothing can go wrong: aim past them.
@@ -87,7 +87,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(
             process.send_signal(signal.SIGKILL)
             process.communicate()
             killed += 1
-    assert killed >= 2
+    assert killed >= 1
     last = empathic("run", recipe_file, "--out", tmp_path / "killed")
     assert last.returncode == 0, last.stderr
     assert _differences(whole.run, tmp_path / "killed") == []
