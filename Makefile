@@ -55,7 +55,8 @@ questions: .venv/installed  ## which questions, alone and together, a local judg
 
 gate: .venv/installed  ## make the safety gate's data file anew, and its figures (a minute)
 	$(BIN)/empathic safety train --out empathic/data/safety/gate.json
-	$(BIN)/empathic safety eval benchmarks/safety/*.jsonl --json > empathic/data/safety/figures.json
+	$(BIN)/empathic safety eval benchmarks/safety/*.jsonl --json > empathic/data/safety/.figures.json
+	mv empathic/data/safety/.figures.json empathic/data/safety/figures.json
 
 docs: .venv/installed  ## write the generated parts of the docs anew
 	$(BIN)/python docs/generate.py

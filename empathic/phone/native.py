@@ -14,13 +14,6 @@ from typing import Any
 
 from empathic.errors import UserError
 
-_NEEDED = (
-    "ggml_quantize_chunk",
-    "ggml_quantize_init",
-    "llama_decode",
-    "llama_get_logits",
-    "llama_model_load_from_file",
-)
 _ROOM = 1024  # bytes for a struct of parameters; they are some 200
 _VOCAB_ONLY = 72  # the byte of `llama_model_params` with that switch, the first of its switches
 
@@ -71,8 +64,6 @@ def native() -> ctypes.CDLL:
     import xllamacpp.xllamacpp as wheel
 
     lib = ctypes.CDLL(wheel.__file__)
-    if missing := [name for name in _NEEDED if not hasattr(lib, name)]:
-        raise UserError(f"xllamacpp: its library has no {missing[0]} on this machine; export on Linux")
     pointer, number, size = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "ggml_quantize_chunk": (ctypes.c_size_t, [number, pointer, pointer, size, size, size, pointer]),
@@ -97,6 +88,8 @@ def native() -> ctypes.CDLL:
         "llama_log_set": (None, [_Log, pointer]),
         "llama_backend_init": (None, []),
     }
+    if missing := [name for name in signatures if not hasattr(lib, name)]:
+        raise UserError(f"xllamacpp: its library has no {missing[0]} on this machine; export on Linux")
     for name, (result, arguments) in signatures.items():
         function = getattr(lib, name)
         function.restype, function.argtypes = result, arguments

@@ -80,10 +80,13 @@ def check_room(folder: Path, weights: int, quants: Sequence[str], more: int) -> 
         )
 
 
+_MARKS = ("export.json", "student.json")  # they say that a folder is whole, and go last
+
+
 def move(ready: Path, folder: Path) -> None:
     """Put what was made in its place; then files of an earlier export that this one has no longer go."""
     rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
-    parts = sorted(ready.iterdir(), key=lambda part: (part.name == "export.json", part.name))
+    parts = sorted(ready.iterdir(), key=lambda part: (part.name in _MARKS, part.name))
     for part in parts:
         place = folder / part.name
         if place.is_dir():

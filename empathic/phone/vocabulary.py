@@ -45,4 +45,8 @@ def read(path: Path, prompts: Sequence[str], bos: str | None) -> list[list[int]]
 def _tokens(lib: ctypes.CDLL, known: int, text: str) -> list[int]:
     raw = text.encode()
     room = (ctypes.c_int32 * (len(raw) + 8))()
-    return list(room[: lib.llama_tokenize(known, raw, len(raw), room, len(room), True, True)])
+    count = lib.llama_tokenize(known, raw, len(raw), room, len(room), True, True)
+    if count < 0:  # more tokens than bytes: it says how many
+        room = (ctypes.c_int32 * -count)()
+        count = lib.llama_tokenize(known, raw, len(raw), room, len(room), True, True)
+    return list(room[:count])

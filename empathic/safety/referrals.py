@@ -31,6 +31,8 @@ class Referrals:
     """
 
     def __init__(self, path: Path, today: Callable[[], date] = _today) -> None:
+        if not path.name or path.is_dir():
+            raise UserError(f"--count-referrals {path}: is a folder; name a file")
         self.path, self.today = path, today
         self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=_PATIENCE)
         try:
@@ -38,7 +40,7 @@ class Referrals:
             with self._lock:
                 self._read()
         except OSError as error:
-            raise UserError(f"--count-referrals {path}: can't be written ({error.strerror})") from error
+            raise UserError(f"--count-referrals {path}: can't be written ({error.strerror or error})") from error
 
     def add(self) -> None:
         """One more today. Where it can't be written, people are helped all the same, and stderr says so."""

@@ -62,7 +62,7 @@ def _of_run(step: Distil, run: Run) -> Teacher:
             f"{step.key('teacher')}: {name!r} of {run.folder} isn't trained yet; go on with that run"
             + (f", or set teacher_step: {trained[-1]}" if trained else "")
         )
-    return Teacher(run.recipe.student.model, run.recipe.student.template, adapter)
+    return Teacher(run.student.model, run.student.template, adapter)
 
 
 def _known(name: str, key: str) -> None:

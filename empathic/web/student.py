@@ -61,7 +61,7 @@ def student(run: Path | None, system: str | None, model: str | None) -> Student:
     path = models.gguf(model) if model else opened.gguf(name)
     if not path.exists():
         raise UserError(f"{path}: {name} has no file yet; go on with the run up to its stage phone")
-    settings = opened.recipe.student
+    settings = opened.student
     told = prompt.instruction(settings.prompt)
     return Student(name, path, told, sampling(settings, opened.recipe.seed), _window(models.gguf(str(path))))
 

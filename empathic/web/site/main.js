@@ -103,7 +103,7 @@ source = {
     } catch (error) {
       if (error.name !== "AbortError" && !(error instanceof Problem)) {
         console.error(error); // a phone that slept, or ran out of memory: the engine is of no use any more
-        engine.then((one) => one.close(), () => {});
+        engine?.then((one) => one.close(), () => {});
         engine = null;
         throw new Problem("The student broke off. Write again, and it is started anew.");
       }
