@@ -35,7 +35,7 @@ def test_fifty_clients_get_replies_or_are_told_when_to_come_back(clients: Module
         seen = clients.load(server, 50, 10)
         grown = server.megabytes() - before
         assert not seen.faults
-        assert min(seen.count[kind] for kind in ("replies", "left", "gate", "refused")) >= 20, seen.count
+        assert min(seen.count[kind] for kind in ("replies", "left", "gate", "refused")) >= 3, seen.count
         assert not seen.count["503"], "sixty-four may wait"
         assert grown < GROWTH
         crowded = clients.load(server, 150, 3)
