@@ -24,7 +24,9 @@ def _steps(whole, *before: str, own: float = 0.5, more: str = "") -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("before", [(SFT,), ()], ids=["after sft", "from the base"])
+@pytest.mark.parametrize(
+    "before", [(SFT,), pytest.param((), marks=pytest.mark.long)], ids=["after sft", "from the base"]
+)
 def test_a_student_is_taught_by_another_runs_student(
     empathic, recipe_file: Path, whole, tmp_path: Path, before: tuple[str, ...]
 ) -> None:
@@ -82,7 +84,7 @@ def test_a_teacher_whose_run_did_not_train_it_is_refused(refused, recipe_file: P
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes want two cores")
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
     empathic, recipe_file: Path, whole, tmp_path: Path
 ) -> None:

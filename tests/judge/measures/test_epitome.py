@@ -104,6 +104,7 @@ def test_a_reply_scores_the_same_whatever_is_scored_beside_it(scorer: Path) -> N
 
 
 @pytest.mark.network
+@pytest.mark.long
 def test_a_scorer_is_tried_on_a_half_of_the_controls(empathic, scorer: Path, tiny_gguf: Path, tmp_path: Path) -> None:
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2, "--json")
     found = [
