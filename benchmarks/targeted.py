@@ -2,7 +2,7 @@
 
     python benchmarks/targeted.py [--out runs/targeted] [--seeds 1,2,3] [--dialogues 1024] [--set KEY=VALUE]
     empathic read sheets runs/targeted/*/ --out readings        # and have them read (docs/reading.md)
-    python benchmarks/targeted.py --read readings/readings.jsonl
+    python benchmarks/targeted.py --read benchmarks/targeted.jsonl
 
 For every seed two students, alike but for whose replies they learn from: `direct` and `targeted` ones to the same train
 dialogues. Each is a run of its own that ends with its replies to the same test dialogues and goes on where it was
