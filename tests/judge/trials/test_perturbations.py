@@ -54,6 +54,7 @@ def test_every_fault_has_a_reply_to_every_dialogue_and_none_is_the_good_one() ->
 
 
 @pytest.mark.network
+@pytest.mark.long
 def test_a_judge_is_tried_from_the_command_line(empathic, refused, tiny_gguf: Path, tmp_path: Path) -> None:
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--dialogues", 2)
     done = empathic("judge", "controls", *settings, "--pairwise", "--json")
