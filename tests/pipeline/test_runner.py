@@ -96,6 +96,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(
     assert max(abs(one[key] - two[key]) for key in one) <= 0.02
 
 
+@pytest.mark.slow
 def test_a_changed_recipe_is_refused_with_what_changed_unless_told_to_redo(
     empathic, refused, recipe_file: Path, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_changed_recipe_is_refused_with_what_changed_unless_told_to_redo(
     assert later.returncode == 0, "a key of a stage that isn't done may change"
 
 
+@pytest.mark.slow
 def test_known_replies_that_no_test_dialogue_has_are_told_before_any_work(
     refused, recipe_file: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_checkpoint_of_another_recipe_is_not_gone_on_from(empathic, recipe_fil
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_changed_data_under_a_finished_stage_does_it_over(
     empathic, recipe_file: Path, eight: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +156,7 @@ def test_changed_data_under_a_finished_stage_does_it_over(
     assert len(list(files.read_jsonl(run / "corpus" / "sft.jsonl"))) == 3
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_another_runs_or_nobodys_is_refused(
     empathic, refused, recipe_file: Path, tmp_path: Path
 ) -> None:
@@ -165,6 +169,7 @@ def test_a_folder_that_is_another_runs_or_nobodys_is_refused(
     assert [p.name for p in (tmp_path / "photos").iterdir()] == ["cat.png"]
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_folder_at_once_are_refused(refused, recipe_file: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     first = _start(tmp_path, recipe_file, "--out", run)
@@ -178,6 +183,7 @@ def test_two_runs_in_one_folder_at_once_are_refused(refused, recipe_file: Path, 
         first.communicate()
 
 
+@pytest.mark.slow
 def test_an_out_that_cannot_be_written_is_refused(refused, recipe_file: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     assert "can't be written" in refused("run", recipe_file, "--out", tmp_path / "file" / "run")
@@ -210,6 +216,7 @@ def test_a_full_disk_ends_in_one_line_and_the_same_command_goes_on(
     assert "kept" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(empathic, recipe_file: Path, tmp_path: Path) -> None:
     done = empathic("run", recipe_file, "--out", tmp_path / "run", "--dry-run")
     assert done.returncode == 0, done.stderr

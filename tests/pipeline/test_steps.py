@@ -83,6 +83,7 @@ def test_a_corpus_without_pairs_will_do_where_no_step_learns_from_them(
     assert "method.rejected" in refused("run", recipe_file, "--out", tmp_path / "two", "--until", "corpus")
 
 
+@pytest.mark.slow
 def test_a_step_named_as_known_replies_are_is_refused(refused, recipe_file: Path, tmp_path: Path) -> None:
     any_size = ("--set", "sample={}")
     line = refused("run", recipe_file, "--out", tmp_path / "run", "--set", "steps=[{name: kind, kind: sft}]", *any_size)

@@ -27,6 +27,7 @@ def _changed(tiny: Path, folder: Path, name: str, change: dict[str, Any]) -> Pat
     return folder
 
 
+@pytest.mark.slow
 def test_a_typing_mistake_ends_before_a_teacher_is_asked(faulty, refused, eight: Path, tmp_path: Path) -> None:
     server = faulty()
     recipe = {
@@ -89,6 +90,7 @@ def test_a_dry_run_says_what_is_done_for_the_template(tiny: Path, tmp_path: Path
     assert lines["student"] == "the instruction goes into the first message"
 
 
+@pytest.mark.slow
 def test_a_message_that_is_too_long_for_the_file_ends_a_run_before_training(
     refused, empathic, tiny: Path, recipe_file: Path, eight: Path, tmp_path: Path
 ) -> None:
