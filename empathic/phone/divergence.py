@@ -14,7 +14,7 @@ from typing import Any
 
 from empathic.errors import UserError
 from empathic.phone.logits import Logits
-from empathic.student import prompt
+from empathic.student import examples, prompt
 
 Progress = Callable[[int, int], None]
 
@@ -138,11 +138,7 @@ def measure(path: Path, against: Reference) -> Divergence:
 def _prompt(tokenizer: Any, system_prompt: str, utterance: str) -> tuple[list[int], tuple[int, int]]:
     """A prompt's tokens, and where in them the utterance is: between what it shares with a prompt of another one."""
     asked, other = (
-        list(
-            tokenizer.apply_chat_template(
-                prompt.messages(system_prompt, text), add_generation_prompt=True, return_dict=True
-            )["input_ids"]
-        )
+        examples.prompt_ids(tokenizer, prompt.messages(system_prompt, text))
         for text in (utterance, "?" if utterance != "?" else "!")
     )
     start = _shared(asked, other)

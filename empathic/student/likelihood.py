@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from empathic.student import prompt
+from empathic.student import examples, prompt
 
 
 class Likelihood:
@@ -32,12 +32,7 @@ class Likelihood:
         """log P(reply | utterance) in nats, [utterances, replies]."""
         import torch
 
-        heads = [
-            self.tokenizer.apply_chat_template(
-                prompt.messages(self.system_prompt, said), add_generation_prompt=True, return_dict=True
-            )["input_ids"]
-            for said in utterances
-        ]
+        heads = [examples.prompt_ids(self.tokenizer, prompt.messages(self.system_prompt, said)) for said in utterances]
         tails = [self.tokens(reply) for reply in replies]
         if not any(tails):
             return torch.zeros(len(heads), len(tails), dtype=torch.float64)
