@@ -14,11 +14,9 @@ from empathic.doctor.endpoint import Examination, Role
 from empathic.doctor.finding import Finding, fails, mind, ok
 from empathic.endpoints import keys, pricing
 from empathic.endpoints.endpoint import Endpoint
-from empathic.endpoints.open import open_endpoint
+from empathic.endpoints.open import local_name, open_endpoint
 from empathic.errors import UserError
 from empathic.recipe import Recipe
-
-_LOCAL = "local:"
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,13 @@ class Target:
     @property
     def known(self) -> str | None:
         """The known model that it is served from, if any."""
-        name = self.where.removeprefix(_LOCAL)
-        return name if self.where.startswith(_LOCAL) and name in models.KNOWN else None
+        name = local_name(self.where)
+        return name if name in models.KNOWN else None
 
 
 def is_address(text: str) -> bool:
     """Whether a text is an endpoint and no recipe."""
-    return text.startswith((_LOCAL, "http://", "https://"))
+    return local_name(text) is not None or text.startswith(("http://", "https://"))
 
 
 def targets(recipe: Recipe) -> list[Target]:

@@ -15,6 +15,11 @@ from empathic.endpoints.keys import read_key
 from empathic.errors import UserError
 
 
+def local_name(where: str) -> str | None:
+    """The known model or file that a `local:` endpoint serves; None of a server's address."""
+    return where.removeprefix("local:") if where.startswith("local:") else None
+
+
 @contextmanager
 def open_endpoint(
     where: str,
@@ -37,8 +42,8 @@ def open_endpoint(
     Raises:
         UserError: an endpoint of neither form, a missing key or one that can't be one, or a model that can't be loaded.
     """
-    if where.startswith("local:"):
-        with llama_cpp.serve(where.removeprefix("local:"), parallel, log) as endpoint:
+    if (local := local_name(where)) is not None:
+        with llama_cpp.serve(local, parallel, log) as endpoint:
             yield replace(endpoint, extra_body=extra_body or {})
         return
     if not where.startswith(("http://", "https://")):

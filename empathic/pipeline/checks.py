@@ -7,6 +7,7 @@ from pathlib import Path
 
 from empathic import files, models
 from empathic.dialogues import sources, split
+from empathic.endpoints.open import local_name
 from empathic.errors import UserError
 from empathic.judge import classifier
 from empathic.judge.measures import behaviours, epitome, reader, registry
@@ -14,8 +15,6 @@ from empathic.phone import convertible
 from empathic.recipe import Recipe
 from empathic.student import distil_teacher, load, prompt
 from empathic.teacher import live
-
-_LOCAL = "local:"
 
 
 def check_files(recipe: Recipe) -> str:
@@ -44,8 +43,8 @@ def check_files(recipe: Recipe) -> str:
     for judge in judges:
         behaviours.questions(judge.questions)
     for key, where in (*(("judge", judge.endpoint) for judge in judges), ("teacher", recipe.teacher.endpoint or "")):
-        if where.startswith(_LOCAL):
-            _check_local(where, f"{key}.endpoint")
+        if (name := local_name(where)) is not None:
+            _check_local(name, f"{key}.endpoint")
     for folder, heads in (
         (recipe.reader, reader.HEADS),
         (recipe.reward_model, reader.HEADS),
@@ -83,8 +82,7 @@ def _looked_at(name: str, template: str | None, key: str | None) -> str:
     return ", ".join(done)
 
 
-def _check_local(where: str, key: str) -> None:
-    name = where.removeprefix(_LOCAL)
+def _check_local(name: str, key: str) -> None:
     if name in models.KNOWN:
         return
     try:

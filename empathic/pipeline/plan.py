@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from empathic import models
+from empathic.endpoints.open import local_name
 from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import stages_of
@@ -36,7 +37,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
 def _models(recipe: Recipe) -> list[str]:
     asked = [*recipe.judge, *([recipe.ranker] if recipe.ranker and recipe.teacher.best_of > 1 else [])]
     taught = [step.teacher for step in recipe.distillations]
-    names = dict.fromkeys([recipe.student.model, *taught, *(one.endpoint.removeprefix("local:") for one in asked)])
+    names = dict.fromkeys([recipe.student.model, *taught, *(local_name(one.endpoint) for one in asked)])
     return [name for name in names if name in models.KNOWN]
 
 

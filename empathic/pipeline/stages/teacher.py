@@ -14,7 +14,7 @@ from empathic.endpoints import batch_api, pricing
 from empathic.endpoints.client import Client
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.open import open_endpoint
+from empathic.endpoints.open import local_name, open_endpoint
 from empathic.errors import UserError
 from empathic.judge.measures import behaviours
 from empathic.pipeline.fitting import check_lengths
@@ -151,7 +151,7 @@ def forecast(of: Forecast) -> str:
     if not recipe.teacher.endpoint:
         return f"recorded: {', '.join(recipe.method.teachers)}; nothing is sent, nothing is paid"
     count, tokens = live.estimate(of.train, recipe)
-    local = recipe.teacher.endpoint.startswith("local:")
+    local = local_name(recipe.teacher.endpoint) is not None
     prices = pricing.prices(recipe.teacher.model, recipe.teacher.prices, recipe.teacher.batch)
     price = "nothing to pay" if local else "price unknown" if not prices else f"${pricing.cost(prices, tokens):.2f}"
     hoped = {origin: Reply(f"(what the teacher will say, {origin})") for origin in live.origins_of(recipe)}
