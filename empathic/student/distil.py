@@ -28,7 +28,7 @@ from empathic.recipe import Kernels
 from empathic.student.distil_teacher import reply_ids
 from empathic.student.examples import IGNORED, prompt_ids
 from empathic.student.kernels.optimize import optimize_model
-from empathic.student.kernels.shared_prefix import states_at_labels
+from empathic.student.kernels.shared_prefix import causal_model, states_at_labels
 from empathic.student.prompt import Message, with_emotion
 
 _TEACHER = "teacher_"  # what the names of the teacher's inputs begin with
@@ -55,7 +55,7 @@ class DistilTrainer(Trainer):
         self.kernels_off: dict[str, str] = {}
         self.shares: dict[str, bool] = {}
         for whose, model in (("", self.model), (_TEACHER, self.teacher)):
-            add_fused_lm_head(_bare(model))  # what kernels are probed by
+            add_fused_lm_head(causal_model(model))  # what kernels are probed by
             off = optimize_model(model, kernels)
             self.shares[whose] = kernels.prefix_sharing is not False and "prefix_sharing" not in off
             self.kernels_off |= {f"{name} of the teacher" if whose else name: why for name, why in off.items()}
@@ -81,7 +81,7 @@ class DistilTrainer(Trainer):
         states = states_at_labels(student, ours, self.shares[""])
         with torch.no_grad():
             taught = states_at_labels(self.teacher, theirs, self.shares[_TEACHER])
-        return divergence(states, taught, _bare(student), self.teacher, self.beta)
+        return divergence(states, taught, causal_model(student), self.teacher, self.beta)
 
 
 def divergence(student: torch.Tensor, teacher: torch.Tensor, ours: Any, theirs: Any, beta: float) -> torch.Tensor:
@@ -147,11 +147,6 @@ def collate(rows: Sequence[dict[str, list[int]]], padding: int) -> dict[str, tor
 
 def _padded(rows: Sequence[list[int]], value: int) -> torch.Tensor:
     return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
-
-
-def _bare(model: Any) -> Any:
-    """The causal model under an adapter."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _shape(config: Any) -> tuple[float, float | None]:

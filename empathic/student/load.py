@@ -172,7 +172,7 @@ def dequantised(path: Path) -> Path:
 
     Reading one takes transformers ten seconds, most of them for the tokenizer, and a run reads its student six times.
     """
-    folder = _dequantised(path)
+    folder = models.cache() / "dequantised" / files.sha256(path)
     if folder.exists():
         return folder
     import torch
@@ -195,10 +195,6 @@ def dequantised(path: Path) -> Path:
             if not folder.exists():
                 raise
     return folder
-
-
-def _dequantised(path: Path) -> Path:
-    return models.cache() / "dequantised" / files.sha256(path)
 
 
 def _quiet() -> None:

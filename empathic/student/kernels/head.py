@@ -18,6 +18,8 @@ import torch
 import trl.trainer.utils
 from trl.kernels import ChunkedLogProbFunction
 
+from empathic.student.kernels.shared_prefix import causal_model
+
 _TILE = 2048  # words whose weights and scores fit a CPU's caches together
 _KNOWN = {"log_probs", "entropy", "mean_logits", "is_top1"}
 
@@ -43,7 +45,7 @@ def patch_lm_head(model: Any) -> str | None:
     """
     if not hasattr(trl.trainer.utils, _NAME):
         return f"this TRL has no {_NAME}"
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = causal_model(model)
     if (head := base.get_output_embeddings()) is None:
         return f"{base.config.model_type} has no output embeddings"
     if (apart := _difference(head.weight)) > _TOLERANCE:

@@ -185,6 +185,11 @@ AttentionInterface.register(NAME, _attention)
 AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
+def causal_model(model: Any) -> Any:
+    """The causal model under an adapter, or the model itself where there is none."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def share_prefixes(model: Any) -> str | None:
     """Have a model that TRL gave its fused head run shared tokens once, wherever labels are given with right padding.
 
@@ -194,7 +199,7 @@ def share_prefixes(model: Any) -> str | None:
     Returns:
         None; or why it can't be done with this model, which then runs as TRL runs it.
     """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = causal_model(model)
     config = base.config.get_text_config()
     if getattr(config, "attn_logit_softcapping", None):
         return f"{config.model_type} caps its attention scores"
@@ -242,7 +247,7 @@ def states_at_labels(model: Any, batch: dict[str, torch.Tensor], shared: bool) -
         batch: `input_ids`, `attention_mask` and `labels`, as `PrefixTree.of` takes them.
         shared: whether `share_prefixes` took the model.
     """
-    backbone = (model.get_base_model() if hasattr(model, "get_base_model") else model).base_model
+    backbone = causal_model(model).base_model
     if not shared:
         rows = {name: batch[name] for name in ("input_ids", "attention_mask")}
         return backbone(**rows, use_cache=False).last_hidden_state[:, :-1][batch["labels"][:, 1:] != -100]
