@@ -8,9 +8,15 @@ from typing import Any
 
 from empathic.corpus.rows import Made, Row
 from empathic.errors import UserError
+from empathic.recipe import Recipe
 from empathic.safety.gate import Gate
 
 CRISIS = "crisis"
+
+
+def of(recipe: Recipe) -> SafetyFilter | None:
+    """A recipe's filter; None where it is off."""
+    return SafetyFilter() if recipe.corpus.safety_filter else None
 
 
 class SafetyFilter:

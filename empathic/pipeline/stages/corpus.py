@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from empathic import files
-from empathic.corpus import direct, improved, rows
+from empathic.corpus import direct, improved, rows, safety_filter
 from empathic.corpus.safety_filter import SafetyFilter, told
 from empathic.dialogues import Dialogue, Reply, Source
 from empathic.errors import UserError
@@ -19,18 +19,14 @@ from empathic.run import Row, Run
 
 def work(run: Run) -> Row:
     """Build the SFT examples and preference pairs."""
-    safety = _filter(run.recipe)
-    made = _build(run.recipe, lambda: _taught(run))
+    safety = safety_filter.of(run.recipe)
+    made = _build(run.recipe, lambda: _taught(run), safety)
     with _telling(safety):
-        counts = rows.write_corpus(safety.watch(made) if safety else made, run.path("corpus"), _needed(run.recipe))
+        counts = rows.write_corpus(made, run.path("corpus"), _needed(run.recipe))
     left_out = safety.counts() if safety else None
     if left_out:
         run.display.note(f"left out for safety: {told(left_out)}")
     return {**counts, "left_out": left_out}
-
-
-def _filter(recipe: Recipe) -> SafetyFilter | None:
-    return SafetyFilter() if recipe.corpus.safety_filter else None
 
 
 @contextmanager
@@ -46,10 +42,12 @@ def _telling(safety: SafetyFilter | None) -> Iterator[None]:
         raise
 
 
-def _build(recipe: Recipe, train: Source) -> Iterator[rows.Made]:
+def _build(recipe: Recipe, train: Source, safety: SafetyFilter | None) -> Iterator[rows.Made]:
     if recipe.teacher.endpoint:
-        return improved.build(train, recipe.method, recipe.seed)
-    return direct.build(train, recipe.method, recipe.seed, PREFERENCES in _needed(recipe))
+        made = improved.build(train, recipe.method, recipe.seed)
+    else:
+        made = direct.build(train, recipe.method, recipe.seed, PREFERENCES in _needed(recipe))
+    return safety.watch(made) if safety else made
 
 
 def _needed(recipe: Recipe) -> set[CorpusPart]:
@@ -70,9 +68,8 @@ def _taught(run: Run) -> Iterator[Dialogue]:
 
 def forecast(of: Forecast) -> str:
     """How much there would be to learn from."""
-    tally, safety = rows.Tally(), _filter(of.recipe)
-    made = _build(of.recipe, lambda: of.train)
-    for _ in tally.watch(safety.watch(made) if safety else made):
+    tally, safety = rows.Tally(), safety_filter.of(of.recipe)
+    for _ in tally.watch(_build(of.recipe, lambda: of.train, safety)):
         pass
     with _telling(safety):
         counts = tally.counts(_needed(of.recipe))

@@ -12,7 +12,8 @@ import shutil
 from pathlib import Path
 
 from empathic import files
-from empathic.corpus.safety_filter import SafetyFilter, told
+from empathic.corpus import safety_filter
+from empathic.corpus.safety_filter import told
 from empathic.dialogues import Dialogue
 from empathic.endpoints.chat_api import Answer, Request
 from empathic.errors import UserError
@@ -78,7 +79,7 @@ def _paired(step: Dpo, run: Run) -> Row:
         raise UserError(
             f"steps.{step.name}: no two replies are apart by margin {step.margin}; lower it, or sample more"
         )
-    if safety := SafetyFilter() if run.recipe.corpus.safety_filter else None:
+    if safety := safety_filter.of(run.recipe):
         pairs = [pair for pair in pairs if safety.keep(pair.to_row())]
         if safety.left_out:
             run.display.note(f"left out for safety: {told(safety.counts())}")
