@@ -266,3 +266,21 @@ def refused(empathic: Command) -> Callable[..., str]:
         return lines[0]
 
     return run
+
+
+@pytest.fixture
+def adapter(tiny: Path, tmp_path: Path) -> Path:
+    """A LoRA adapter on the tiny model that changes what it says, alone in its folder."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from empathic.student.load import load_student
+
+    config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
+    model: Any = get_peft_model(load_student(str(tiny))[0], config)
+    torch.manual_seed(0)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(std=0.3)
+    model.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,8 @@ def start() -> Iterator[Callable[..., Server]]:
     """Serve speakers on a free port."""
     started: list[Server] = []
 
-    def begin(*speakers: Speaker, key: str | None = None, limit: int = 64) -> Server:
-        server = Server(port=0, key=key, limit=limit)
+    def begin(*speakers: Speaker, **settings: Any) -> Server:
+        server = Server(port=0, **settings)
         server.speakers = {speaker.name: speaker for speaker in speakers}
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         started.append(server)

@@ -6,7 +6,6 @@ import builtins
 import io
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from asking import Start
 from openai import OpenAI
 from typer.testing import CliRunner
 
@@ -133,22 +133,14 @@ def test_two_people_who_begin_alike_are_both_reminded() -> None:
 
 
 @pytest.fixture
-def begin() -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
-
+def begin(start: Start) -> Callable[..., Server]:
     def made(names: Sequence[str], guard: Guard | None = None, clock: Clock | None = None) -> Server:
-        server = Server(port=0, compliance=chosen(names))
+        server = start(friend(guard), compliance=chosen(names))
         if clock:
             server.talks = Talks(server.talks.compliance, clock)
-        server.speakers = {"tiny": friend(guard)}
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        started.append(server)
         return server
 
-    yield made
-    for server in started:
-        server.shutdown()
-        server.server_close()
+    return made
 
 
 def post(server: Server, said: Sequence[Message], headers: dict[str, str] | None = None, stream: bool = False) -> Any:

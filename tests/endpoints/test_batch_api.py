@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from habits import REPLY, Sent, refused, said
+from serving import Handler, servers
 
 from empathic.endpoints.batch_api import AnswerPending, BatchClient
 from empathic.endpoints.chat_api import Answer, Request
@@ -27,29 +26,18 @@ ASKED = Request([{"role": "user", "content": "My dog died."}], 64, 1.0, seed=1)
 @pytest.fixture
 def batches() -> Iterator[Callable[[dict[str, Sent]], str]]:
     """Start a server that sends these by the end of the path; all else is refused, with the key in its words."""
-    started: list[ThreadingHTTPServer] = []
+    with servers() as begin:
 
-    def start(sends: dict[str, Sent]) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                wrong = refused(401, "Incorrect API key provided: sk-secret.")
-                sent = next((sent for path, sent in sends.items() if self.path.endswith(path)), wrong)
-                self.send_response(sent.status)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(sent.data())
+        def start(sends: dict[str, Sent]) -> str:
+            class Batches(Handler):
+                def do_GET(self) -> None:
+                    wrong = refused(401, "Incorrect API key provided: sk-secret.")
+                    sent = next((sent for path, sent in sends.items() if self.path.endswith(path)), wrong)
+                    self.send(sent.status, sent.data(), {"Content-Type": "application/json"})
 
-            def log_message(self, *_: Any) -> None:
-                pass
+            return begin(Batches)
 
-        started.append(server := ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        return f"http://127.0.0.1:{server.server_address[1]}/v1"
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def _client(url: str, folder: Path) -> tuple[BatchClient, str]:

@@ -11,25 +11,6 @@ from empathic.conversation.engine import Engine
 from empathic.phone import adapters
 
 
-@pytest.fixture
-def adapter(tiny: Path, tmp_path: Path) -> Path:
-    """A LoRA adapter on the tiny model that changes what it says."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    from empathic.student.load import load_student
-
-    model: Any = get_peft_model(
-        load_student(str(tiny))[0], LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
-    )
-    torch.manual_seed(0)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            weight.data.normal_(std=0.3)
-    model.save_pretrained(tmp_path / "adapter")
-    return tmp_path / "adapter"
-
-
 @pytest.mark.slow  # the converter starts in ten seconds
 def test_a_packed_adapter_is_small_and_says_what_the_adapter_says(
     adapter: Path, tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,22 +13,6 @@ from empathic.errors import UserError
 from empathic.student import load
 
 
-@pytest.fixture
-def adapter(tiny: Path, tmp_path: Path) -> Path:
-    """A LoRA adapter on the tiny model that changes what it says, alone in its folder."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
-    model: Any = get_peft_model(load.load_student(str(tiny))[0], config)
-    torch.manual_seed(0)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            weight.data.normal_(std=0.3)
-    model.save_pretrained(tmp_path / "adapter")
-    return tmp_path / "adapter"
-
-
 def test_an_adapter_is_its_base_with_the_adapter_merged(adapter: Path, tiny: Path) -> None:
     import torch
     from peft import PeftModel
