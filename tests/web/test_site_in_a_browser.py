@@ -2,129 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
+from visiting import CRISIS, FIXED, READY, SAMPLING, TURNS, Site, say
 
 from empathic.conversation.engine import Engine
-from empathic.conversation.speaker import Sampling, Speaker
+from empathic.conversation.speaker import Speaker
 from empathic.safety import replies
-from empathic.safety.gate import Gate
-from empathic.web import site
-from empathic.web.student import Student
 
 pytestmark = pytest.mark.network
-HOSTS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
-READY = ".note:not([hidden])"
-CRISIS = "I want to kill myself tonight."
-TURNS = [
-    {"role": "user", "content": "My dog died on Sunday."},
-    {"role": "assistant", "content": "Sunday, and the house so still."},
-    {"role": "user", "content": 'Ja. \U0001f3c6 \u0646\u0633\u064a\u062a, and I\'m "fine".'},
-]
-FIXED = Gate.load().check([{"role": "user", "content": CRISIS}]).reply
-SAMPLING = Sampling(4, 0.0, 0)
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None: ...
-
-
-@dataclass
-class Site:
-    """A folder that is served until it is cut off."""
-
-    folder: Path
-    asked: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=self.folder))
-        self.server.daemon_threads = True
-        Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-        self.host = f"127.0.0.1:{self.server.server_address[1]}"
-        self.url = f"http://{self.host}/"
-
-    def cut(self) -> None:
-        """Take the network away."""
-        self.server.shutdown()
-        self.server.server_close()
-
-    def change(self, **settings: Any) -> None:
-        """Change what the site says of its student."""
-        path = self.folder / "student.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | settings))
-
-
-@pytest.fixture(scope="module")
-def built(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the tiny model, told something."""
-    folder = tmp_path_factory.mktemp("built") / "site"
-    site.build(Student("tiny", tiny_gguf, "Be kind.", SAMPLING, 512), folder)
-    return folder
-
-
-@pytest.fixture
-def served(built: Path, tmp_path: Path) -> Iterator[Site]:
-    """A copy of it, on a server."""
-    shutil.copytree(built, tmp_path / "site")
-    one = Site(tmp_path / "site")
-    yield one
-    one.cut()
-
-
-@pytest.fixture(scope="module")
-def alone(chromium: Any) -> Iterator[Any]:
-    """Chromium that finds no other host than this machine."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    browser = chromium.browser_type.launch(executable_path=found, args=["--no-sandbox", HOSTS])
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def open_page(alone: Any, served: Site) -> Iterator[Callable[..., Any]]:
-    """The site on a phone's screen, loaded; what it asks for and complains of is kept in `served.asked` and checked."""
-    contexts: list[Any] = []
-    complaints: list[str] = []
-
-    def start(before: str = "", ready: bool = True) -> Any:
-        context = alone.new_context(**PHONE)
-        contexts.append(context)
-        context.set_default_timeout(20_000)
-        context.on("request", lambda request: served.asked.append(request.url))
-        context.add_init_script(before)
-        page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(served.url)
-        if ready:
-            page.locator(READY).wait_for()
-        return page
-
-    start.complaints = complaints  # type: ignore[attr-defined]
-    yield start
-    for context in contexts:
-        context.close()
-    hosts = {url.split("/")[2] for url in served.asked if url.startswith("http")}
-    assert hosts == {served.host}
-
-
-def say(page: Any, text: str) -> str:
-    """Say something, and return the reply."""
-    page.get_by_label("Your message").fill(text)
-    page.get_by_role("button", name="Send").click()
-    page.get_by_role("button", name="Send").wait_for()
-    return str(page.locator(".reply .text").last.text_content())
 
 
 def ours(path: Path, turns: list[dict[str, str]], told: str | None = "Be kind.") -> tuple[str, int]:
@@ -277,94 +167,3 @@ def test_a_student_that_breaks_off_is_started_anew(open_page: Callable[..., Any]
     page.get_by_text("tokens/s").wait_for()
     assert page.locator(".error").is_hidden() and page.locator(".turn").count() == 1
     assert page.evaluate(AFTER_AN_END) == [1, None], "a start that ended without a word had too little memory"
-
-
-def test_a_new_site_is_taken_once_its_pages_are_closed(
-    open_page: Callable[..., Any], served: Site, tiny_gguf: Path
-) -> None:
-    page = open_page()
-    site.build(Student("other", tiny_gguf, None, SAMPLING, 512), served.folder)
-    page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
-    page.wait_for_function("navigator.serviceWorker.getRegistration().then((found) => !!found.waiting)")
-    again = page.context.new_page()
-    page.close()
-    again.wait_for_timeout(300)
-    again.goto(served.url)
-    again.locator(READY).wait_for()
-    assert again.evaluate("speakers[0].id") == "other"
-
-
-CUT_SHORT = """async () => {
-  const name = (await caches.keys()).find((one) => one.startsWith("model")), store = await caches.open(name);
-  const [request] = await store.keys(), bytes = await (await store.match(request)).arrayBuffer();
-  await store.put(request, new Response(bytes.slice(0, 1000)));
-}"""
-
-
-def test_a_file_cut_short_is_fetched_again_or_told_of(open_page: Callable[..., Any], served: Site) -> None:
-    page = open_page()
-    page.evaluate(CUT_SHORT)
-    page.reload()
-    page.locator(READY).wait_for()
-    page.evaluate(CUT_SHORT)
-    served.cut()
-    page.reload()
-    page.get_by_text("A part of the student is missing on this device").wait_for()
-    assert say(page, CRISIS) == FIXED
-
-
-@pytest.mark.parametrize(
-    ("before", "said"),
-    [
-        ("WebAssembly.validate = () => false", "This browser is too old"),
-        ("Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'))", "keeps nothing"),
-        ("delete Navigator.prototype.serviceWorker; delete self.caches", "keeps nothing"),
-    ],
-    ids=["no SIMD", "storage full", "storage denied"],
-)
-def test_what_a_browser_lacks_is_told_in_a_sentence(open_page: Callable[..., Any], before: str, said: str) -> None:
-    page = open_page(before=before, ready=False)
-    page.get_by_text(said).wait_for()
-    if "keeps nothing" in said:
-        assert say(page, "Hello")
-    else:
-        assert say(page, CRISIS) == FIXED, "the gate needs no model"
-
-
-SLOW = """
-  const real = fetch, later = new Promise((resolve) => { self.go = resolve; });
-  self.fetch = async (...asked) => {
-    if (`${asked[0]}`.startsWith("model/")) await later;
-    return real(...asked);
-  };
-"""
-
-
-def test_what_is_said_while_the_student_comes_waits_for_it(open_page: Callable[..., Any], served: Site) -> None:
-    page = open_page(SLOW, ready=False)
-    page.locator(".send:enabled").wait_for()
-    page.get_by_label("Your message").fill(CRISIS)
-    page.get_by_role("button", name="Send").click()
-    page.get_by_text("a fixed reply").wait_for()
-    page.get_by_label("Your message").fill("Hello")
-    page.get_by_role("button", name="Send").click()
-    assert page.locator(".waiting").count() == 1 and page.locator(".loading").is_visible()
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_label("Your message").fill("What is the weather?")
-    page.get_by_role("button", name="Send").click()
-    page.evaluate("go()")
-    page.get_by_text("tokens/s").wait_for()
-    assert page.locator(".error").is_hidden()
-
-
-def test_a_damaged_file_on_the_server_is_told_of(open_page: Callable[..., Any], served: Site) -> None:
-    part = next((served.folder / "model").iterdir())
-    part.write_bytes(part.read_bytes()[:-1] + b"!")
-    page = open_page(ready=False)
-    page.get_by_text("comes damaged from the server").wait_for()
-
-
-def test_a_site_that_lacks_a_file_answers_all_the_same(open_page: Callable[..., Any], served: Site) -> None:
-    (served.folder / "icon-512.png").unlink()
-    page = open_page()
-    assert "keeps nothing" in page.text_content(".note") and say(page, "Hello")
