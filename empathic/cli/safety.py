@@ -81,11 +81,15 @@ def _answer(said: list[Text], gate: Gate, run: Path, systems: str | None, out: P
     from empathic.cli import tables
     from empathic.cli.progress import Progress
     from empathic.conversation import trial
-    from empathic.conversation.speakers import open_speakers
+    from empathic.conversation.speakers import chosen, open_speakers
     from empathic.run import Run
 
     there = Run.open(run).systems
     wanted = [name.strip() for name in systems.split(",")] if systems else [there[0], there[-1]]
+    for name in wanted:
+        chosen(name, None, there)
+    if out is not None and not out.exists():
+        files.write_text(out, "")  # a place that can't be written is told before an hour of replies
     answered: list[trial.Answered] = []
     for name in dict.fromkeys(wanted):
         with Progress(quiet=json) as display, open_speakers(run, name) as (speaker,):

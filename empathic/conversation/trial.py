@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from empathic.conversation.engine import EngineFailed
 from empathic.conversation.messages import BadMessage, Message
 from empathic.conversation.speaker import Speaker
+from empathic.errors import UserError
 from empathic.safety.gate import Gate
 from empathic.safety.texts import Text
 
@@ -81,6 +83,9 @@ def answer(speaker: Speaker, said: Sequence[Text], gate: Gate, advance: Advance 
         said: messages and scripts.
         gate: what reads before and after it.
         advance: told how many texts are done, and of how many.
+
+    Raises:
+        UserError: llama.cpp broke off.
     """
     for done, text in enumerate(said, 1):
         turns: list[Message] = []
@@ -105,6 +110,8 @@ def _turn(
         reply = "".join(chunk.text for chunk in speaker.reply(turns))
     except BadMessage:
         return Answered(*about, "nobody", "", None, False), None
+    except EngineFailed as error:
+        raise UserError(f"{speaker.name}: no reply to {prompt[:40]!r} ({error}); is there memory enough?") from error
     checked = gate.check_reply(reply)
     by = "student" if checked.reply is None else "check"
     shown = Answered(*about, by, reply, checked.kind, verdict.offer is not None)

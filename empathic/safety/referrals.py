@@ -12,7 +12,7 @@ from filelock import FileLock
 from empathic import files
 from empathic.errors import UserError
 
-_PATIENCE = 5  # seconds for another program to be done with the file; nobody in danger waits longer
+_PATIENCE = 1  # seconds for another program to be done with the file; nobody in danger waits longer
 
 
 def _today() -> date:

@@ -15,6 +15,7 @@ from empathic import files, models
 from empathic.errors import UserError
 
 _REGISTRY = "https://registry.npmjs.org"  # npm's own default
+_MOST = 64 * 2**20  # bytes: many times what the packages have
 _PATIENCE = 60  # seconds for a connection, or between two pieces of an answer
 
 
@@ -95,6 +96,8 @@ def _download(url: str, part: Path, package: Package) -> None:
             answer.raise_for_status()
             for piece in answer.iter_bytes():
                 out.write(piece)
+                if out.tell() > _MOST:
+                    raise UserError(f"{package.name} {package.version}: {host} sends no end of it; not kept")
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
         why = f"it answers {status}" if status else str(error) or type(error).__name__

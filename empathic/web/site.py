@@ -128,15 +128,19 @@ def _split(path: Path, ready: Path, written: Callable[[int], None]) -> Iterator[
 
 def _write_worker(ready: Path) -> None:
     """The service worker: which files it keeps from the first visit on, and their hash, to notice new ones."""
-    kept = sorted(
+    ours = sorted(
         path.relative_to(ready).as_posix()
         for path in ready.rglob("*")
-        if path.is_file() and path.parent.name != "model" and path.suffix != ".wasm" and path.name != "LICENCE"
+        if path.is_file() and path.parent.name != "model" and path.name != "LICENCE"
     )
-    kept.remove("wllama/compat.js")  # it and one of the .wasm files are kept by the browsers that ask for them
-    version = files.digest([files.sha256(ready / name) for name in kept])[:16]
-    wanted = ["./" if name == "index.html" else name for name in kept]
+    either = [name for name in ours if name.endswith(".wasm") or name == "wllama/compat.js"]
+    kept = [name for name in ours if name not in either]
+    fields = {
+        "version": files.digest([files.sha256(ready / name) for name in kept])[:16],
+        "files": json.dumps(["./" if name == "index.html" else name for name in kept]),
+        "either": json.dumps(either),
+    }
     worker = (resources.files("empathic.web") / "site" / "worker.js").read_text(encoding="utf-8")
-    files.write_text(
-        ready / "worker.js", worker.replace("{{ version }}", version).replace("{{ files }}", json.dumps(wanted))
-    )
+    for name, value in fields.items():
+        worker = worker.replace("{{ " + name + " }}", value)
+    files.write_text(ready / "worker.js", worker)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from empathic import files
 from empathic.cli.main import app
 from empathic.conversation import trial
+from empathic.conversation.engine import EngineFailed
 from empathic.conversation.messages import Message
 from empathic.conversation.speaker import Given, Sampling, Speaker
 from empathic.errors import UserError
@@ -108,7 +109,20 @@ def test_what_cannot_be_is_a_line(run: Path, tmp_path: Path) -> None:
     for told, line in (
         (["--run", str(run), "--systems", "bas"], "did you mean 'base'"),
         (["--run", str(run), "--systems", "sft"], "sft has no file yet"),
+        (["--run", str(run), "--systems", "base,dop"], "did you mean 'dpo'"),
         (["--out", str(tmp_path / "o.jsonl")], "name the run with --run"),
     ):
         done = CliRunner().invoke(app, ["safety", "eval", str(path), *told])
         assert isinstance(done.exception, UserError) and line in str(done.exception)
+    nowhere = str(path / "o.jsonl")
+    done = CliRunner().invoke(app, ["safety", "eval", str(path), "--run", str(run), "--out", nowhere])
+    assert isinstance(done.exception, OSError), "told by `main` in one line, before a student is loaded"
+
+
+def test_an_engine_that_breaks_off_is_a_line() -> None:
+    def broken(turns: Sequence[Message]) -> Given:
+        raise EngineFailed("the reply broke off")
+
+    speaker = Speaker("tiny", "tiny.gguf", None, None, Sampling(8, 0.0, 0), instead=broken)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="tiny: no reply to"):
+        list(trial.answer(speaker, SAID[1:2], Gate.load()))

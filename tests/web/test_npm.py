@@ -103,3 +103,11 @@ def test_the_registry_is_the_one_that_npm_would_ask(tmp_path: Path, monkeypatch:
     (tmp_path / ".npmrc").write_text('@ours:registry="https://${PART}.example/"\n')
     assert npm.registry("@ours") == "https://c.example"
     assert npm.registry("@theirs") == "https://b.example"
+
+
+def test_a_registry_that_sends_no_end_is_left(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npm, "_MOST", 100)
+    serve(b"x" * 1000, 200)
+    with pytest.raises(UserError, match="sends no end of it"):
+        npm.unpack(_package(b""), tmp_path / "out", print)
+    assert not list((tmp_path / "cache" / "npm").glob("*.tgz"))

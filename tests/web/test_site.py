@@ -51,7 +51,9 @@ def test_the_parts_are_the_file_and_the_page_is_whole(written: Callable[[], Path
     worker = (folder / "worker.js").read_text(encoding="utf-8")
     kept = json.loads(worker.split("FILES = ")[1].split(";\n")[0])
     assert "./" in kept and "gate/gate.json" in kept and "wllama/wllama.js" in kept
-    assert all((folder / name).exists() for name in kept)
+    either = json.loads(worker.split("EITHER = ")[1].split(";")[0])
+    assert "wllama/compat.js" in either and not {*kept} & {*either}
+    assert all((folder / name).exists() for name in (*kept, *either))
 
 
 def test_a_new_site_takes_an_earlier_ones_place(written: Callable[[], Path]) -> None:

@@ -48,6 +48,16 @@ OLDER = """
     return new Memory(wanted);
   };
 """
+# What the site keeps of a file beside it, which isn't its own.
+OTHERS = """async () => {
+  await navigator.serviceWorker.ready;
+  await (await fetch("student.json?other")).text();
+  await (await fetch("wllama/LICENCE")).text();
+  const kept = [];
+  for (const name of await caches.keys())
+    for (const one of await (await caches.open(name)).keys()) kept.push(one.url);
+  return kept.filter((url) => /LICENCE|\\?/.test(url));
+}"""
 NO_SHARING = "delete self.SharedArrayBuffer; Object.defineProperty(self, 'crossOriginIsolated', { value: false });"
 
 
@@ -70,6 +80,7 @@ def test_it_answers_as_llama_cpp_does_and_goes_on_without_a_network(
 ) -> None:
     page = open_page(before=before)
     assert replies.disclosure() in page.text_content("header")
+    assert page.evaluate(OTHERS) == []
     reply = say(page, TURNS[0]["content"])
     served.cut()
     page.reload()

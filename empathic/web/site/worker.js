@@ -2,6 +2,7 @@
 const VERSION = "{{ version }}";
 const PREFIX = `site ${new URL(self.registration.scope).pathname} `; // an origin may have several sites
 const FILES = {{ files }};
+const EITHER = {{ either }}; // the engine's files, of which a browser asks for those that it can run
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(PREFIX + VERSION).then((cache) =>
@@ -20,8 +21,9 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url), scope = new URL(self.registration.scope);
   if (event.request.method !== "GET" || !url.href.startsWith(scope.href)) return;
   const path = url.pathname.slice(scope.pathname.length);
-  if (path.startsWith("model/") || path === "worker.js") return;
-  event.respondWith(answer(path === "index.html" ? scope.href : scope.href + path, event.request));
+  const file = path === "" || path === "index.html" ? "./" : path;
+  if (!FILES.includes(file) && !EITHER.includes(file)) return; // another page of this folder, the model, or this file
+  event.respondWith(answer(file === "./" ? scope.href : scope.href + file, event.request));
 });
 
 async function answer(url, request) {
@@ -29,7 +31,7 @@ async function answer(url, request) {
   let found = await cache.match(url);
   if (!found) {
     found = await fetch(request);
-    if (found.ok) await cache.put(url, found.clone()).catch(() => {}); // the one of two engines that this browser runs
+    if (found.ok) await cache.put(url, found.clone()).catch(() => {});
   }
   if (request.mode !== "navigate") return found;
   // A page with these headers is alone with its process, and may share memory among threads.
