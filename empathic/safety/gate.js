@@ -16,7 +16,9 @@ export const disclosure = (replies, language = "en") => (replies[language] ?? re
 
 const CLASSES = ["ordinary", "distress", "past", "harmful", "self", "eating", "abuse", "others", "someone"];
 const SAFE = CLASSES.slice(0, 3), CRISIS = CLASSES.slice(4);
-const BITS = 22, PRIME = 16777619, BASIS = 2166136261, PIECE = 0x9747b28c, SKIP = 0x5bd1e995, LONGEST = 16;
+const BITS = 22, PIECES = 2048, PRIME = 16777619, BASIS = 2166136261, LENGTHS = [3, 4], LONGEST = 16;
+const ABOUT_ITSELF = ["human", "feeling", "life", "maker"];
+const RUNS = [1, 2, 3, 5], PATTERN = 0.25;
 const WINDOW = 30, STEP = 15, MASK = " xx ", GENERAL = 6, ANSWER = 5;
 const utf8 = new TextEncoder();
 
@@ -94,40 +96,15 @@ class Normaliser {
 // --- features.py
 
 const step = (hash, byte) => Math.imul(hash ^ byte, PRIME) >>> 0;
-const after = (hash, next) => (Math.imul(hash, PRIME) ^ next) >>> 0;
-const fold = (hash) => (hash ^ (hash >>> BITS)) & ((1 << BITS) - 1);
+const fnv = (bytes) => bytes.reduce(step, BASIS);
 
-function wordBuckets(word, found) {
-  const data = utf8.encode(word);
-  const hash = data.reduce(step, BASIS);
-  found.add(fold(hash));
-  if (data.length > 1) {
-    const inner = [60, ...data.slice(0, LONGEST), 62];
-    for (let start = 0; start + 3 <= inner.length; start++) {
-      let piece = step(step(PIECE, inner[start]), inner[start + 1]);
-      for (const byte of inner.slice(start + 2, start + 5)) found.add(fold((piece = step(piece, byte))));
-    }
-  }
-  return hash;
-}
-
-function buckets(words) {
-  const found = new Set();
-  let one = 0, two = 0, pair = 0;
-  words.forEach((word, position) => {
-    const hash = wordBuckets(word, found);
-    if (position) {
-      const next = after(one, hash);
-      found.add(fold(next));
-      if (position > 1) {
-        found.add(fold(after(pair, hash)));
-        found.add(fold(after(after(two, SKIP), hash)));
-      }
-      pair = next;
-    }
-    [two, one] = [one, hash];
-  });
-  return found;
+function numbers(word) {
+  const data = Array.from(utf8.encode(word)), hash = fnv(data), pieces = [];
+  const inner = [60, ...data.slice(0, LONGEST), 62];
+  for (const length of LENGTHS)
+    for (let start = 0; start + length <= inner.length; start++)
+      pieces.push(fnv(inner.slice(start, start + length)) % PIECES);
+  return [(hash ^ (hash >>> BITS)) & ((1 << BITS) - 1), pieces];
 }
 
 // --- patterns.py
@@ -138,7 +115,6 @@ class Patterns {
     [this.past, this.now, this.squashed] = [tables.past, tables.now, tables.squashed].map((one) => new RegExp(one));
     this.foreign = tables.foreign;
     this.all = tables.list.map(([, kind, alone, pattern]) => [kind, alone, new RegExp(pattern)]);
-    this.lexicon = tables.lexicon.map((one) => new RegExp(one));
   }
 
   find(text) {
@@ -160,10 +136,6 @@ class Patterns {
       hits.push(GENERAL + number);
       first ??= alone ? kind : null;
     });
-    const start = GENERAL + this.all.length, fields = this.lexicon.length;
-    const met = this.lexicon.flatMap((pattern, number) => (pattern.test(text) ? [number] : []));
-    for (const number of met) hits.push(start + number);
-    met.forEach((a, at) => met.slice(at + 1).forEach((b) => hits.push(start + fields + a * fields + b)));
     return { hits, decided: past && !now ? null : (first ?? decided) };
   }
 }
@@ -194,36 +166,88 @@ function logSum(values) {
 const danger = (logits) => logSum(logits.slice(4)) - logSum(logits.slice(0, 3));
 const harm = (logits) => logits[3] - logSum(logits.slice(0, 3));
 
+function fourBits({ top, scales, steps }, width) {
+  const of = bytes(scales), packed = bytes(steps);
+  return Float64Array.from({ length: of.length * width }, (_, at) =>
+    (((packed[at >> 1] >> (4 * (at & 1))) & 15) - 8) / 7 * (of[Math.floor(at / width)] / 255 * top));
+}
+
+function eightBits({ scales, steps }) {
+  const values = new Int8Array(bytes(steps).buffer), width = values.length / scales.length;
+  return Float64Array.from(values, (value, at) => value * scales[Math.floor(at / width)]);
+}
+
 class Model {
   constructor(tables) {
-    if (tables.classes.join() !== CLASSES.join() || tables.bits !== BITS) throw new Error("other classes or hash");
-    this.rows = new Int8Array(bytes(tables.weights).buffer);
-    this.row = unpacked(bytes(tables.buckets));
-    this.patterns = new Int8Array(bytes(tables.patterns).buffer);
-    [this.bias, this.scale, this.hitScale] = [tables.bias, tables.scale, tables.hit_scale];
-    if (this.row.size * CLASSES.length !== this.rows.length) throw new Error("weights and buckets differ in number");
+    if (tables.classes.join() !== CLASSES.join() || tables.hash.join() !== [BITS, PIECES].join())
+      throw new Error("other classes or another hash");
+    [this.width, this.filters, this.bias] = [tables.width, tables.filters, tables.bias];
+    [this.words, this.pieces] = [tables.words, tables.pieces].map((one) => fourBits(one, this.width));
+    this.row = unpacked(bytes(tables.numbers));
+    this.runs = tables.runs.map((one) => ({ weights: eightBits(one.weights), bias: one.bias }));
+    [this.out, this.hits] = [tables.out, tables.hits].map(eightBits);
+    this.known = new Map();
+    const layer = this.filters * RUNS.length + this.width;
+    if (this.row.size * this.width !== this.words.length || this.pieces.length !== PIECES * this.width ||
+        this.out.length !== layer * CLASSES.length || tables.runs.length !== RUNS.length)
+      throw new Error("layers differ in width");
+  }
+
+  vector(word) {
+    let found = this.known.get(word);
+    if (!found) {
+      const [number, pieces] = numbers(word), row = this.row.get(number), { width } = this;
+      found = new Float64Array(width);
+      for (const piece of pieces)
+        for (let at = 0; at < width; at++) found[at] += this.pieces[piece * width + at];
+      const root = Math.sqrt(Math.max(1, pieces.length));
+      for (let at = 0; at < width; at++)
+        found[at] = (row === undefined ? 0 : this.words[row * width + at]) + found[at] / root;
+      if (this.known.size >= 4096) this.known.clear();
+      this.known.set(word, found);
+    }
+    return found;
   }
 
   logits(words, hits) {
-    const count = CLASSES.length, total = new Array(count).fill(0), ours = new Array(count).fill(0);
-    const found = buckets(words);
-    for (const bucket of found) {
-      const row = this.row.get(bucket);
-      if (row !== undefined) for (let c = 0; c < count; c++) total[c] += this.rows[row * count + c];
-    }
-    for (const hit of hits) for (let c = 0; c < count; c++) ours[c] += this.patterns[hit * count + c];
-    const root = Math.sqrt(Math.max(1, found.size));
-    return total.map((sum, c) => this.bias[c] + this.scale[c] * sum / root + this.hitScale[c] * ours[c]);
+    const { width, filters } = this, count = words.length, edge = RUNS.at(-1) - 1;
+    const around = new Float64Array((count + 2 * edge) * width), seen = [], sum = new Float64Array(width);
+    words.forEach((word, at) => {
+      const vector = this.vector(word);
+      around.set(vector, (edge + at) * width);
+      for (let n = 0; n < width; n++) sum[n] += vector[n];
+    });
+    RUNS.forEach((run, number) => {
+      const { weights, bias } = this.runs[number], size = run * width, first = (edge - run + 1) * width;
+      for (let filter = 0; filter < filters; filter++) {
+        let most = -Infinity;
+        for (let at = 0; at < count + run - 1; at++) {
+          let answer = 0;
+          for (let n = 0, from = first + at * width, to = filter * size; n < size; n++)
+            answer += around[from + n] * weights[to + n];
+          if (answer > most) most = answer;
+        }
+        seen.push(Math.max(0, most + bias[filter]));
+      }
+    });
+    for (const value of sum) seen.push(value / Math.sqrt(count));
+    const patterns = this.hits.length / CLASSES.length;
+    return this.bias.map((bias, c) => {
+      let logit = bias;
+      for (let n = 0; n < seen.length; n++) logit += this.out[c * seen.length + n] * seen[n];
+      for (const hit of hits) logit += PATTERN * this.hits[c * patterns + hit];
+      return logit;
+    });
   }
 
   best(text, hits) {
     const words = text.split(" ");
-    let best = this.logits(words, hits);
-    if (words.length > WINDOW + STEP)
-      for (let start = 0; start < words.length - STEP; start += STEP) {
-        const piece = this.logits(words.slice(start, start + WINDOW), hits);
-        if (danger(piece) > danger(best)) best = piece;
-      }
+    if (words.length <= WINDOW + STEP) return this.logits(words, hits);
+    let best = null;
+    for (let start = 0; start < words.length - STEP; start += STEP) {
+      const part = this.logits(words.slice(start, start + WINDOW), hits);
+      if (!best || danger(part) > danger(best)) best = part;
+    }
     return best;
   }
 }
@@ -243,7 +267,7 @@ function parse(text) {
   const start = /^\{"crc32": "([0-9a-f]{8})", /.exec(text);
   if (!start || crc32(utf8.encode(text.slice(start[0].length))) !== parseInt(start[1], 16)) throw new Error("damaged");
   const tables = JSON.parse(text);
-  if (tables.format !== 1) throw new Error("another format");
+  if (tables.format !== 2) throw new Error("another format");
   return tables;
 }
 
@@ -295,7 +319,8 @@ export class Gate {
     const kind = this.refused.find(([, pattern]) => pattern.test(plain))?.[0];
     if (!kind) return verdict("ordinary");
     this.replaced[kind] = (this.replaced[kind] ?? 0) + 1;
-    return verdict("harmful", { kind, reply: this.fixed("reply", this.language(plain), country, null) });
+    const name = ABOUT_ITSELF.includes(kind) ? "reply.self" : "reply";
+    return verdict("harmful", { kind, reply: this.fixed(name, this.language(plain), country, null) });
   }
 
   read(text) {

@@ -18,6 +18,7 @@ from empathic.safety.normalise import Normaliser
 from empathic.safety.patterns import Patterns
 
 ANSWER = 5  # words that a "yes" to the question about danger has at most
+ABOUT_ITSELF = ("human", "feeling", "life", "maker")  # why a reply was refused: it made itself out to be somebody
 CLOSED = (
     "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of "
     "ending your life, please call your local emergency number now, or go to someone who can stay with you; "
@@ -128,7 +129,8 @@ class Gate:
         if kind is None:
             return Verdict("ordinary")
         self.replaced[kind] += 1
-        return Verdict("harmful", kind, replies.fixed("reply", self.language(plain), country))
+        name = "reply.self" if kind in ABOUT_ITSELF else "reply"
+        return Verdict("harmful", kind, replies.fixed(name, self.language(plain), country))
 
     def _read(self, text: str) -> Reading:
         plain = self._normalise(text)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import resources
-from itertools import islice
 from pathlib import Path
 
 from empathic.dialogues import sources
 from empathic.safety import spec, texts, train
-
-DIALOGUES = 8000  # of EmpatheticDialogues to learn from
 
 
 def make(out: Path, more: Sequence[Path], log: Callable[[str], None]) -> int:
@@ -26,17 +23,17 @@ def make(out: Path, more: Sequence[Path], log: Callable[[str], None]) -> int:
     """
     with resources.as_file(spec.FOLDER) as folder:
         learned = [text for path in sorted(folder.glob("train-*.jsonl")) for text in texts.read(path)]
-        scripts = texts.read(folder / "scripts.jsonl")
+        scripts, unseen = texts.read(folder / "scripts.jsonl"), texts.read(folder / "quiet.jsonl")
     learned += [text for path in more for text in texts.read(path)]
     with resources.as_file(resources.files("empathic") / "data" / "everyday") as folder:
         harmless = list(texts.everyday(folder, "train"))
-        unseen = list(texts.everyday(folder, "validation"))
+        unseen += texts.everyday(folder, "validation")
     talks = sources.data_folder() / sources.EMPATHETIC[0]
     if talks.exists():
-        harmless += islice(texts.empathetic(talks, ["train"]), DIALOGUES)
+        harmless += texts.empathetic(talks, ["train"])
         unseen += texts.empathetic(talks, ["valid"])
     else:
-        log(f"{talks} isn't here: the lines are drawn on Everyday's messages alone")
+        log(f"{talks} isn't here: the lines are drawn on the package's messages alone")
     made = train.build(learned, harmless, unseen, scripts, log)
     spec.write(out, made)
     return out.stat().st_size

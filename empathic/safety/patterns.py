@@ -22,7 +22,7 @@ class Patterns:
     """The patterns of a specification: idioms and negations first, then each pattern on what is left.
 
     The numbers of hits: 0 an idiom, 1 a negation, 2 times gone by, 3 now, 4 letters run together, 5 another script or
-    language, then one a pattern, one a field of the lexicon, and one for each two fields.
+    language, then one a pattern.
     """
 
     GENERAL = 6
@@ -33,12 +33,11 @@ class Patterns:
             re.compile(spec[name], re.ASCII) for name in ("idioms", "negated", "past", "now", "squashed")
         )
         self._foreign = tuple(spec["foreign"])
-        self._lexicon = [re.compile(pattern, re.ASCII) for pattern in spec["lexicon"]]
         self._all = [(kind, alone, re.compile(pattern, re.ASCII)) for _, kind, alone, pattern in spec["list"]]
 
     def __len__(self) -> int:
         """How many numbers there are."""
-        return self.GENERAL + len(self._all) + len(self._lexicon) * (1 + len(self._lexicon))
+        return self.GENERAL + len(self._all)
 
     def find(self, text: str) -> Hits:
         """The hits in a plain text."""
@@ -62,10 +61,5 @@ class Patterns:
             if pattern.search(text):
                 hits.append(number)
                 first = first or (kind if alone else None)
-        start, fields = self.GENERAL + len(self._all), len(self._lexicon)
-        met = [number for number, pattern in enumerate(self._lexicon) if pattern.search(text)]
-        hits += [start + number for number in met]
-        start += fields
-        hits += [start + a * fields + b for at, a in enumerate(met) for b in met[at + 1 :]]
         decided = first or decided
         return Hits(tuple(hits), None if past and not now else decided)

@@ -15,8 +15,7 @@ import yaml
 from empathic import files
 from empathic.safety.normalise import Normaliser
 
-FORMAT = 1
-LETTERS = "[a-z]*"  # what a * of the lexicon stands for
+FORMAT = 2
 _START = re.compile(r'^\{"crc32": "([0-9a-f]{8})", ')
 FOLDER = resources.files("empathic") / "data" / "safety"
 
@@ -101,8 +100,7 @@ def patterns(rules: Mapping[str, Any], normalise: Normaliser) -> dict[str, Any]:
         for name in ("idioms", "negated", "past", "now", "squashed")
     }
     listed = [[name, kind, alone, whole(pattern)] for name, kind, alone, pattern in rules["patterns"]]
-    lexicon = [rf"\b(?:{words.replace('*', LETTERS)})\b" for words in rules["lexicon"].values()]
     foreign = [normalise(phrase).replace(" ", "") for phrase in rules["foreign"]]
     reply = [[name, whole(pattern)] for name, pattern in rules["reply"]]
-    tables = {"affirms": rules["affirms"], "lexicon": lexicon, "foreign": foreign, "reply": reply}
+    tables = {"affirms": rules["affirms"], "foreign": foreign, "reply": reply}
     return {**joined, **tables, "list": listed}

@@ -128,6 +128,10 @@ def test_a_gate_that_can_t_be_read_answers_everything_itself(tmp_path: Path, dam
     ("reply", "kind"),
     [
         ("I am a real person, not a bot.", "human"),
+        ("I am a kind and gentle person.", "human"),
+        ("I'm feeling well, and I hope you are too.", "feeling"),
+        ("I have a very fond memory of a cat named Luna.", "life"),
+        ("I'm a program made by OpenAI.", "maker"),
         ("I feel so sad for you.", "feeling"),
         ("I'm really happy too!", "feeling"),
         ("When I lost my mother, time helped.", "life"),
@@ -143,6 +147,12 @@ def test_replies_that_may_not_be_sent_are_replaced_and_counted(gate: Gate, reply
     verdict = gate.check_reply(reply)
     assert verdict.kind == kind and verdict.reply and gate.replaced[kind] == before + 1
     assert gate.check_reply(verdict.reply).reply is None
+
+
+def test_a_program_may_say_that_it_is_one(gate: Gate) -> None:
+    said = ("I am a small program for one person at a time.", "I'm an AI and not a person.", "I'm made to listen.")
+    assert not [one for one in said if gate.check_reply(one).reply]
+    assert "not a person" in (gate.check_reply("I am a woman.").reply or "")
 
 
 def test_the_corpus_s_good_replies_pass(gate: Gate) -> None:

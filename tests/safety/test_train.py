@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from empathic.cli.main import app
 from empathic.errors import UserError
-from empathic.safety import model, spec, train
+from empathic.safety import model, net, spec, train
 from empathic.safety.gate import Gate
 from empathic.safety.texts import Text, read
 
@@ -22,8 +23,18 @@ def test_numbers_are_packed_and_unpacked() -> None:
     assert list(model.unpacked(model.packed(numbers))) == numbers
 
 
+def test_rows_in_four_and_eight_bits_are_near_what_they_were() -> None:
+    rows = np.random.default_rng(0).normal(size=(9, 5))
+    rows[4] = 0.0
+    four, eight = model.stored_in_four_bits(rows), model.stored_in_eight_bits(rows)
+    most = np.abs(rows).max(axis=1, keepdims=True)
+    top = np.abs(rows).max()
+    assert (np.abs(model._four_bits(four, 5) - rows) <= (most + top / 255) / 14 + 1e-9).all()
+    assert (np.abs(model._eight_bits(eight, 9) - rows) <= most / 254 + 1e-9).all()
+
+
 def test_the_same_texts_give_the_same_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "KEPT", 300)
+    monkeypatch.setattr(net, "KEPT", 300)
     labelled = read(DATA / "train-1.jsonl")[::9]
     quiet = [Text((f"what is a good recipe for number {number}?", "thank you")) for number in range(40)]
     made = [spec.dump(train.build(labelled, quiet[:20], quiet[20:], [], lambda _: None)) for _ in range(2)]
