@@ -199,18 +199,17 @@ def _write(out: Path, lines: Iterator[bytes]) -> list[Path]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-            parts: list[Path] = []
+            written: list[Path] = []
             for number, part in enumerate(batch_lines.parts(lines), 1):
-                parts.append(Path(folder) / str(number))
-                with parts[-1].open("wb") as file:
+                written.append(Path(folder) / str(number))
+                with written[-1].open("wb") as file:
                     file.writelines(part)
-            several = len(parts) > 1
-            places = [out.with_stem(f"{out.stem}-{number}") if several else out for number, _ in enumerate(parts, 1)]
-            for part, place in zip(parts, places, strict=True):
-                part.replace(place)
+            places = [out.with_stem(f"{out.stem}-{path.name}") for path in written] if len(written) > 1 else [out]
+            for path, place in zip(written, places, strict=False):
+                path.replace(place)
     except OSError as error:
         raise UserError(f"{out}: can't be written ({error.strerror or error}); give another --out") from error
-    return places
+    return places if written else []
 
 
 @contextmanager
