@@ -87,9 +87,7 @@ def main() -> None:
         lines = sum(map(_answer, asked, answered))
         size = sum(path.stat().st_size for path in asked) / 1e6
         print(f"{lines:,} questions in {len(asked)} files of {size:.0f} MB", flush=True)
-        results = [path.name for path in answered]
-        _timed(folder, "teacher", "import-batch", "batch.yaml", *results)
-        _timed(folder, "teacher", "import-batch", "batch.yaml", *results)
+        _timed(folder, "teacher", "import-batch", "batch.yaml", *(path.name for path in answered))
 
 
 if __name__ == "__main__":

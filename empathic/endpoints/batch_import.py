@@ -125,7 +125,11 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from files.read_jsonl(path)
     except UserError as error:
         whole = not path.is_file() or path.read_bytes()[-1:] in (b"\n", b"")
-        cut = "" if whole else "; the file ends within a line, as one that was cut short does: fetch it again"
+        cut = (
+            ""
+            if whole
+            else "; the file ends within a line, as one that was cut short does: fetch it again, or take that line out"
+        )
         raise UserError(f"{error}{cut}; nothing is imported") from error
 
 

@@ -218,8 +218,10 @@ def test_a_file_of_errors_brings_no_answer_and_teaches_the_next_export(at: Path,
     assert _bill()[0]["answers"] == 4
 
 
-def test_an_answer_that_is_refused_is_asked_again_and_put_aside_at_last(at: Path, export, bring) -> None:
-    _recipe(at)
+def test_an_answer_that_is_refused_is_asked_again_and_put_aside_at_last(
+    at: Path, export, bring, command, monkeypatch
+) -> None:
+    _recipe(at, url="http://127.0.0.1:9/v1")
     refused = "I'm sorry, but I can't help with that."
     for attempt in range(8):
         lines = export()
@@ -231,10 +233,42 @@ def test_an_answer_that_is_refused_is_asked_again_and_put_aside_at_last(at: Path
     assert "1 dialogues are put aside" in said
     assert "nothing is open" in said
     (row,) = files.read_jsonl(at / "runs/r/aside.jsonl")
+    assert _bill()[0]["wasted"] == 8
     assert (row["id"], "naive" in row["aside"], "8 times" in row["aside"]) == ("d2", True, True)
-    assert (_bill()[0]["answers"], _bill()[0]["wasted"]) == (3, 8)
-    (again,) = export()  # as the next run does
+    assert _bill()[0]["answers"] == 3
+    monkeypatch.setenv("SOME_KEY", KEY)
+    code, said = command("run", "r.yaml", "--until", "teacher", "--set", "teacher.batch=true")  # nobody listens there
+    assert code == 0, said
+    assert [row["id"] for row in files.read_jsonl(at / "runs/r/teacher.jsonl")] == ["d3", "d4", "d5"]
+    assert list(files.read_jsonl(at / "runs/r/aside.jsonl")) == [row]
+    (again,) = export()  # anew, as by the next run
     assert again["body"]["seed"] == 42
+
+
+def test_a_message_that_a_filter_stops_is_put_aside_at_once_and_asked_by_the_next_export(
+    at: Path, export, bring
+) -> None:
+    lines = export(_recipe(at))
+    code, said = bring(_error(lines[0], "Stopped by our content management policy.")[0], *map(_answered, lines[1:]))
+    assert code == 0
+    assert "3 new answers" in said
+    assert "1 dialogues are put aside" in said
+    assert "content management policy" in said
+    assert "nothing is open" in said
+    assert export() == lines[:1]
+
+
+def test_too_much_for_a_file_becomes_several(at: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("empathic.endpoints.batch_lines.MOST_REQUESTS", 3)
+    code, said = command("teacher", "export-batch", _recipe(at), "--out", "many/q.jsonl")
+    assert code == 0
+    assert "4 questions are in many/q-1.jsonl to many/q-2.jsonl" in said
+    assert sorted(path.name for path in Path("many").iterdir()) == ["q-1.jsonl", "q-2.jsonl"]
+    parts = [list(files.read_jsonl(Path("many") / name)) for name in ("q-1.jsonl", "q-2.jsonl")]
+    assert [len(part) for part in parts] == [3, 1]
+    for name, part in zip("ab", parts, strict=True):
+        files.write_jsonl(Path(name), map(_answered, part))
+    assert "4 new answers" in command("teacher", "import-batch", "r.yaml", "b", "a")[1]
 
 
 def test_files_that_are_no_results_change_nothing(at: Path, export, bring, command) -> None:
