@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from empathic.pipeline.fitting import check_lengths
 from empathic.pipeline.runner import run_pipeline
 from empathic.recipe import load_recipe
 from empathic.run import Display, Row, Run, has_manifest
-from empathic.teacher import batch, live
+from empathic.teacher import batch
 
 Progress = Callable[[int, int], None]
 
@@ -94,7 +94,6 @@ def prepare(where: str, display: Display) -> Run:
         raise UserError(f"{where}: teacher.endpoint is no server's address, so a batch file has nobody to answer it")
     if not teacher.model:
         raise UserError(f"{where}: teacher.model is missing; every line of a batch file names the model")
-    live.strategies_of(recipe)
     run_pipeline(recipe, folder, display, until="dialogues")
     run = Run.open(folder)
     run.display = display
@@ -212,15 +211,12 @@ def _write(out: Path, lines: Iterator[bytes]) -> list[Path]:
     return places if written else []
 
 
-@contextmanager
-def _endpoint(run: Run) -> Iterator[Endpoint]:
+def _endpoint(run: Run) -> AbstractContextManager[Endpoint]:
     """The teacher's, which isn't reached; its key is wanted only so that it can be kept out of what is shown."""
     asked = run.recipe.teacher
     key_env = asked.key_env if asked.key_env and os.environ.get(asked.key_env) else None
-    with open_endpoint(
-        str(asked.endpoint), asked.model, key_env, log=run.display.note, extra_body=asked.extra_body
-    ) as endpoint:
-        yield endpoint
+    note, more = run.display.note, asked.extra_body
+    return open_endpoint(str(asked.endpoint), asked.model, key_env, log=note, extra_body=more)
 
 
 def _check_secret(run: Run, endpoint: Endpoint) -> None:
