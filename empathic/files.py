@@ -81,7 +81,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
                     continue
                 try:
                     row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise UserError(f"{path}:{number}: not a JSON object in UTF-8 ({error})") from error
                 if not isinstance(row, dict):
                     raise UserError(f"{path}:{number}: want a JSON object, got {type(row).__name__}")
