@@ -15,8 +15,6 @@ from empathic.run import Display, Run, exports
 from empathic.run.artefacts import Export, SentRow
 from empathic.student import replies
 
-_GREEDY = {"temperature": 0.0}
-
 
 def find(
     run: Run, folder: Path, system: str | None, quants: Sequence[str] | None = None, whole: bool = False
@@ -62,7 +60,7 @@ def reply(run: Run, folder: Path, found: Export, n: int, display: Display) -> No
         UserError: llama.cpp can't load a file, or a message is too long for it.
     """
     tests = run.dialogues("test")[:n]
-    settings = run.student.model_copy(update=_GREEDY)
+    settings = run.student.model_copy(update={"temperature": 0.0})
     with run.ledger() as ledger:
         for row in found.rows:
             if not row.file:

@@ -71,6 +71,10 @@ def test_a_files_replies_depend_on_it_alone(replied: Path, tmp_path: Path) -> No
     assert again == list(files.read_jsonl(exports.replies(replied / "export", Q4)))
 
 
+class _Stopped(Exception):
+    """Somebody stopped it."""
+
+
 class _Stopping:
     """A display that is stopped at the second reply of a file."""
 
@@ -78,7 +82,7 @@ class _Stopping:
 
     def step(self, done: int, total: int) -> None:
         if done == 2:
-            raise KeyboardInterrupt
+            raise _Stopped
 
     def end(self, stage: str, about: str, seconds: float, kept: bool) -> None: ...
 
@@ -92,7 +96,7 @@ def test_what_was_stopped_goes_on_from_there(copied: Path, capsys: pytest.Captur
     run.ledger_file.unlink()
     found = run.export()
     assert found
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(_Stopped):
         shipped.reply(run, copied / "export", found, 3, _Stopping())
     assert not exports.replies(copied / "export", Q4).exists()
     assert _answers(run) == 2
@@ -139,9 +143,9 @@ def test_readings_rank_the_files_in_every_place_that_names_one(
     assert "* q8_0 3 100% (44 to 100) +0" in printed and "fewer than f16's by more than 3 points" in printed
     found = run.export()
     assert found and found.recommended == Q8 and found == exports.read(folder)
-    rows = {row.file: row.sendable for row in found.rows}
-    assert rows[Q8] and rows[Q8].over_f16 and rows[Q8].over_f16.estimate == 0
-    assert rows[Q4] and rows[Q4].over_f16 and rows[Q4].over_f16.estimate < -0.03
+    gaps = {row.file: row.sendable.over_f16 for row in found.rows if row.sendable}
+    same, worse = gaps[Q8], gaps[Q4]
+    assert same and same.estimate == 0 and worse and worse.estimate < -0.03
     assert (folder / "Modelfile").read_text(encoding="utf-8").startswith(f"FROM ./{Q8}\n")
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert f"`{Q8}` is recommended" in card and "100% (44 to 100), n = 3" in card

@@ -107,7 +107,7 @@ def test_the_registry_is_the_one_that_npm_would_ask(tmp_path: Path, monkeypatch:
 
 def test_an_npmrc_that_cant_be_read_is_left_out_and_told_of(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     body, told = _tarball(), list[str]()
-    serve(body)
+    serve(body, 200)
     monkeypatch.setenv("npm_config_userconfig", "/proc/self/mem")  # a file, and not to be read even by root
     assert npm.tarball(_package(body), told.append).exists()
     assert told[0].startswith("/proc/self/mem: can't be read (") and len(told) == 2
