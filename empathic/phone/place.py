@@ -84,13 +84,34 @@ _MARKS = ("export.json", "student.json")  # they say that a folder is whole, and
 
 
 def move(ready: Path, folder: Path) -> None:
-    """Put what was made in its place; then files of an earlier export that this one has no longer go."""
-    rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
-    parts = sorted(ready.iterdir(), key=lambda part: (part.name in _MARKS, part.name))
-    for part in parts:
-        place = folder / part.name
-        if place.is_dir():
-            place.rename(ready.parent / f"earlier-{part.name}")
+    """Put what was made in its place; then files of an earlier export that this one has no longer go.
+
+    Replies of an earlier export's files go first: those of the same names are other files now.
+
+    Raises:
+        UserError: the folder can't be written.
+    """
+    try:
+        rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
+        if rows and (folder / "replies").is_dir():
+            (folder / "replies").rename(ready.parent / "earlier-replies")
+        parts = sorted(ready.iterdir(), key=lambda part: (part.name in _MARKS, part.name))
+        for part in parts:
+            _replace(part, folder / part.name, ready.parent / f"earlier-{part.name}")
+        for earlier in {Path(row["file"]).name for row in rows if row.get("file")} - {part.name for part in parts}:
+            (folder / earlier).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: can't be written ({error.strerror or error}); mend that and run again") from error
+
+
+def _replace(part: Path, place: Path, aside: Path) -> None:
+    """Put a file or a folder in its place; a folder that was there goes aside, and comes back where that fails."""
+    there = place.is_dir()
+    if there:
+        place.rename(aside)
+    try:
         part.replace(place)
-    for earlier in {Path(row["file"]).name for row in rows if row.get("file")} - {part.name for part in parts}:
-        (folder / earlier).unlink(missing_ok=True)
+    except OSError:
+        if there:
+            aside.rename(place)
+        raise

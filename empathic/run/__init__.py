@@ -20,7 +20,7 @@ from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Student
 from empathic.recipe.steps import CorpusPart, Training
-from empathic.run import artefacts
+from empathic.run import artefacts, exports
 from empathic.run.artefacts import Export, Manifest, Summary
 
 Row = dict[str, Any]
@@ -209,7 +209,7 @@ class Run:
     @property
     def export_file(self) -> Path:
         """What was exported last, wherever the files lie."""
-        return self.path("export.json")
+        return self.path(exports.FILE)
 
     def export(self) -> Export | None:
         """What was exported last; None where nothing was, or where the student was trained anew since.
@@ -219,7 +219,7 @@ class Run:
         """
         if not self.export_file.exists():
             return None
-        found = artefacts.read(self.export_file, Export)
+        found = exports.read(self.folder)
         return found if found.adapter == self.adapter_hash(found.system) else None
 
     def adapter_hash(self, system: str) -> str | None:
