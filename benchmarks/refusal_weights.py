@@ -41,9 +41,7 @@ def main() -> None:
     line = float(np.quantile(scores[(labels == 0) & (weights == 1)], 1 - ALARMS))
     ours = weights == 1
     print(f"{sum(labels):.0f} refusals, {sum((labels == 0) & ours)} replies; unseen, above {line:.2f}:", end=" ")
-    print(
-        f"{np.mean(scores[labels == 1] > line):.1%} of refusals, {np.mean(scores[~ours] > line):.2%} of everyday replies"
-    )
+    print(f"{np.mean(scores[labels == 1] > line):.1%} of refusals, {np.mean(scores[~ours] > line):.2%} of everyday's")
     found = {run: round(weight, 3) for run, weight in fit(rows, labels, weights).items()}
     files.write_text(OUT, json.dumps({"line": round(line, 2), "weights": found}, ensure_ascii=False, indent=0) + "\n")
 

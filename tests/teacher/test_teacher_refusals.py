@@ -13,7 +13,7 @@ EXAM = DATA / "refusals.jsonl"
 
 @pytest.mark.parametrize(
     ("half", "missed", "alarms"),
-    [(0, 0, 0), (1, 13, 1)],  # of 122 and 118 bad ones, 118 and 122 replies; the rules were written on the first half
+    [(0, 0, 0), (1, 13, 0)],  # of 122 and 118 bad ones, 118 and 122 replies; the rules were written on the first half
     ids=["seen", "held out"],
 )
 def test_refusals_are_found_and_replies_are_not(half: int, missed: int, alarms: int) -> None:
