@@ -16,7 +16,7 @@ from empathic.endpoints import keys, pricing
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.open import local_name, open_endpoint
 from empathic.errors import UserError
-from empathic.judge import needs
+from empathic.judge import recipe_models
 from empathic.recipe import Recipe
 from empathic.student import distil_teacher
 
@@ -54,7 +54,7 @@ def targets(recipe: Recipe) -> list[Target]:
         found.append(
             Target(teacher.endpoint, teacher.model, teacher.key_env, ("teacher",), teacher.extra_body, teacher.prices)
         )
-    for judge in needs.judges_of(recipe):
+    for judge in recipe_models.judges_of(recipe):
         one = Target(judge.endpoint, judge.model, judge.key_env, ("judge",), judge.extra_body)
         for place, other in enumerate(found):
             if replace(other, roles=one.roles, prices=None) == one:
@@ -122,7 +122,7 @@ def weights(recipe: Recipe) -> Iterator[Finding]:
 def _weights(check: str, key: str, name: str, adapter: Path | None = None) -> Finding:
     """Of one model, or of the base of an adapter."""
     try:
-        base = needs.base_of(name, key)
+        base = recipe_models.base_of(name, key)
     except UserError as error:
         return fails(check, str(error))
     under = f", under {adapter or name}" if adapter or base != name else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from empathic import models
-from empathic.judge import needs
+from empathic.judge import recipe_models
 from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import stages_of
@@ -28,7 +28,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     lengths.check_teachers(recipe, [(d.id, d.utterance, d.emotion) for d in forecast.train], fetch=False)
     if told:
         lines.insert(0, ("student", told))
-    if absent := models.absent(needs.models_of(recipe)):
+    if absent := models.absent(recipe_models.models_of(recipe)):
         megabytes = sum(models.KNOWN[name].megabytes for name in absent)
         lines.insert(0, ("fetch", f"{', '.join(absent)} ({megabytes} MB, once)"))
     done = _done(folder)

@@ -10,7 +10,7 @@ from distilling import recipe_of
 from empathic import files
 from empathic.cli.main import main
 from empathic.doctor import target
-from empathic.judge import needs
+from empathic.judge import recipe_models
 from empathic.pipeline.plan import plan
 from empathic.recipe import load_recipe
 
@@ -28,8 +28,10 @@ def test_a_local_teacher_and_the_base_of_an_adapter_are_among_them(
     tiny: Path, adapter: Path, tmp_path: Path, monkeypatch
 ) -> None:
     recipe = recipe_of(tiny, adapter, "teacher={endpoint: 'local:qwen2.5-coder-0.5b'}", "judge=[]")
-    assert needs.models_of(recipe) == ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"]
-    assert needs.models_of(load_recipe("demo", [f"student.model={adapter}", "judge=[]"])) == ["qwen2.5-coder-1.5b"]
+    assert recipe_models.models_of(recipe) == ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"]
+    assert recipe_models.models_of(load_recipe("demo", [f"student.model={adapter}", "judge=[]"])) == [
+        "qwen2.5-coder-1.5b"
+    ]
     monkeypatch.setenv("EMPATHIC_CACHE", str(tmp_path / "cache"))
     fetched = dict(plan(recipe, tmp_path / "run"))["fetch"]
     assert fetched == "qwen2.5-coder-1.5b, qwen2.5-coder-0.5b (1608 MB, once)"
@@ -40,7 +42,7 @@ def test_a_ranker_counts_where_it_is_asked() -> None:
     for best_of, among in ((1, False), (2, True)):
         changes = [ranker, f"teacher={{endpoint: 'http://x', best_of: {best_of}}}", "judge=[]"]
         recipe = load_recipe("direct", changes)
-        assert ("qwen2.5-coder-0.5b" in needs.models_of(recipe)) == among
+        assert ("qwen2.5-coder-0.5b" in recipe_models.models_of(recipe)) == among
         assert ("local:qwen2.5-coder-0.5b" in map(str, target.targets(recipe))) == among
 
 
