@@ -130,9 +130,8 @@ def check_room(folder: Path, needed: float, what: str, mend: str = "") -> None:
         UserError: too little is free.
     """
     if (there := free(folder)) < needed:
-        size = (10**9, "GB") if needed >= 10**9 else (10**6, "MB")
-        told = " and ".join(f"{count / size[0]:.{int(size[0] == 10**9)}f} {size[1]}" for count in (needed, there))
-        raise UserError(f"{folder}: {what} takes {told} are free; make room{mend and ', or '}{mend}")
+        takes, left = (f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" for size in (needed, there))
+        raise UserError(f"{folder}: {what} takes {takes} and {left} are free; make room{mend and ', or '}{mend}")
 
 
 def sha256(path: Path) -> str:

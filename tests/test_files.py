@@ -22,7 +22,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_folder_is_there(tmp_path
     assert asked == [tmp_path]
     with pytest.raises(UserError, match=r"the site takes 4 MB and 3 MB are free; make room$"):
         files.check_room(folder, 4 * 10**6, "the site")
-    with pytest.raises(UserError, match=r"takes 2\.0 GB and 0\.0 GB are free; make room, or name fewer files"):
+    with pytest.raises(UserError, match=r"takes 2\.0 GB and 3 MB are free; make room, or name fewer files"):
         files.check_room(folder, 2 * 10**9, "the export", "name fewer files")
 
 

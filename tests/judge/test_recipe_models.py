@@ -14,6 +14,8 @@ from empathic.judge import recipe_models
 from empathic.pipeline.plan import plan
 from empathic.recipe import load_recipe
 
+JUDGE = "judge=[{name: j, endpoint: 'http://nowhere', model: m}]"
+
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
@@ -27,11 +29,9 @@ def adapter(tmp_path: Path) -> Path:
 def test_a_local_teacher_and_the_base_of_an_adapter_are_among_them(
     tiny: Path, adapter: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    recipe = recipe_of(tiny, adapter, "teacher={endpoint: 'local:qwen2.5-coder-0.5b'}", "judge=[]")
+    recipe = recipe_of(tiny, adapter, "teacher={endpoint: 'local:qwen2.5-coder-0.5b'}", JUDGE)
     assert recipe_models.models_of(recipe) == ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"]
-    assert recipe_models.models_of(load_recipe("demo", [f"student.model={adapter}", "judge=[]"])) == [
-        "qwen2.5-coder-1.5b"
-    ]
+    assert recipe_models.models_of(load_recipe("demo", [f"student.model={adapter}", JUDGE])) == ["qwen2.5-coder-1.5b"]
     monkeypatch.setenv("EMPATHIC_CACHE", str(tmp_path / "cache"))
     fetched = dict(plan(recipe, tmp_path / "run"))["fetch"]
     assert fetched == "qwen2.5-coder-1.5b, qwen2.5-coder-0.5b (1608 MB, once)"
@@ -40,7 +40,7 @@ def test_a_local_teacher_and_the_base_of_an_adapter_are_among_them(
 def test_a_ranker_counts_where_it_is_asked() -> None:
     ranker = "ranker={name: r, endpoint: 'local:qwen2.5-coder-0.5b'}"
     for best_of, among in ((1, False), (2, True)):
-        changes = [ranker, f"teacher={{endpoint: 'http://x', best_of: {best_of}}}", "judge=[]"]
+        changes = [ranker, f"teacher={{endpoint: 'http://x', best_of: {best_of}}}", JUDGE]
         recipe = load_recipe("direct", changes)
         assert ("qwen2.5-coder-0.5b" in recipe_models.models_of(recipe)) == among
         assert ("local:qwen2.5-coder-0.5b" in map(str, target.targets(recipe))) == among
@@ -62,7 +62,9 @@ def test_doctor_follows_an_adapter_and_looks_at_who_teaches_a_step(
 def test_doctor_prints_them(tiny: Path, adapter: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("EMPATHIC_CACHE", str(tmp_path / "cache"))
     (tmp_path / "r.yaml").write_text(
-        f"student: {{model: {tiny}}}\njudge: []\nsteps: [{{name: distil, teacher: {adapter}}}]\n", encoding="utf-8"
+        f"student: {{model: {tiny}}}\n"
+        f"judge: [{{endpoint: 'local:qwen2.5-coder-0.5b'}}]\nsteps: [{{name: distil, teacher: {adapter}}}]\n",
+        encoding="utf-8",
     )
     with pytest.raises(SystemExit):
         main(["doctor", str(tmp_path / "r.yaml")])
@@ -70,4 +72,4 @@ def test_doctor_prints_them(tiny: Path, adapter: Path, tmp_path: Path, monkeypat
     said = capsys.readouterr().out
     assert f"✓ student            {tiny}, a folder" in said
     assert f"! distil teacher     qwen2.5-coder-1.5b, under {adapter} isn't here yet" in said
-    assert "qwen2.5-coder-1.5b is still to be fetched" in said
+    assert "qwen2.5-coder-1.5b, qwen2.5-coder-0.5b are still to be fetched" in said

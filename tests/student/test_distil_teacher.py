@@ -76,7 +76,7 @@ def test_what_a_teacher_cannot_read_whole_is_refused_before_the_student_is_sampl
     tiny: Path, larger: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(tiny, larger, "student.max_tokens=100")
-    said = "so sad " * 400
+    said = "so sad " * 200
     lengths.check(recipe.student, [("a", said, "")], [])
     lengths.check_teachers(recipe, [("a", "so sad", "sad")])
     lengths.check_teachers(recipe, [("a", said, "sad")])
