@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -72,12 +71,8 @@ def check_room(folder: Path, weights: int, quants: Sequence[str], more: int) -> 
         UserError: too little is free.
     """
     bits = sum(ladder.QUANTS[name].most * (1 + ladder.QUANTS[name].heeds) for name in quants)
-    needed, free = _SPARE * (weights * (4 + 4 + bits / 8) + more), shutil.disk_usage(folder).free
-    if free < needed:
-        raise UserError(
-            f"{folder}: the export takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, or name "
-            "fewer files with --quant"
-        )
+    needed = _SPARE * (weights * (4 + 4 + bits / 8) + more)
+    files.check_room(folder, needed, "the export", "name fewer files with --quant")
 
 
 _MARKS = ("export.json", "student.json")  # they say that a folder is whole, and go last

@@ -19,7 +19,7 @@ from empathic.dialogues import Dialogue
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Student
-from empathic.recipe.steps import CorpusPart, Training
+from empathic.recipe.steps import CorpusPart, Distil, Training
 from empathic.run import artefacts, exports
 from empathic.run.artefacts import Export, Manifest, Summary
 
@@ -117,6 +117,21 @@ class Run:
         """The recipe's student; its prompt and template are the run's own copies, where it keeps them."""
         kept = {key: str(path) for key, path in self.words.items() if path.exists()}
         return self.recipe.student.model_copy(update=kept)
+
+    def taught(self, step: Distil) -> Distil:
+        """A distillation step; the file that its teacher is told is the run's own copy, where it keeps one."""
+        path = self.teacher_prompt(step)
+        return step.model_copy(update={"teacher_prompt": str(path)}) if path.exists() else step
+
+    @property
+    def trained(self) -> Recipe:
+        """The recipe as it is trained by: with the run's own copies of what student and teachers are told."""
+        steps = [self.taught(step) if isinstance(step, Distil) else step for step in self.recipe.steps]
+        return self.recipe.model_copy(update={"student": self.student, "steps": steps})
+
+    def teacher_prompt(self, step: Distil) -> Path:
+        """Where the run keeps what a distillation's teacher is told, where that is a file's text."""
+        return self.path(f"{step.name}-teacher-prompt.txt")
 
     @property
     def words(self) -> dict[str, Path]:

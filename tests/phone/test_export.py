@@ -191,7 +191,7 @@ def test_mistakes_are_told_in_one_line_before_anything_is_written(copied: Path, 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda where: shutil._ntuple_diskusage(10**9, 10**9, 10**6))  # type: ignore[attr-defined]
-    with pytest.raises(UserError, match="GB are free; make room"):
+    with pytest.raises(UserError, match="and 1 MB are free; make room"):
         _export(copied, None, None, None, False)
     _nothing_written(copied)
 
