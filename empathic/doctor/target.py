@@ -16,7 +16,9 @@ from empathic.endpoints import keys, pricing
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.open import local_name, open_endpoint
 from empathic.errors import UserError
+from empathic.judge import recipe_models
 from empathic.recipe import Recipe
+from empathic.student import distil_teacher
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def targets(recipe: Recipe) -> list[Target]:
         found.append(
             Target(teacher.endpoint, teacher.model, teacher.key_env, ("teacher",), teacher.extra_body, teacher.prices)
         )
-    for judge in (*recipe.judge, *([recipe.ranker] if recipe.ranker else [])):
+    for judge in recipe_models.judges_of(recipe):
         one = Target(judge.endpoint, judge.model, judge.key_env, ("judge",), judge.extra_body)
         for place, other in enumerate(found):
             if replace(other, roles=one.roles, prices=None) == one:
@@ -62,12 +64,6 @@ def targets(recipe: Recipe) -> list[Target]:
         else:
             found.append(one)
     return found
-
-
-def wanted(recipe: Recipe) -> list[str]:
-    """The known models that a recipe takes."""
-    named = [recipe.student.model, *(target.known for target in targets(recipe))]
-    return list(dict.fromkeys(name for name in named if name in models.KNOWN))
 
 
 def examine(target: Target, say: Callable[[str], None]) -> Iterator[Finding]:
@@ -111,27 +107,43 @@ def key(where: str, variable: str) -> Finding:
     return ok("key", f"{variable} is whole")
 
 
-def student(recipe: Recipe) -> Finding:
-    """Whether a recipe's student is there, or where it will come from."""
-    name = recipe.student.model
-    if name in models.KNOWN and not models.cached(name).exists():
-        return mind("student", f"{name} isn't here yet ({models.KNOWN[name].megabytes:,} MB)", "a run fetches it")
+def weights(recipe: Recipe) -> Iterator[Finding]:
+    """Whether a recipe's student and the models that teach its steps are there, or where they will come from."""
+    yield _weights("student", "student.model", recipe.student.model)
+    for step in recipe.distillations:
+        try:
+            of = distil_teacher.find(step, recipe)
+        except UserError as error:
+            yield fails(step.name, str(error))
+            continue
+        yield _weights(f"{step.name} teacher", step.key("teacher"), of.model, of.adapter)
+
+
+def _weights(check: str, key: str, name: str, adapter: Path | None = None) -> Finding:
+    """Of one model, or of the base of an adapter."""
+    try:
+        base = recipe_models.base_of(name, key)
+    except UserError as error:
+        return fails(check, str(error))
+    under = f", under {adapter or name}" if adapter or base != name else ""
+    if models.absent([base]):
+        return mind(check, f"{base}{under} isn't here yet ({models.KNOWN[base].megabytes:,} MB)", "a run fetches it")
     with suppress(UserError):
-        return ok("student", str(models.gguf(name)))
-    path = Path(name)
-    if name.endswith(".gguf"):
-        return fails("student", f"{name} is no GGUF file that is there", "check student.model")
+        return ok(check, f"{models.gguf(base)}{under}")
+    path = Path(base)
+    if base.endswith(".gguf"):
+        return fails(check, f"{base}{under} is no GGUF file that is there", f"check {key}")
     if path.is_dir():
         if not (path / "config.json").is_file():
-            return fails("student", f"{name} has no config.json", "student.model wants a model's folder")
+            return fails(check, f"{base}{under} has no config.json", f"{key} wants a model's folder")
         with suppress(UserError):
             files.read_json(path / "config.json")
-            return ok("student", f"{name}, a folder")
-        return fails("student", f"the config.json of {name} isn't JSON", "write it anew")
-    if name.count("/") != 1:
-        return fails("student", f"{name} is neither a known model nor a folder", "empathic models lists the known")
+            return ok(check, f"{base}, a folder{under}")
+        return fails(check, f"the config.json of {base} isn't JSON", "write it anew")
+    if base.count("/") != 1:
+        return fails(check, f"{base}{under} is neither a known model nor a folder", "empathic models lists the known")
     from huggingface_hub import try_to_load_from_cache
 
-    if isinstance(try_to_load_from_cache(name, "config.json"), str):
-        return ok("student", f"{name}, in the cache of the Hugging Face hub")
-    return mind("student", f"{name} isn't in the cache of the Hugging Face hub", "a run fetches it from there")
+    if isinstance(try_to_load_from_cache(base, "config.json"), str):
+        return ok(check, f"{base}, in the cache of the Hugging Face hub{under}")
+    return mind(check, f"{base}{under} isn't in the cache of the Hugging Face hub", "a run fetches it from there")

@@ -7,28 +7,33 @@ A run hands over all that it would ask, and ends; the same command another day f
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from empathic import files
-from empathic.endpoints.answers import THOUGHT_TOO_LONG, ErrorReply, NoAnswer, read
+from empathic.endpoints.answers import THOUGHT_TOO_LONG
+from empathic.endpoints.batch_lines import PATH, Result, parts, request_line, result
 from empathic.endpoints.chat_api import Answer, InvalidResponse, Request, body, ledger_key, limit
 from empathic.endpoints.connection import connect_waiting
 from empathic.endpoints.endpoint import Endpoint
-from empathic.endpoints.generator import ATTEMPTS, Check, MessageRefused, NoRoomToAnswer, RequestFailed
+from empathic.endpoints.generator import (
+    ATTEMPTS,
+    AnswerPending,
+    Check,
+    MessageRefused,
+    NoRoomToAnswer,
+    RequestFailed,
+)
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.pricing import Budget
+from empathic.endpoints.pricing import Budget, estimated_tokens
 from empathic.endpoints.refusals import Refusal, refusal
 from empathic.errors import UserError
 
-_MOST = 50_000  # requests in a batch, OpenAI's limit
+HASH = 48  # digits of the ledger's hash in an id, which hosts let have 64 characters with the attempt
 _UNDER_WAY = {"validating", "in_progress", "finalizing", "cancelling"}
-
-
-class AnswerPending(Exception):
-    """A request whose answer is still to come."""
 
 
 class BatchClient:
@@ -44,6 +49,7 @@ class BatchClient:
         self.endpoint, self.ledger, self.budget = endpoint, ledger, budget
         self.wanted: dict[str, tuple[str, dict[str, Any]]] = {}  # id: purpose and body
         self.given_up: list[str] = []  # ids of the attempts at requests that got no usable answer
+        self.useless: dict[str, str] = {}  # ids of attempts that another follows, and why
 
     async def answer(self, request: Request, purpose: str, check: Check = lambda answer: None) -> Answer:
         """The answer to a request, where a batch has brought it.
@@ -58,7 +64,7 @@ class BatchClient:
         why = ""
         for attempt in range(ATTEMPTS):
             id = _id(key, attempt)
-            brought, dialect = self.ledger.batched(id), self.endpoint.dialect
+            brought, dialect = self._brought(id, request, purpose), self.endpoint.dialect
             asked = dialect.say(body(self.endpoint, request, request.seed + attempt))
             if brought is None:
                 self.budget.reserve(request.messages, limit(self.endpoint, request))
@@ -72,7 +78,7 @@ class BatchClient:
                 answer = Answer(**brought["answer"])
                 check(answer)
             except InvalidResponse as error:
-                why = str(error)
+                self.useless[id] = why = str(error)
                 continue
             except (MessageRefused, NoRoomToAnswer):
                 self.given_up.append(id)
@@ -90,6 +96,10 @@ class BatchClient:
             return answer
         self.given_up += [_id(key, attempt) for attempt in range(ATTEMPTS)]
         raise RequestFailed(f"{why}, {ATTEMPTS} times")
+
+    def _brought(self, id: str, request: Request, purpose: str) -> dict[str, Any] | None:
+        """What the ledger has of an attempt, as `Ledger.batched` has it."""
+        return self.ledger.batched(id)
 
     def _learn(self, error: str, asked: dict[str, Any]) -> None:
         """What a line's error says of the lines to come.
@@ -153,50 +163,43 @@ class BatchClient:
             for line in server.files.content(file).text.split("\n"):  # U+2028 ends no line of JSON
                 row = _row(line)
                 if row.get("custom_id") in lines:
-                    self._keep(row)
+                    self._keep(result(row, self.endpoint.key))
         for id in lines:
             self.ledger.store_batch_result(id, None, f"the batch is {batch.status}, without an answer")
 
-    def _keep(self, row: dict[str, Any]) -> None:
-        """Keep one line; a later one of the same id changes nothing."""
-        response = row["response"] if isinstance(row.get("response"), dict) else {}
-        status, found = response.get("status_code"), response.get("body")
-        answer, tokens, why = None, (0, 0), ""
-        try:
-            if status != 200:
-                raise ErrorReply(status if isinstance(status, int) else 0, found or row.get("error"))
-            answer, tokens = read(found)
-        except ErrorReply as error:
-            said = refusal(error.status, error.body, self.endpoint.key)
-            why = f"the server answered {error.status or 'nothing'}" + (f" ({said.said})" if said.said else "")
-        except NoAnswer as error:
-            why, tokens = str(error), error.tokens
+    def _keep(self, found: Result, request: Request | None = None) -> None:
+        """Keep what a line brought; a later one of the same id changes nothing.
+
+        With prices, tokens that the server left uncounted are estimated, where the request is known.
+        """
+        tokens = found.tokens
+        if request and found.text is not None:
+            most = found.why == THOUGHT_TOO_LONG
+            written = limit(self.endpoint, request) if most else estimated_tokens(found.text)
+            tokens = self.budget.counted(tokens, request.messages, written)
         cost = self.budget.settle(0.0, tokens)
-        self.ledger.store_batch_result(row["custom_id"], asdict(answer) if answer else None, why, tokens, cost)
+        self.ledger.store_batch_result(
+            found.id, asdict(found.answer) if found.answer else None, found.why, tokens, cost
+        )
 
     def hand_over(self) -> int:
         """Hand over all that was asked for and is in no batch; how many requests."""
-        every = list(self.wanted.items())
+        ids = iter(self.wanted)
         with self._server() as server:
-            for start in range(0, len(every), _MOST):
-                part = dict(every[start : start + _MOST])
-                lines = {id: purpose for id, (purpose, _) in part.items()}
-                mark = f"empathic-{files.digest(sorted(part))[:40]}"
+            for part in map(list, parts(request_line(id, asked) for id, (_, asked) in self.wanted.items())):
+                lines = {id: self.wanted[id][0] for id in itertools.islice(ids, len(part))}
+                mark = f"empathic-{files.digest(sorted(lines))[:40]}"
                 self.ledger.mark_submitted(mark, self.endpoint.identity, lines)
-                text = "".join(_line(id, asked) for id, (_, asked) in part.items())
-                file = server.files.create(file=("requests.jsonl", text.encode()), purpose="batch")
+                file = server.files.create(file=("requests.jsonl", b"".join(part)), purpose="batch")
                 batch = server.batches.create(
-                    input_file_id=file.id,
-                    endpoint="/v1/chat/completions",
-                    completion_window="24h",
-                    metadata={"empathic": mark},
+                    input_file_id=file.id, endpoint=PATH, completion_window="24h", metadata={"empathic": mark}
                 )
                 self.ledger.mark_submitted(batch.id, self.endpoint.identity, lines)
-        return len(every)
+        return len(self.wanted)
 
 
 def _id(key: dict[str, Any], attempt: int) -> str:
-    return f"{files.digest(key)[:48]}-{attempt}"
+    return f"{files.digest(key)[:HASH]}-{attempt}"
 
 
 def _row(line: str) -> dict[str, Any]:
@@ -206,8 +209,3 @@ def _row(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return row if isinstance(row, dict) else {}
-
-
-def _line(id: str, asked: dict[str, Any]) -> str:
-    line = {"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": asked}
-    return json.dumps(line, ensure_ascii=False) + "\n"

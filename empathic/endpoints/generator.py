@@ -11,6 +11,10 @@ Check = Callable[[Answer], object]
 ATTEMPTS = 8
 
 
+class AnswerPending(Exception):
+    """A request whose answer is still to come."""
+
+
 class RequestFailed(Exception):
     """A request that no attempt got an answer to; says why. Others may fare better."""
 
@@ -36,4 +40,5 @@ class Generator(Protocol):
 
         Raises:
             RequestFailed: this request can't be answered.
+            AnswerPending: not yet; another day brings its answer.
         """

@@ -56,6 +56,13 @@ class Ledger:
         row = self._db.execute("select answer from answers where key = ?", (files.digest(request),)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def find(self, beginning: str) -> dict[str, Any] | None:
+        """The answer to a request by the first digits of its hash, as `files.digest` has it."""
+        row = self._db.execute(
+            "select answer from answers where key >= ? and key < ?", (beginning, f"{beginning}g")
+        ).fetchone()
+        return json.loads(row[0]) if row else None
+
     def put(
         self,
         request: dict[str, Any],
@@ -145,7 +152,7 @@ class Ledger:
 
     def mark_submitted(self, batch: str, model: str, lines: dict[str, str]) -> None:
         """Note that requests (their purposes by id) are in a batch; noted again under another name, it is renamed."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany(
                 "insert into batched (id, batch, model, purpose) values (?, ?, ?, ?) "
                 "on conflict (id) do update set batch = excluded.batch",
@@ -169,7 +176,7 @@ class Ledger:
         self, id: str, answer: dict[str, Any] | None, error: str, tokens: tuple[int, int] = (0, 0), cost: float = 0.0
     ) -> None:
         """Keep what a batch brought for a request, once; it is waste until `put` says that it was of use."""
-        with self._transaction():
+        with self.transaction():
             changed = self._db.execute(
                 "update batched set answer = ?, error = ?, prompt_tokens = ?, completion_tokens = ?, cost = ? "
                 "where id = ? and answer is null and error is null returning model, purpose",
@@ -197,7 +204,7 @@ class Ledger:
 
     def reset_attempts(self, ids: Iterable[str]) -> None:
         """Requests of batches that are to be made anew under their old ids; what they cost stays on the bill."""
-        with self._transaction():
+        with self.transaction():
             for id in ids:
                 self._db.execute("delete from batched where id = ?", (id,))
                 self._db.execute("update wasted set id = null, why = 'given up' where id = ?", (id,))
@@ -221,14 +228,22 @@ class Ledger:
             self._db.execute(statement, row)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All of it or nothing, whatever ends it."""
+    def transaction(self) -> Iterator[None]:
+        """All that is written within is kept or nothing, whatever ends it; within another it is a part of that.
+
+        Raises:
+            UserError: as `put` does.
+        """
+        if self._db.in_transaction:
+            yield
+            return
         with self._worded():
             self._db.execute("begin immediate")
             try:
                 yield
                 self._db.execute("commit")
             except BaseException:
+                self._prefixes.clear()
                 if self._db.in_transaction:
                     self._db.execute("rollback")
                 raise

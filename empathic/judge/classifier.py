@@ -21,7 +21,7 @@ from empathic.student.load import load_student
 _MESSAGE, _REPLY = 160, 96  # tokens that are read of each, at most: of a longer message its end
 _AT_ONCE = 16
 _PASSES = 4  # that a batch is trained on in, so that a quarter of its activations is kept at a time
-_ABOUT = "labels.json"
+ABOUT = "labels.json"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def train(
     shutil.rmtree(part, ignore_errors=True)
     learner.save_pretrained(str(part))
     learnt = sorted({of_message(row.asked.utterance) for row in rows})
-    files.write_json(part / _ABOUT, {"base": learning.model, "heads": dict(heads), "learnt": learnt})
+    files.write_json(part / ABOUT, {"base": learning.model, "heads": dict(heads), "learnt": learnt})
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
     shutil.rmtree(settings.output_dir, ignore_errors=True)
@@ -126,9 +126,9 @@ def check(folder: Path, heads: Mapping[str, int]) -> dict[str, Any]:
     Raises:
         UserError: that.
     """
-    if not (folder / "adapter_config.json").is_file() or not (folder / _ABOUT).is_file():
+    if not (folder / "adapter_config.json").is_file() or not (folder / ABOUT).is_file():
         raise UserError(f"{folder}: no scorer there; `empathic judge train` makes one")
-    about: dict[str, Any] = files.read_json(folder / _ABOUT)
+    about: dict[str, Any] = files.read_json(folder / ABOUT)
     if about["heads"] != dict(heads):
         raise UserError(f"{folder}: a scorer of {', '.join(about['heads'])}; want one of {', '.join(heads)}")
     return about
@@ -151,7 +151,7 @@ class Classifier:
 
         self.heads = dict(heads)
         self.learnt = frozenset[str](about["learnt"])  # the messages that it learnt from, by `of_message`
-        base, self.tokenizer = _base(about["base"], self.heads)
+        base, self.tokenizer = _base(about["base"], self.heads, f"{folder}: its base")
         self.model = PeftModel.from_pretrained(base, str(folder)).merge_and_unload().eval()
         _optimize(self.model)
 
@@ -180,7 +180,7 @@ def _learner(learning: Learning, heads: Mapping[str, int]) -> tuple[Any, Any]:
     """The base with a new adapter, and its tokenizer."""
     from peft import LoraConfig, get_peft_model
 
-    base, tokenizer = _base(learning.model, heads)
+    base, tokenizer = _base(learning.model, heads, "--model")
     layers = base.config.num_hidden_layers
     upper = list(range(layers - learning.top, layers)) if learning.top and learning.top < layers else None
     config = LoraConfig(
@@ -191,9 +191,9 @@ def _learner(learning: Learning, heads: Mapping[str, int]) -> tuple[Any, Any]:
     return learner, tokenizer
 
 
-def _base(model: str, heads: Mapping[str, int]) -> tuple[Any, Any]:
+def _base(model: str, heads: Mapping[str, int], key: str) -> tuple[Any, Any]:
     """A model with a row of logits for the classes of all labels, and its tokenizer."""
-    base, tokenizer = load_student(model, classes=sum(heads.values()))
+    base, tokenizer = load_student(model, classes=sum(heads.values()), key=key)
     base.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.padding_side = "right"
     return base, tokenizer

@@ -18,6 +18,11 @@ _DATA = {
     "welivita": "CC BY-NC 4.0",
     "empathetic-dialogues": "CC BY-NC 4.0",
 }
+_READ = " sendable | points |"
+_READ_HOW = (
+    "Sendable: replies that a reader would send as they stand, with the 95% interval. Points: the difference to f16's "
+    "replies to the same messages, paired."
+)
 _UNKNOWN = "not known to empathic; ask its owner"
 
 
@@ -68,7 +73,7 @@ def card(run: Run, found: Export) -> str:
         *(f"- {line}" for line in _made(run)),
         "",
         "## How good it is\n",
-        *_measured(run, found.system),
+        *_measured(run, found),
         "## Files\n",
         *_table(found.rows, found.recommended),
         "",
@@ -146,8 +151,9 @@ def _left_out(run: Run) -> list[str]:
     ]
 
 
-def _measured(run: Run, system: str) -> list[str]:
+def _measured(run: Run, exported: Export) -> list[str]:
     """Win rates and sendable replies, where the run has them."""
+    system = exported.system
     if not run.summary_file.exists():
         return ["The run wasn't judged.\n"]
     figures: Summary = run.summary()
@@ -163,21 +169,44 @@ def _measured(run: Run, system: str) -> list[str]:
     for row in read:
         share = f"{row['estimate']:.0%} ({row['low']:.0%} to {row['high']:.0%}, n = {row['n']})"
         found.append(f"Replies that a reader would send as they stand: {share}.\n")
-    if not read:
+    if any(row.sendable for row in exported.rows):
+        found.append("Replies of the exported files themselves were read, blind: see their table.\n")
+    elif not read:
         found.append("No person or reader graded its replies; judges are models, and easily won over.\n")
     return found
 
 
 def _table(rows: Sequence[ExportRow], recommended: str | None) -> list[str]:
+    read = any(row.sendable for row in rows)
     lines = [
-        "| file | MB | bits a weight | fell back | mean KL | 99.9% KL | top-1 | perplexity | |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| file | MB | bits a weight | fell back | mean KL | 99.9% KL | top-1 | perplexity |{_READ if read else ''} |",
+        f"|---|---|---|---|---|---|---|---|{'---|---|' if read else ''}---|",
     ]
     for row in rows:
         if row.file:
             note = "recommended" if row.file == recommended else "" if row.holds else "below its bar"
-            lines.append(
-                f"| {row.file} | {row.bytes / 1e6:.0f} | {row.bits_per_weight:.2f} | {row.fell_back:.0%} | "
-                f"{row.kl_mean:.4f} | {row.kl_999:.3f} | {row.top1:.1%} | {row.perplexity:.2f} | {note} |"
-            )
+            cells = [
+                row.file,
+                f"{row.bytes / 1e6:.0f}",
+                f"{row.bits_per_weight:.2f}",
+                f"{row.fell_back:.0%}",
+                f"{row.kl_mean:.4f}",
+                f"{row.kl_999:.3f}",
+                f"{row.top1:.1%}",
+                f"{row.perplexity:.2f}",
+                *(_sendable(row) if read else ()),
+                note,
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    if read:
+        lines += ["", _READ_HOW]
     return lines
+
+
+def _sendable(row: ExportRow) -> tuple[str, str]:
+    """What readers said: the columns `_READ`."""
+    if not row.sendable:
+        return "", ""
+    of, gap = row.sendable, row.sendable.over_f16
+    points = f"{100 * gap.estimate:+.0f} ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})" if gap else ""
+    return f"{of.estimate:.0%} ({100 * of.low:.0f} to {100 * of.high:.0f}), n = {of.n}", points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ def export(
             place.check_room(folder, student.model.num_parameters(), names, 4 * FOLLOWED * _LONGEST * vocabulary)
             _convert(student, adapter, ready)
         found = _write_ladder(student, names, ready, force, display)
+        found.folder = os.path.relpath(folder, run.folder)
         _write_words(student, found, ready)
         place.move(ready, folder)
     files.write_json(run.export_file, found.model_dump(mode="json"))
@@ -249,10 +251,9 @@ def _all_refused(rows: Sequence[ExportRow]) -> str:
 def _write_words(student: _Student, found: Export, ready: Path) -> None:
     """The model card, Ollama's Modelfile and `export.json`."""
     settings = student.run.student
-    file = found.recommended or next(row.file for row in found.rows if row.file)
-    adds_bos = bool(gguf_file.read(ready / file).keys.get("tokenizer.ggml.add_bos_token"))
+    adds_bos = bool(gguf_file.read(ready / found.named).keys.get("tokenizer.ggml.add_bos_token"))
     text = modelfile.modelfile(
-        file, student.tokenizer, student.told, settings.temperature, settings.max_tokens, adds_bos
+        found.named, student.tokenizer, student.told, settings.temperature, settings.max_tokens, adds_bos
     )
     files.write_text(ready / "Modelfile", text)
     files.write_text(ready / "README.md", card.card(student.run, found))

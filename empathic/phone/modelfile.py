@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from empathic.phone.turns import turns
@@ -31,6 +32,11 @@ def modelfile(gguf: str, tokenizer: Any, instruction: str, temperature: float, m
         f"PARAMETER num_predict {max_tokens}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def of_file(text: str, gguf: str) -> str:
+    """A Modelfile's text with another file of the same export in it."""
+    return re.sub(r"^FROM .*$", lambda _: f"FROM ./{gguf}", text, count=1, flags=re.MULTILINE)
 
 
 def template(tokenizer: Any, adds_bos: bool) -> str:

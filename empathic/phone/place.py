@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -72,25 +71,42 @@ def check_room(folder: Path, weights: int, quants: Sequence[str], more: int) -> 
         UserError: too little is free.
     """
     bits = sum(ladder.QUANTS[name].most * (1 + ladder.QUANTS[name].heeds) for name in quants)
-    needed, free = _SPARE * (weights * (4 + 4 + bits / 8) + more), shutil.disk_usage(folder).free
-    if free < needed:
-        raise UserError(
-            f"{folder}: the export takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, or name "
-            "fewer files with --quant"
-        )
+    needed = _SPARE * (weights * (4 + 4 + bits / 8) + more)
+    files.check_room(folder, needed, "the export", "name fewer files with --quant")
 
 
 _MARKS = ("export.json", "student.json")  # they say that a folder is whole, and go last
 
 
 def move(ready: Path, folder: Path) -> None:
-    """Put what was made in its place; then files of an earlier export that this one has no longer go."""
-    rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
-    parts = sorted(ready.iterdir(), key=lambda part: (part.name in _MARKS, part.name))
-    for part in parts:
-        place = folder / part.name
-        if place.is_dir():
-            place.rename(ready.parent / f"earlier-{part.name}")
+    """Put what was made in its place; then files of an earlier export that this one has no longer go.
+
+    Replies of an earlier export's files go first: those of the same names are other files now.
+
+    Raises:
+        UserError: the folder can't be written.
+    """
+    try:
+        rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
+        if rows and (folder / "replies").is_dir():
+            (folder / "replies").rename(ready.parent / "earlier-replies")
+        parts = sorted(ready.iterdir(), key=lambda part: (part.name in _MARKS, part.name))
+        for part in parts:
+            _replace(part, folder / part.name, ready.parent / f"earlier-{part.name}")
+        for earlier in {Path(row["file"]).name for row in rows if row.get("file")} - {part.name for part in parts}:
+            (folder / earlier).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: can't be written ({error.strerror or error}); mend that and run again") from error
+
+
+def _replace(part: Path, place: Path, aside: Path) -> None:
+    """Put a file or a folder in its place; a folder that was there goes aside, and comes back where that fails."""
+    there = place.is_dir()
+    if there:
+        place.rename(aside)
+    try:
         part.replace(place)
-    for earlier in {Path(row["file"]).name for row in rows if row.get("file")} - {part.name for part in parts}:
-        (folder / earlier).unlink(missing_ok=True)
+    except OSError:
+        if there:
+            aside.rename(place)
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,13 +46,13 @@ def check_files(recipe: Recipe) -> str:
     for key, where in (*(("judge", judge.endpoint) for judge in judges), ("teacher", recipe.teacher.endpoint or "")):
         if (name := local_name(where)) is not None:
             _check_local(name, f"{key}.endpoint")
-    for folder, heads in (
-        (recipe.reader, reader.HEADS),
-        (recipe.reward_model, reader.HEADS),
-        (recipe.epitome_scorer, epitome.HEADS),
+    for key, folder, heads in (
+        ("reader", recipe.reader, reader.HEADS),
+        ("reward_model", recipe.reward_model, reader.HEADS),
+        ("epitome_scorer", recipe.epitome_scorer, epitome.HEADS),
     ):
         if folder:
-            _check_base(folder, str(classifier.check(Path(folder), heads)["base"]))
+            _check_scorer(key, Path(folder), heads)
     return check_student(recipe)
 
 
@@ -91,13 +92,17 @@ def _check_local(name: str, key: str) -> None:
         raise UserError(f"{key}: {error}") from error
 
 
-def _check_base(folder: str, base: str) -> None:
-    """The base that a scorer was trained on."""
+def _check_scorer(key: str, folder: Path, heads: Mapping[str, int]) -> None:
+    """A scorer, and the base that it was trained on."""
+    try:
+        base = str(classifier.check(folder, heads)["base"])
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
     if base in models.KNOWN:
         return
     try:
-        load.load_config(base)
+        load.load_config(base, key)
     except UserError as error:
         raise UserError(
-            f"{folder}: a scorer on {base}, which isn't there; put it back, or train the scorer anew"
+            f"{key}: {folder}: a scorer on {base}, which isn't there; put it back, or train the scorer anew"
         ) from error

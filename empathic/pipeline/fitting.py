@@ -11,12 +11,13 @@ from empathic.student import lengths
 
 
 def check_lengths(run: Run) -> None:
-    """Refuse the first message or example that the student can't read whole.
+    """Refuse the first message or example that the student, or a step's teacher, can't read whole.
 
     Raises:
         UserError: names it.
     """
     lengths.check(run.student, _train(run), ((d.id, d.utterance) for d in run.each_dialogue("test")))
+    lengths.check_teachers(run.trained, ((d.id, d.utterance, d.emotion) for d in run.each_dialogue("train")))
 
 
 def _train(run: Run) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from empathic import models
-from empathic.endpoints.open import local_name
+from empathic.judge import recipe_models
 from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import stages_of
@@ -25,20 +25,14 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     lines = [(stage.name, stage.forecast(forecast)) for stage in stages_of(recipe)]
     train = [(d.id, d.utterance, "") for d in forecast.train]
     lengths.check(recipe.student, train, [(d.id, d.utterance) for d in forecast.tests], fetch=False)
+    lengths.check_teachers(recipe, [(d.id, d.utterance, d.emotion) for d in forecast.train], fetch=False)
     if told:
         lines.insert(0, ("student", told))
-    if absent := [name for name in _models(recipe) if not models.cached(name).exists()]:
+    if absent := models.absent(recipe_models.models_of(recipe)):
         megabytes = sum(models.KNOWN[name].megabytes for name in absent)
         lines.insert(0, ("fetch", f"{', '.join(absent)} ({megabytes} MB, once)"))
     done = _done(folder)
     return [(stage, f"kept: {what}" if stage in done else what) for stage, what in lines]
-
-
-def _models(recipe: Recipe) -> list[str]:
-    asked = [*recipe.judge, *([recipe.ranker] if recipe.ranker and recipe.teacher.best_of > 1 else [])]
-    taught = [step.teacher for step in recipe.distillations]
-    names = dict.fromkeys([recipe.student.model, *taught, *(local_name(one.endpoint) for one in asked)])
-    return [name for name in names if name in models.KNOWN]
 
 
 def _done(folder: Path) -> set[str]:

@@ -142,6 +142,10 @@ def _words(run: Run, redo: bool) -> dict[Path, str | None]:
             )
         for record in went.values():
             record.status, record.recipe = "outdated", {}
+    for step in run.recipe.distillations:  # an edited file makes its stage run anew: the copy is among its inputs
+        ours = step.teacher_prompt in prompt.OURS
+        text = None if ours else prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
+        found[run.teacher_prompt(step)] = text
     return found
 
 

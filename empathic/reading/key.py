@@ -45,5 +45,9 @@ def read(folder: Path) -> Key:
 
 
 def _sheet(given: dict[str, Any]) -> Sheet:
-    replies = [ToRead(**{key: one[key] for key in ToRead.__dataclass_fields__}) for one in given["replies"]]
-    return Sheet(given["name"], tuple(replies), given["second"])
+    return Sheet(given["name"], tuple(map(_to_read, given["replies"])), given["second"])
+
+
+def _to_read(given: dict[str, Any]) -> ToRead:
+    texts = {key: given[key] for key in ("system", "id", "utterance", "reply", "set")}
+    return ToRead(**texts, also=tuple(map(_to_read, given.get("also", ()))))

@@ -98,7 +98,7 @@ def _sendable(system: str, of: str, replies: Sequence[Sequence[Reading]]) -> Sen
 
 def agreement(readings: Sequence[Reading]) -> list[Agreeing]:
     """How far the first two readers of a reply agree, by grade; nothing where no reply was read twice."""
-    pairs = [same[:2] for same in _by_item(readings) if len(same) > 1]
+    pairs = [*{_read_on(same[:2]): same[:2] for same in _by_item(readings) if len(same) > 1}.values()]
     if not pairs:
         return []
     from empathic.stats import agreement as stats
@@ -110,6 +110,15 @@ def agreement(readings: Sequence[Reading]) -> list[Agreeing]:
         agrees = stats.agreement(one, other, messages, 2 if name == "send" else 3)
         found.append(Agreeing(name, agrees.accuracy, agrees.kappa, agrees.low, agrees.high, agrees.n))
     return found
+
+
+def _read_on(pair: Sequence[Reading]) -> tuple[Any, ...]:
+    """What two readers read: a reply of several systems that stood on a sheet once was read once."""
+    first = pair[0]
+    if not all(one.sheet for one in pair):
+        return first.item
+    words = " ".join(first.utterance.split()) or first.id, " ".join(first.reply.split())
+    return *words, *((one.reader, one.sheet, one.grades) for one in pair)
 
 
 def differences(readings: Sequence[Reading], against: str) -> list[Gap]:

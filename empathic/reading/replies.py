@@ -11,17 +11,22 @@ from empathic import files
 from empathic.errors import UserError
 from empathic.judge.replies import read_replies
 from empathic.reading import readings, runs
+from empathic.run import exports
 
 
 @dataclass(frozen=True)
 class ToRead:
-    """A system's reply to a message."""
+    """A system's reply to a message.
+
+    `also` are the same reply to the same message by other systems: it is read once and counts for all of them.
+    """
 
     system: str
     id: str
     utterance: str
     reply: str
     set: str = ""
+    also: tuple[ToRead, ...] = ()
 
     @property
     def message(self) -> str:
@@ -35,18 +40,22 @@ def gather(
     """The replies of all sources.
 
     Args:
-        sources: run directories; files of replies, as NAME=FILE or FILE, which its name then names; files of readings.
-        systems: which systems of runs; default: all that have a file of replies. Known replies go by their origin.
+        sources: run directories; exports' folders, of which every file is a system; files of replies, as NAME=FILE or
+            FILE, which its name then names; files of readings.
+        systems: which systems of runs; default: all that have a file of replies. Known replies go by their origin,
+            replies of exported files by the file's name.
         split: which dialogues of runs.
         log: told of readings without their message, which can't be read again.
 
     Raises:
         UserError: a source that is none of these, a system that no run has, or two systems of one name.
     """
-    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    folders = [Path(source) for source in sources if Path(source).is_dir() and not exports.is_export(Path(source))]
     found: list[ToRead] = []
     for source in sources:
-        if Path(source).is_dir():
+        if exports.is_export(Path(source)):
+            new = _of_export(Path(source))
+        elif Path(source).is_dir():
             prefix = f"{Path(source).resolve().name}/" if len(folders) > 1 else ""
             new = _of_run(Path(source), systems, split, prefix)
         else:
@@ -78,11 +87,22 @@ def _of_run(run: Path, systems: Sequence[str], split: str, prefix: str) -> list[
         said = runs.said(run, system, asked)
         new = [ToRead(prefix + system, d.id, d.utterance, said[d.id]) for d in asked if d.id in said]
         if not new:
-            choice = ", ".join(dict.fromkeys([*there, *known])) or "none"
+            choice = ", ".join(dict.fromkeys([*there, *known, *runs.exported(run)])) or "none"
             raise UserError(f"{run}: no replies of {system!r} to the {split} dialogues; it has replies of: {choice}")
         found += new
     if not found:
         raise UserError(f"{run}: no replies there; go on with the run until its stage 'replies' is done")
+    return found
+
+
+def _of_export(folder: Path) -> list[ToRead]:
+    """The replies of an export's files."""
+    found = []
+    for file in exports.replied(folder):
+        tested, said = read_replies(exports.replies(folder, file))
+        found += [ToRead(file, d.id, d.utterance, said[d.id]) for d in tested]
+    if not found:
+        raise UserError(f"{folder}: its files replied to nothing yet; `empathic export RUN --replies N` has them reply")
     return found
 
 
@@ -95,7 +115,9 @@ def _of_file(source: str, log: Callable[[str], None]) -> list[ToRead]:
     else:
         name = path.stem
     if not name.strip() or not path.is_file():
-        raise UserError(f"{source}: neither a run directory nor a file of replies; want RUN, NAME=FILE or FILE")
+        raise UserError(
+            f"{source}: neither a run directory, an export nor a file of replies; want RUN, NAME=FILE or FILE"
+        )
     first: dict[str, Any] = next(files.read_jsonl(path), {})
     if "system" in first and "understood" in first:
         return list(_of_readings(path, log))

@@ -7,7 +7,7 @@ import os
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def opening(name: str, sha256: str) -> str:
 def deal(replies: Sequence[ToRead], size: int, twice: float, seed: int) -> list[Sheet]:
     """Shuffle replies and deal them to as few sheets of at most `size` as hold them.
 
-    Replies to one message go to different sheets for as long as there are any. A share of `twice` of all replies goes
-    to sheets of a second reader too.
+    Replies to one message go to different sheets for as long as there are any. Those that a reader would see alike
+    are read once, for all systems that gave them. A share of `twice` of all that is read goes to sheets of a second
+    reader too.
 
     Raises:
         UserError: there is nothing to deal.
@@ -65,10 +66,19 @@ def deal(replies: Sequence[ToRead], size: int, twice: float, seed: int) -> list[
     if not replies:
         raise UserError("no replies to read")
     lot = random.Random(seed)
-    again = lot.sample(list(replies), round(twice * len(replies)))
-    first = [Sheet(f"sheet-{i:02}", tuple(part)) for i, part in enumerate(_dealt(replies, size, lot), 1)]
+    told_apart = _once(replies)
+    again = lot.sample(told_apart, round(twice * len(told_apart)))
+    first = [Sheet(f"sheet-{i:02}", tuple(part)) for i, part in enumerate(_dealt(told_apart, size, lot), 1)]
     second = [Sheet(f"second-{i:02}", tuple(part), True) for i, part in enumerate(_dealt(again, size, lot), 1)]
     return first + second
+
+
+def _once(replies: Sequence[ToRead]) -> list[ToRead]:
+    """Each reply that looks like no other to its message, with those of other systems that do."""
+    found: dict[tuple[str, str], list[ToRead]] = {}
+    for one in replies:
+        found.setdefault((one.message, _shown(one.reply)), []).append(one)
+    return [replace(same[0], also=tuple(same[1:])) for same in found.values()]
 
 
 def _dealt(replies: Sequence[ToRead], size: int, lot: random.Random) -> list[list[ToRead]]:
@@ -156,11 +166,18 @@ def _key(sheets: Sequence[Sheet], run: str | None, seed: int) -> dict[str, Any]:
                 "name": sheet.name,
                 "sha256": sheet.sha256,
                 "second": sheet.second,
-                "replies": [{"number": n, **asdict(one)} for n, one in enumerate(sheet.replies, 1)],
+                "replies": [{"number": n, **_row(one)} for n, one in enumerate(sheet.replies, 1)],
             }
             for sheet in sheets
         ],
     }
+
+
+def _row(one: ToRead) -> dict[str, Any]:
+    """A reply as the key holds it."""
+    row = asdict(replace(one, also=()))
+    del row["also"]
+    return row | ({"also": [_row(other) for other in one.also]} if one.also else {})
 
 
 def _shown(reply: str) -> str:

@@ -55,20 +55,21 @@ def take(
             log(f"{path}: {name} graded all {len(found)} replies alike; mind that such grades tell little")
         new += [
             Reading(
-                system=one.system,
-                id=one.id,
-                utterance=one.utterance,
-                reply=one.reply,
+                system=said.system,
+                id=said.id,
+                utterance=said.utterance,
+                reply=said.reply,
                 grades=found[number],
                 reader=name,
                 kind=kind,
                 when=when,
                 rubric=known.rubric,
-                set=one.set,
+                set=said.set,
                 second=sheet.second,
                 sheet=sheet.sha256,
             )
             for number, one in enumerate(sheet.replies, 1)
+            for said in (one, *one.also)
         ]
     path = folder / READINGS
     with readings.locked(path):  # two readers may hand in at once

@@ -19,8 +19,8 @@ from empathic.dialogues import Dialogue
 from empathic.endpoints.ledger import Ledger
 from empathic.errors import UserError
 from empathic.recipe import Recipe, Student
-from empathic.recipe.steps import CorpusPart, Training
-from empathic.run import artefacts
+from empathic.recipe.steps import CorpusPart, Distil, Training
+from empathic.run import artefacts, exports
 from empathic.run.artefacts import Export, Manifest, Summary
 
 Row = dict[str, Any]
@@ -118,6 +118,21 @@ class Run:
         kept = {key: str(path) for key, path in self.words.items() if path.exists()}
         return self.recipe.student.model_copy(update=kept)
 
+    def taught(self, step: Distil) -> Distil:
+        """A distillation step; the file that its teacher is told is the run's own copy, where it keeps one."""
+        path = self.teacher_prompt(step)
+        return step.model_copy(update={"teacher_prompt": str(path)}) if path.exists() else step
+
+    @property
+    def trained(self) -> Recipe:
+        """The recipe as it is trained by: with the run's own copies of what student and teachers are told."""
+        steps = [self.taught(step) if isinstance(step, Distil) else step for step in self.recipe.steps]
+        return self.recipe.model_copy(update={"student": self.student, "steps": steps})
+
+    def teacher_prompt(self, step: Distil) -> Path:
+        """Where the run keeps what a distillation's teacher is told, where that is a file's text."""
+        return self.path(f"{step.name}-teacher-prompt.txt")
+
     @property
     def words(self) -> dict[str, Path]:
         """Where the run keeps what its student is trained on beside the dialogues, by the key of `student`."""
@@ -209,7 +224,7 @@ class Run:
     @property
     def export_file(self) -> Path:
         """What was exported last, wherever the files lie."""
-        return self.path("export.json")
+        return self.path(exports.FILE)
 
     def export(self) -> Export | None:
         """What was exported last; None where nothing was, or where the student was trained anew since.
@@ -219,7 +234,7 @@ class Run:
         """
         if not self.export_file.exists():
             return None
-        found = artefacts.read(self.export_file, Export)
+        found = exports.read(self.folder)
         return found if found.adapter == self.adapter_hash(found.system) else None
 
     def adapter_hash(self, system: str) -> str | None:

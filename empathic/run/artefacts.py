@@ -163,6 +163,30 @@ class Summary(Artefact):
         }
 
 
+class PairedRow(Artefact):
+    """By how much one share is larger than another on the same `n` messages, with its 95% interval and p."""
+
+    estimate: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+class SentRow(Artefact):
+    """The share of a file's replies that readers would send, of the `n` they read, with its 95% interval.
+
+    `over_f16` is by how much it is larger than that of the f16 file's replies to the same messages; None of f16 itself,
+    and where fewer than two of those were read.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    over_f16: PairedRow | None = None
+
+
 class ExportRow(Artefact):
     """A file of an export, and what parity with the merged model found.
 
@@ -179,7 +203,8 @@ class ExportRow(Artefact):
         identical: the share of greedy replies that are the same to the letter.
         positions: over how many tokens of replies.
         holds: whether it meets its bars.
-        sendable: the share of its replies that a reader would send; None where none was read.
+        replies: to how many test dialogues it replied, whole.
+        sendable: how many of these replies readers would send; None where none was read.
     """
 
     file: str | None
@@ -197,7 +222,8 @@ class ExportRow(Artefact):
     identical: float
     positions: int
     holds: bool
-    sendable: float | None = None
+    replies: int = 0
+    sendable: SentRow | None = None
 
 
 class Export(Artefact):
@@ -210,6 +236,7 @@ class Export(Artefact):
         dialogues: on how many test dialogues tokens were compared, and on how many distributions and replies.
         imatrix: what the importance matrix was made from; None without one.
         recommended: the file to ship, by `rule`; None where none is fit.
+        folder: where the files lie, as seen from the run.
     """
 
     version: Literal[2] = 2
@@ -221,6 +248,12 @@ class Export(Artefact):
     rows: list[ExportRow]
     recommended: str | None
     rule: str
+    folder: str = "export"
+
+    @property
+    def named(self) -> str:
+        """The file that programs are pointed to: the recommended one, else the first that is written."""
+        return self.recommended or next(row.file for row in self.rows if row.file)
 
 
 A = TypeVar("A", Manifest, Summary, Export)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from empathic import files, models
+from empathic import models
 from empathic.errors import UserError
 from empathic.recipe import BASE, Recipe
 from empathic.recipe.steps import Distil
@@ -41,8 +41,7 @@ def find(step: Distil, recipe: Recipe) -> Teacher:
         return _of_run(step, Run.open(folder))
     if step.teacher_step:
         raise UserError(f"{step.key('teacher_step')}: {step.teacher} is no run's folder; leave teacher_step out")
-    if (config := folder / "adapter_config.json").exists():
-        base = str(files.read_json(config).get("base_model_name_or_path"))
+    if (folder / "adapter_config.json").exists() and (base := load.adapter_base(step.teacher, key)):
         _known(base, f"{key}: the base of {folder}")
         return Teacher(base, recipe.student.template, folder)
     _known(step.teacher, key)

@@ -76,8 +76,7 @@ def main(step: str, folder: Path) -> None:
     try:
         run = Run.open(folder)
         rows = list(files.read_jsonl(run.lessons(run.recipe.step(step))))
-        recipe = run.recipe.model_copy(update={"student": run.student})
-        training.train_step(step, rows, recipe, run.start(step), run.adapter(step), progress, log)
+        training.train_step(step, rows, run.trained, run.start(step), run.adapter(step), progress, log)
     except UserError as error:
         sys.exit(f"empathic: {error}")
 

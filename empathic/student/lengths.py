@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from empathic import models
 from empathic.endpoints.llama_cpp import CONTEXT
 from empathic.errors import UserError
+from empathic.recipe import Recipe
 from empathic.recipe.sections import Student
-from empathic.student import examples, load, prompt
+from empathic.student import distil_teacher, examples, load, prompt
 
 _AROUND = 512  # more bytes than any template puts around a dialogue
 
@@ -61,3 +62,36 @@ def check(
                 f"{' and reply' if replied else ''}, and the student's context holds {reads}; shorten it, or choose "
                 "the brief prompt"
             )
+
+
+def check_teachers(recipe: Recipe, train: Iterable[tuple[str, str, str]], fetch: bool = True) -> None:
+    """Refuse the first message that a distillation's teacher can't read whole: it is told more than the student is.
+
+    Args:
+        recipe: its distillations' teachers are looked at.
+        train: id, message and emotion of what is trained on.
+        fetch: whether a known model may be fetched to find out.
+
+    Raises:
+        UserError: names the row, and the keys that make it too long.
+    """
+    rows = list(train) if recipe.distillations else []
+    for step in recipe.distillations:
+        of = distil_teacher.find(step, recipe)
+        if of.model in models.KNOWN and not (fetch or models.cached(of.model).exists()):
+            continue
+        told = prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
+        reads = load.context(load.load_config(of.model, step.key("teacher")))
+        asked = [(id, said, prompt.with_emotion(told, emotion)) for id, said, emotion in rows]
+        spare = _AROUND + recipe.student.max_tokens
+        if not reads or not (long := [one for one in asked if len("".join(one[1:]).encode()) + spare > reads]):
+            continue
+        tokenizer = load.load_tokenizer(of.model, of.template, step.key("teacher"))[0]
+        for id, said, instruction in long:
+            tokens = len(examples.prompt_ids(tokenizer, prompt.messages(instruction, said)))
+            if tokens + recipe.student.max_tokens > reads:
+                raise UserError(
+                    f"{step.key('teacher_prompt')}: the train message {id!r} has {tokens} tokens with what the teacher "
+                    f"is told, and with a reply of {recipe.student.max_tokens} (student.max_tokens) more than the "
+                    f"{reads} that {step.teacher} reads; shorten it, or choose the brief prompt"
+                )

@@ -41,7 +41,7 @@ def load_student(
     """
     tokenizer = load_tokenizer(name, template, key)[0]
     with _refused(name, key=key):
-        model = _weights(name, classes, tokenizer)
+        model = _weights(name, classes, tokenizer, key)
     return model, tokenizer
 
 
@@ -56,7 +56,7 @@ def load_tokenizer(name: str, template: str | None = None, key: str = "student.m
 
     where = name
     of: str | None = None
-    while (base := adapter_base(where)) and not any((Path(where) / part).exists() for part in _TOKENIZER):
+    while (base := adapter_base(where, key)) and not any((Path(where) / part).exists() for part in _TOKENIZER):
         where, of = base, where
     with _refused(where, of, key):
         tokenizer = AutoTokenizer.from_pretrained(_place(where), trust_remote_code=False)
@@ -65,8 +65,8 @@ def load_tokenizer(name: str, template: str | None = None, key: str = "student.m
     return tokenizer, templates.fit(tokenizer, name)
 
 
-def load_config(name: str) -> Any:
-    """The configuration of a student, or of its base where it is an adapter.
+def load_config(name: str, key: str = "student.model") -> Any:
+    """The configuration of a student, or of its base where it is an adapter; arguments as `load_student`'s.
 
     Raises:
         UserError: as `load_student` does.
@@ -75,9 +75,9 @@ def load_config(name: str) -> Any:
     from transformers import AutoConfig
 
     of: str | None = None
-    while base := adapter_base(name):
+    while base := adapter_base(name, key):
         name, of = base, name
-    with _refused(name, of):
+    with _refused(name, of, key):
         return AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
 
 
@@ -97,8 +97,12 @@ def context(config: Any) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def adapter_base(name: str) -> str | None:
+def adapter_base(name: str, key: str = "student.model") -> str | None:
     """The base of a PEFT adapter; None where `name` is a whole model.
+
+    Args:
+        name: of the model or adapter.
+        key: the recipe's key that names it.
 
     Raises:
         UserError: an adapter that isn't one of a language model, names no base, or lies beside a whole model.
@@ -114,25 +118,25 @@ def adapter_base(name: str) -> str | None:
     if found is None:
         return None
     if any(True for part in _WHOLE for _ in Path(name).glob(part)):
-        raise UserError(f"student.model: {name} holds a whole model and an adapter; move one of them elsewhere")
+        raise UserError(f"{key}: {name} holds a whole model and an adapter; move one of them elsewhere")
     about = files.read_json(Path(found))
     if about.get("task_type") not in (None, "CAUSAL_LM"):
-        raise UserError(f"student.model: {name} is an adapter for {about['task_type']}, not for a language model")
+        raise UserError(f"{key}: {name} is an adapter for {about['task_type']}, not for a language model")
     base = about.get("base_model_name_or_path")
     if not base:
-        raise UserError(f"student.model: {name} is an adapter that names no base; write it into {found}")
+        raise UserError(f"{key}: {name} is an adapter that names no base; write it into {found}")
     return str(base)
 
 
-def _weights(name: str, classes: int, tokenizer: Any) -> Any:
+def _weights(name: str, classes: int, tokenizer: Any, key: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    if base := adapter_base(name):
+    if base := adapter_base(name, key):
         from peft import PeftModel
 
-        with _refused(base, of=name):
-            model = _weights(base, classes, tokenizer)
+        with _refused(base, name, key):
+            model = _weights(base, classes, tokenizer, key)
         if len(tokenizer) > model.get_input_embeddings().num_embeddings:
             model.resize_token_embeddings(len(tokenizer))  # tokens that came with the adapter
         model = PeftModel.from_pretrained(model, name).merge_and_unload()

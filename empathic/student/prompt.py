@@ -10,6 +10,7 @@ from empathic import files
 from empathic.errors import UserError
 
 Message = dict[str, str]
+OURS = ("brief", "full")  # instructions that have a name
 _HERE = resources.files("empathic.student")
 
 
@@ -19,9 +20,9 @@ def instruction(prompt: str, key: str = "student.prompt") -> str:
     Raises:
         UserError: neither one of ours nor a readable file.
     """
-    if prompt in ("brief", "full"):
+    if prompt in OURS:
         return (_HERE / "prompts" / f"{prompt}.txt").read_text(encoding="utf-8").strip()
-    return _text(prompt, key, "brief, full")
+    return _text(prompt, key, ", ".join(OURS))
 
 
 def template(name: str) -> str:

@@ -157,7 +157,8 @@ def _distil_trainer(
     encoded = distil.encode(rows, told, (tokenizer, of_teacher))
     for who, whose in ((model, ""), (teacher, "teacher_")):
         both = zip(encoded[f"{whose}prompt_ids"], encoded["reply_ids"], strict=True)
-        _fits(who, rows, [len(asked) + len(reply) for asked, reply in both], "teacher" if whose else "student")
+        lengths = [len(asked) + len(reply) for asked, reply in both]
+        _fits(who, rows, lengths, *((step.key("teacher_prompt"), "teacher") if whose else ()))
     student = (
         PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
         if adapter
@@ -203,13 +204,15 @@ def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
             raise UserError(f"corpus: the pair {row['id']!r} prefers a reply to itself; mend or drop the dialogue")
 
 
-def _fits(model: Any, rows: list[dict[str, Any]], lengths: list[int], who: str = "student") -> None:
-    """Refuse examples that are longer than a model's context, in tokens."""
+def _fits(
+    model: Any, rows: list[dict[str, Any]], lengths: list[int], key: str = "corpus", who: str = "student"
+) -> None:
+    """Refuse examples that are longer than a model's context, in tokens; `key` names what is in front of them."""
     most = context(model.config)
     if most and max(lengths) > most:
         longest = rows[lengths.index(max(lengths))]["id"]
         raise UserError(
-            f"corpus: the example {longest!r} has {max(lengths)} tokens with its prompt, and the {who}'s "
+            f"{key}: the example {longest!r} has {max(lengths)} tokens with its prompt, and the {who}'s "
             f"context holds {most}; shorten it, or choose the brief prompt"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from empathic.endpoints.chat_api import InvalidResponse
 from empathic.teacher import refusals
@@ -44,6 +45,7 @@ class Cleaned:
     dimension: str | None = None
 
 
+@lru_cache(maxsize=1024)  # an answer is cleaned to see whether it will do, and again for its reply
 def clean(answer: str, picks: bool = False, before: str = "") -> Cleaned:
     """The reply in a teacher's answer, without quotes, labels, preambles, afterwords and markdown.
 

@@ -15,7 +15,7 @@ from typing import Any
 from empathic.dialogues import Dialogue
 from empathic.endpoints.chat_api import Answer, InvalidResponse, Request
 from empathic.endpoints.client import Client
-from empathic.endpoints.generator import Generator, NoRoomToAnswer, RequestFailed
+from empathic.endpoints.generator import AnswerPending, Generator, NoRoomToAnswer, RequestFailed
 from empathic.endpoints.in_order import in_order, run
 from empathic.recipe import Method, Recipe
 from empathic.teacher import strategies
@@ -97,7 +97,11 @@ def _known(rows: list[Row]) -> asyncio.Future[list[Row]]:
 
 
 async def taught(client: Generator, dialogue: Dialogue, asked: tuple[Strategy, ...], recipe: Recipe) -> list[Row]:
-    """The rows of one dialogue; each strategy starts from the reply of the one before."""
+    """The rows of one dialogue; each strategy starts from the reply of the one before.
+
+    Raises:
+        AnswerPending: some are still to come.
+    """
     origin = recipe.method.rejected[0]
     reply = dialogue.replies[origin].text if origin in dialogue.replies else ""
     if asked[0].improves and not reply:
@@ -106,13 +110,18 @@ async def taught(client: Generator, dialogue: Dialogue, asked: tuple[Strategy, .
     for strategy in asked:
         samples = recipe.teacher.best_of if strategy is asked[-1] else 1
         found, why = [], ""
+        pending: AnswerPending | None = None
         for sample in range(samples):
             try:
                 found.append(await _conversation(client, dialogue, strategy, reply, recipe, sample))
+            except AnswerPending as error:
+                pending = error  # the other samples don't wait for this one
             except RequestFailed as error:
                 why = f"{strategy.name}: {error}"
                 if isinstance(error, NoRoomToAnswer):
                     why += f"; raise teacher.max_tokens, which is {recipe.teacher.max_tokens}"
+        if pending:
+            raise pending
         if not found:
             return [*rows, {"id": dialogue.id, "aside": why}]
         reply = found[0][-1].text

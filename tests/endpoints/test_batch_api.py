@@ -12,10 +12,10 @@ import pytest
 from habits import REPLY, Sent, refused, said
 from serving import Handler, servers
 
-from empathic.endpoints.batch_api import AnswerPending, BatchClient
+from empathic.endpoints.batch_api import BatchClient
 from empathic.endpoints.chat_api import Answer, Request
 from empathic.endpoints.endpoint import Endpoint
-from empathic.endpoints.generator import NoRoomToAnswer
+from empathic.endpoints.generator import AnswerPending, NoRoomToAnswer
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.pricing import Budget
 from empathic.errors import UserError

@@ -54,18 +54,31 @@ def test_all_is_made_and_measured_on_the_folders_own_disk(tmp_path: Path, monkey
         assert work.parent == folder == asked[0]
 
 
-def test_files_of_before_stay_where_the_move_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stuck", ["b.gguf", "merged"])
+def test_files_of_before_stay_where_the_move_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: str) -> None:
     with place.workplace(tmp_path) as work:
         place.move(_made(work, "a.gguf"), tmp_path)
+    moved = Path.replace
 
-    def fails(*_: Any) -> None:
-        raise OSError(18, "Invalid cross-device link")
+    def fails(part: Path, to: Path) -> Path:
+        if part.name == stuck:
+            raise OSError(18, "Invalid cross-device link")
+        return moved(part, to)
 
-    with pytest.raises(OSError), place.workplace(tmp_path) as work:
+    with pytest.raises(UserError, match="Invalid cross-device link"), place.workplace(tmp_path) as work:
         ready = _made(work, "b.gguf")
         monkeypatch.setattr(Path, "replace", fails)
         place.move(ready, tmp_path)
     assert (tmp_path / "a.gguf").exists() and (tmp_path / "export.json").exists()
+    assert (tmp_path / "merged" / "README.md").read_text(encoding="utf-8") == "a.gguf"
+
+
+def test_replies_of_an_earlier_exports_files_go_with_them(tmp_path: Path) -> None:
+    for _ in range(2):
+        with place.workplace(tmp_path) as work:
+            place.move(_made(work, "a.gguf"), tmp_path)
+        assert not (tmp_path / "replies").exists()
+        files.write_text(tmp_path / "replies" / "a.jsonl", "{}")
 
 
 def test_a_new_folder_goes_where_nothing_was_made(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_dialogue_source_that_is_not_there_is_one_line(refused, tmp_path: Path
         (["ranker={questions: nowhere.yaml}"], "nowhere.yaml: no YAML file of questions"),
         ([*LIVE, "teacher.prompts={direct: nowhere.txt}"], "teacher.prompts.direct: nowhere.txt"),
         ([*LIVE, "teacher.prompts={direct: folder.csv}"], "teacher.prompts.direct: folder.csv"),
-        (["epitome_scorer=nowhere"], "nowhere: no scorer there"),
+        (["epitome_scorer=nowhere"], "epitome_scorer: nowhere: no scorer there"),
     ],
 )
 def test_what_is_no_file_is_named_with_its_key(

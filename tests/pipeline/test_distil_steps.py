@@ -7,11 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from distilling import recipe_of
 
 from empathic import files
 from empathic.pipeline.plan import plan
+from empathic.pipeline.runner import run_pipeline
+from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import load_recipe
 from empathic.run import Run
+from empathic.student import prompt
 
 ANY_SIZE = ("--set", "sample={}")
 STEP = "epochs: 2, learning_rate: 1.0e-3, batch_size: 2, save_steps: 1"
@@ -67,6 +71,39 @@ def test_replies_of_the_corpus_alone_ask_no_student_and_fewer_examples_are_drawn
     rows = list(files.read_jsonl(run.lessons(run.recipe.step("distil"))))
     assert len(rows) == 3 and not any(row["own"] for row in rows)
     assert "sft" in run.manifest.stages["distil"].inputs
+
+
+def test_what_a_teacher_is_told_is_kept_and_an_edit_makes_its_stage_run_anew(
+    tiny: Path, larger: Path, tmp_path: Path, display
+) -> None:
+    told, out = tmp_path / "told.txt", tmp_path / "run"
+    told.write_text("Be kind.", encoding="utf-8")
+    recipe = recipe_of(tiny, larger, f"steps.distil.teacher_prompt={told}")
+    step, stage = recipe.distillations[0], next(one for one in stages_of(recipe) if one.name == "distil")
+
+    def wanted(folder: Path = out) -> dict[str, str]:
+        return stage.wants(Run.open(folder))["inputs"]
+
+    run_pipeline(recipe, out, display, until="dialogues")
+    run = Run.open(out)
+    files.write_jsonl(run.lessons(step), [{"id": "a"}])
+    before = wanted()
+    assert run.teacher_prompt(step).name in before
+
+    shutil.copytree(out, tmp_path / "copy")
+    told.write_text("Be brief.", encoding="utf-8")
+    assert wanted() == before == wanted(tmp_path / "copy"), "what was kept is what counts"
+    assert prompt.instruction(run.trained.distillations[0].teacher_prompt) == "Be kind."
+
+    run_pipeline(recipe, out, display, until="dialogues")
+    after = wanted()
+    assert {name for name in after if after[name] != before[name]} == {run.teacher_prompt(step).name}
+    assert prompt.instruction(run.trained.distillations[0].teacher_prompt) == "Be brief."
+    told.unlink()
+    assert wanted() == after and prompt.instruction(run.taught(step).teacher_prompt) == "Be brief."
+
+    run_pipeline(recipe_of(tiny, larger), out, display, until="dialogues")
+    assert not run.teacher_prompt(step).exists() and run.teacher_prompt(step).name not in wanted()
 
 
 def test_a_teacher_whose_run_did_not_train_it_is_refused(refused, recipe_file: Path, whole, tmp_path: Path) -> None:

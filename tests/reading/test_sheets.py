@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from reading_data import N, key, make_run
 from empathic import files
 from empathic.errors import UserError
 from empathic.reading import replies, rubric, sheets
+from empathic.reading.key import read as read_key
 from empathic.reading.replies import ToRead
 
 
@@ -27,6 +29,20 @@ def test_replies_to_one_message_go_to_different_sheets_of_one_size() -> None:
         assert len({one.message for one in sheet.replies}) == len(sheet.replies)
         assert len({one.system for one in sheet.replies}) == 3
     assert {one for sheet in dealt for one in sheet.replies} == set(_said(3, 50))
+
+
+def test_replies_that_look_alike_stand_on_a_sheet_once_for_all_who_gave_them(tmp_path: Path) -> None:
+    said = [ToRead(f"s{s}", f"{m}", f"message {m}", f"reply{' ' * s} {m % 2}") for s in range(3) for m in range(10)]
+    dealt = sheets.deal([*said, ToRead("s3", "0", "message 0", "another")], 6, 0.2, 0)
+    first = [one for sheet in dealt if not sheet.second for one in sheet.replies]
+    assert len(first) == 11 and sum(len(sheet.replies) for sheet in dealt if sheet.second) == 2
+    assert sorted(len(one.also) for one in first) == [0] + [2] * 10
+    assert {other for one in first for other in (replace(one, also=()), *one.also)} == {
+        *said,
+        ToRead("s3", "0", "message 0", "another"),
+    }
+    sheets.write(dealt, tmp_path / "out")
+    assert {sheet.name: sheet for sheet in dealt} == read_key(tmp_path / "out").sheets
 
 
 def test_where_sheets_are_too_few_a_message_meets_one_again_only_after_all_others() -> None:
@@ -101,7 +117,7 @@ def test_several_runs_and_files_stand_side_by_side(tmp_path: Path) -> None:
     assert list(dict.fromkeys(reply.system for reply in found)) == ["one/dpo", "other/dpo", "mine", "dpo"]
     with pytest.raises(UserError, match="there is a system 'dpo' already"):
         replies.gather([path, path])
-    with pytest.raises(UserError, match="neither a run directory nor a file"):
+    with pytest.raises(UserError, match="neither a run directory, an export nor a file"):
         replies.gather(["nothing"])
 
 

@@ -78,6 +78,21 @@ def test_the_same_answers_twice_are_taken_once_and_others_only_with_force(out: P
     assert {one.grades.understood for one in _take(out, first, force=True)[0]} == {1, 2}
 
 
+def test_a_reply_of_two_systems_is_read_once_and_counts_for_both(out: Path, run: Path, tmp_path: Path) -> None:
+    shutil.copy(run / "replies" / "dpo.jsonl", run / "replies" / "twin.jsonl")
+    both = tmp_path / "both"
+    sheets.write(sheets.deal(replies.gather([str(run)]), 40, 0.25, 0), both, run)
+    _take(both, answer(both, "sheet-01"))
+    _take(both, answer(both, "second-01", strict=True), reader="Grace")
+    figures = kept.current(run)
+    assert figures
+    rates = {row["system"]: row for row in figures["rates"]}
+    assert rates["dpo"] == rates["twin"] | {"system": "dpo"} and rates["dpo"]["n"] == N
+    assert next(row for row in figures["agreement"] if row["grade"] == "send")["n"] == 10, (
+        "each of a quarter of 40 once"
+    )
+
+
 def test_one_reader_cant_be_the_second(out: Path) -> None:
     with pytest.raises(UserError, match="want another reader"):
         _take(out, *_first(out), answer(out, "second-01"))

@@ -11,7 +11,7 @@ from distilling import recipe_of
 from empathic import files
 from empathic.errors import UserError
 from empathic.pipeline.checks import check_files
-from empathic.student import distil_teacher
+from empathic.student import distil_teacher, lengths
 from empathic.student.load import load_tokenizer
 
 
@@ -61,6 +61,32 @@ def test_an_adapter_teaches_on_its_own_base(tiny: Path, tmp_path: Path) -> None:
     files.write_json(adapter / "adapter_config.json", {"base_model_name_or_path": "gone"})
     with pytest.raises(UserError, match=r"the base of .*adapter: gone: no such model"):
         _found(tiny, adapter)
+
+
+def test_an_adapter_that_cannot_teach_is_told_of_under_its_own_key(tiny: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    for about, why in (({}, "names no base"), ({"task_type": "SEQ_CLS"}, "is an adapter for SEQ_CLS")):
+        files.write_json(adapter / "adapter_config.json", about)
+        with pytest.raises(UserError, match=rf"^steps\.distil\.teacher: .*{why}"):
+            _found(tiny, adapter)
+
+
+def test_what_a_teacher_cannot_read_whole_is_refused_before_the_student_is_sampled(
+    tiny: Path, larger: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(tiny, larger, "student.max_tokens=100")
+    said = "so sad " * 200
+    lengths.check(recipe.student, [("a", said, "")], [])
+    lengths.check_teachers(recipe, [("a", "so sad", "sad")])
+    lengths.check_teachers(recipe, [("a", said, "sad")])
+    with pytest.raises(UserError, match=r"^steps\.distil\.teacher_prompt: the train message 'b' has .* than the 1024"):
+        lengths.check_teachers(recipe, [("a", "so sad", "sad"), ("b", "so sad " * 500, "sad")])
+    (tmp_path / "told.txt").write_text("Be kind. " * 400, encoding="utf-8")
+    with pytest.raises(UserError, match=r"^steps\.distil\.teacher_prompt: the train message 'a' has"):
+        lengths.check_teachers(
+            recipe_of(tiny, larger, f"steps.distil.teacher_prompt={tmp_path / 'told.txt'}"), [("a", "so sad", "sad")]
+        )
 
 
 def test_a_teacher_with_other_tokens_is_refused(tiny: Path, larger: Path, tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from empathic.endpoints.batch_api import BatchClient
+from empathic.endpoints.batch_lines import result
 from empathic.endpoints.chat_api import Answer, InvalidResponse, Request
 from empathic.endpoints.endpoint import Endpoint
-from empathic.endpoints.generator import ATTEMPTS, MessageRefused, RequestFailed
+from empathic.endpoints.generator import ATTEMPTS, AnswerPending, MessageRefused, RequestFailed
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.pricing import Budget
-from empathic.teacher.batch import AnswerPending, BatchClient
 
 ENDPOINT = Endpoint(("http://127.0.0.1:9/v1",), "m", "m")
 ASKED = Request([{"role": "user", "content": "hello"}], 64, 1.0, seed=1)
@@ -53,7 +54,7 @@ def _brought(client: BatchClient, response: dict[str, object]) -> None:
         asyncio.run(client.answer(ASKED, "p"))
     ((id, _),) = client.wanted.items()
     client.ledger.mark_submitted("batch", "m", {id: "p"})
-    client._keep({"custom_id": id, "response": response})
+    client._keep(result({"custom_id": id, "response": response}))
 
 
 def test_a_line_of_a_batch_is_read_as_any_other_answer(tmp_path: Path) -> None:

@@ -105,6 +105,14 @@ def test_the_registry_is_the_one_that_npm_would_ask(tmp_path: Path, monkeypatch:
     assert npm.registry("@theirs") == "https://b.example"
 
 
+def test_an_npmrc_that_cant_be_read_is_left_out_and_told_of(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, told = _tarball(), list[str]()
+    serve(body, 200)
+    monkeypatch.setenv("npm_config_userconfig", "/proc/self/mem")  # a file, and not to be read even by root
+    assert npm.tarball(_package(body), told.append).exists()
+    assert told[0].startswith("/proc/self/mem: can't be read (") and len(told) == 2
+
+
 def test_a_registry_that_sends_no_end_is_left(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(npm, "_MOST", 100)
     serve(b"x" * 1000, 200)

@@ -150,6 +150,44 @@ def test_long_conversations_go_on_and_markup_is_never_run(open_page: Callable[..
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+# A reply is asked for once the warm-up has read its first piece of the instruction, and has pieces left.
+WHILE_WARMING = """async (turns) => {
+  const { Engine } = await import("./engine.js"), { load } = await import("./model.js");
+  const settings = await (await fetch("student.json")).json();
+  const engine = await Engine.start(settings, (await load(settings.parts, () => {})).blobs);
+  const create = engine.wllama.createChatCompletion.bind(engine.wllama);
+  let began, open = 0, most = 0;
+  const reading = new Promise((resolve) => { began = resolve; });
+  engine.wllama.createChatCompletion = async (asked) => {
+    most = Math.max(most, ++open);
+    const onData = (event) => { if (event.prompt_progress) began(); asked.onData(event); };
+    try { return await create({ ...asked, onData }); } finally { open -= 1; }
+  };
+  const warm = engine.warm().then(() => "whole", (error) => error.name);
+  await reading;
+  let text = "", tokens = 0;
+  for await (const event of engine.stream([{ role: "system", content: settings.told }, ...turns])) {
+    tokens = event.tokens ?? tokens;
+    for (const choice of event.choices ?? []) text += choice.delta.content ?? "";
+  }
+  const again = await engine.warm().then(() => "whole", (error) => error.name);
+  engine.close();
+  return { text, tokens, most, warm: await warm, again };
+}"""
+
+
+def test_a_message_breaks_the_warm_up_off_and_waits_for_its_end(
+    open_page: Callable[..., Any], served: Site, tiny_gguf: Path
+) -> None:
+    told = "Be kind. " * 60
+    served.change(told=told)
+    page = open_page()
+    found = page.evaluate(WHILE_WARMING, TURNS)
+    assert (found["text"], found["tokens"]) == ours(tiny_gguf, TURNS, told)
+    assert (found["most"], found["warm"], found["again"]) == (1, "AbortError", "whole")
+    assert say(page, TURNS[0]["content"]) and page.locator(".error").is_hidden()
+
+
 BREAK = """async () => {
   const { Engine } = await import("./engine.js"), { stream } = Engine.prototype;
   Engine.prototype.stream = async function* () {

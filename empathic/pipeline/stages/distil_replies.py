@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from empathic import files
 from empathic.endpoints.chat_api import REFUSED, Request
 from empathic.errors import UserError
+from empathic.pipeline.fitting import check_lengths
 from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
 from empathic.pipeline.stages import own_replies
 from empathic.pipeline.stages.replies import fewer
@@ -56,6 +57,7 @@ def stage_of(step: Distil) -> Stage:
 
 def _replied(step: Distil, run: Run) -> Row:
     """Sample, put the replies in, and write the rows; figures for the manifest."""
+    check_lengths(run)
     examples = list(files.read_jsonl(run.corpus(step.part)))
     drawn = [examples[i] for i in sample.places(len(examples), step.examples, f"{run.recipe.seed} {step.name}")]
     if not drawn:

@@ -4,54 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from empathic import files
 from empathic.dialogues import Dialogue
-from empathic.endpoints.chat_api import REFUSED, Request
-from empathic.endpoints.client import ask
-from empathic.endpoints.open import open_endpoint
-from empathic.errors import UserError
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
 from empathic.stats import sample
-from empathic.student import prompt
+from empathic.student import replies
 
 
 def work(run: Run) -> Row:
     """What is judged is what ships: replies come from the GGUF files, through the endpoint client."""
-    settings = run.student
-    system_prompt = prompt.instruction(settings.prompt)
     tests = {system: sampled(run, run.recipe.sampled(system)) for system in run.systems}
     advance = run.counter(sum(map(len, tests.values())))
+    settings, seed = run.student, run.recipe.seed
     stopped: Row = {}
     with run.ledger() as ledger:
         for system, dialogues in tests.items():
-            requests = [
-                Request(
-                    prompt.messages(system_prompt, d.utterance),
-                    settings.max_tokens,
-                    settings.temperature,
-                    seed=run.recipe.seed,
-                )
-                for d in dialogues
-            ]
-            with open_endpoint(f"local:{run.gguf(system)}", parallel=2) as endpoint:
-                answers = list(ask(endpoint, requests, ledger, "replies", advance))
-            if long := [d.id for d, answer in zip(dialogues, answers, strict=True) if answer.finish == REFUSED]:
-                raise UserError(f"{run.gguf(system)}: {len(long)} messages are too long for it, {long[0]!r} among them")
-            files.write_jsonl(
-                run.replies(system),
-                (
-                    {
-                        "id": d.id,
-                        "emotion": d.emotion,
-                        "situation": d.situation,
-                        "utterance": d.utterance,
-                        "reply": answer.text,
-                    }
-                    for d, answer in zip(dialogues, answers, strict=True)
-                ),
+            path, gguf = run.replies(system), run.gguf(system)
+            stopped[system] = replies.write(
+                path, gguf, dialogues, settings, ledger, "replies", advance, seed, parallel=2
             )
-            stopped[system] = sum(answer.finish == "stop" for answer in answers) / max(1, len(answers))
     return {"stopped": stopped}
 
 

@@ -41,9 +41,9 @@ def stage_of(step: AnyStep) -> Stage:
 
 
 def _taught_by(step: Distil, run: Run) -> list[Path]:
-    """The teacher's adapter, where it has one; a model is known by its name, as the student's is."""
-    adapter = distil_teacher.find(step, run.recipe).adapter
-    return [adapter] if adapter else []
+    """The teacher's adapter and the text that it is told, where they are files; a model is known by its name."""
+    adapter, told = distil_teacher.find(step, run.recipe).adapter, run.teacher_prompt(step)
+    return [*([adapter] if adapter else []), *([told] if told.exists() else [])]
 
 
 def _trained(step: AnyStep, run: Run) -> Row:
@@ -57,6 +57,5 @@ def _trained(step: AnyStep, run: Run) -> Row:
     else:
         rows = list(files.read_jsonl(run.lessons(step)))
         start, out = run.start(name), run.adapter(name)
-        recipe = run.recipe.model_copy(update={"student": run.student})
-        result = training.train_step(name, rows, recipe, start, out, display.step, display.note)
+        result = training.train_step(name, rows, run.trained, start, out, display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}

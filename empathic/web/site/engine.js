@@ -62,10 +62,28 @@ export class Engine {
     this.wllama = wllama;
     this.settings = settings;
     this.threads = wllama.getNumThreads();
+    this.last = Promise.resolve(); // one request at a time: this is the end of the newest
+    this.warming = null;
   }
 
-  /** The chat API's events; first one with `tokens`, the prompt's length. Leaving the loop ends the reply. */
+  /**
+   * The chat API's events; first one with `tokens`, the prompt's length. Leaving the loop ends the reply.
+   * A warm-up that is still at work is broken off: what it has read by then is kept, and needn't be read again.
+   */
   async* stream(messages, signal) {
+    if (signal !== this.warming?.signal) this.warming?.abort();
+    const before = this.last;
+    let leave;
+    this.last = new Promise((resolve) => { leave = resolve; });
+    await before;
+    try {
+      yield* this.streamed(messages, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  async* streamed(messages, signal) {
     const { max_tokens, temperature, seed } = this.settings, stopping = new AbortController();
     const stop = () => stopping.abort(), queue = [];
     let wake = () => {}, ended = false, failed = null;
@@ -100,8 +118,10 @@ export class Engine {
 
   /** Read the instruction, so that the first reply needn't wait for it. */
   async warm() {
-    const told = { role: "system", content: this.settings.told };
-    if (told.content) for await (const event of this.stream([told, { role: "user", content: "Hello" }])) if (event.choices) break;
+    if (!this.settings.told) return;
+    const said = [{ role: "system", content: this.settings.told }, { role: "user", content: "Hello" }];
+    this.warming = new AbortController();
+    for await (const event of this.stream(said, this.warming.signal)) if (event.choices) break;
   }
 
   close() {

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from empathic import files, models
+from empathic.errors import UserError
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_folder_is_there(tmp_path: Path, monkeypatch) -> None:
+    asked = []
+
+    def usage(where: Path):
+        asked.append(where)
+        return shutil._ntuple_diskusage(10**10, 0, 3 * 10**6)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    folder = tmp_path / "not" / "yet"
+    files.check_room(folder, 3 * 10**6, "the site")
+    assert asked == [tmp_path]
+    with pytest.raises(UserError, match=r"the site takes 4 MB and 3 MB are free; make room$"):
+        files.check_room(folder, 4 * 10**6, "the site")
+    with pytest.raises(UserError, match=r"takes 2\.0 GB and 3 MB are free; make room, or name fewer files"):
+        files.check_room(folder, 2 * 10**9, "the export", "name fewer files")
+
+
+def test_the_room_for_models_is_their_files_and_the_wheel_that_is_read() -> None:
+    assert models.room([]) == 0
+    one, two = models.room(["smollm2-135m"]), models.room(["qwen2.5-coder-0.5b"])
+    assert one == pytest.approx(93 * 2.1e6) and two == pytest.approx((491 + 1.1 * 491 / 6) * 1e6)
+    assert models.room(["smollm2-135m", "qwen2.5-coder-0.5b"]) == pytest.approx(93 * 2.1e6 + 491e6)
