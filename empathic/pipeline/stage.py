@@ -14,6 +14,8 @@ from empathic.recipe.keys import value_at
 from empathic.run import Row, Run
 
 STUDENT_KEYS = ("student.model", "student.template")
+# At these values they are as runs were before there were such keys, and a finished stage of one stays finished.
+PLACEMENT = {"student.dtype": "auto", "student.load_in_4bit": False}
 
 
 @dataclass
@@ -64,7 +66,8 @@ class Stage:
     def values(self, recipe: Recipe) -> Row:
         """The recipe's values that its outputs depend on, by key."""
         raw = recipe.model_dump()
-        return {key: value_at(raw, key) for key in self.keys}
+        values = {key: value_at(raw, key) for key in self.keys}
+        return {key: value for key, value in values.items() if key not in PLACEMENT or value != PLACEMENT[key]}
 
     def wants(self, run: Run) -> Row:
         """What the stage's outputs depend on: recipe values and hashes of inputs."""

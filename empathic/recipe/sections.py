@@ -97,6 +97,13 @@ class Student(Section):
     model: str = "smollm2-135m"
     prompt: str = Field("brief", description="brief | full | a file")
     template: str | None = Field(None, description="a Jinja chat template's file, for models without one")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="of its weights; auto: bfloat16 on a GPU that has it, else float32; adapters stay in float32",
+    )
+    load_in_4bit: bool = Field(
+        False, description="linear layers in 4 bits while it is trained and scores (QLoRA): a GPU, and empathic[qlora]"
+    )
     max_tokens: int = Field(128, ge=1)
     temperature: float = Field(0.0, ge=0)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from empathic import files
 from empathic.pipeline.fitting import check_lengths
-from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
+from empathic.pipeline.stage import PLACEMENT, STUDENT_KEYS, Forecast, Stage
 from empathic.recipe.steps import AnyStep, Distil
 from empathic.run import Row, Run
 from empathic.student import distil_teacher
@@ -27,7 +27,7 @@ def stage_of(step: AnyStep) -> Stage:
     return Stage(
         name,
         about=step.about,
-        keys=(*STUDENT_KEYS, "student.prompt", f"steps.{name}", "seed"),
+        keys=(*STUDENT_KEYS, *PLACEMENT, "student.prompt", f"steps.{name}", "seed"),
         inputs=lambda run: [
             run.lessons(step),
             *([start] if (start := run.start(name)) else []),
