@@ -20,7 +20,7 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: what the run itself would refuse at its first stages.
     """
-    told = check_files(recipe)
+    told = check_files(recipe, fetch=False)
     forecast = Forecast(recipe, folder)
     lines = [(stage.name, stage.forecast(forecast)) for stage in stages_of(recipe)]
     train = [(d.id, d.utterance, "") for d in forecast.train]

@@ -87,6 +87,13 @@ def load_config(name: str) -> Any:
         return AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
 
 
+def is_here(name: str) -> bool:
+    """Whether a model of the hub was fetched before, its configuration at least."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
 def check_weights(name: str) -> None:
     """Refuse a folder that has no weights, without reading them.
 
@@ -167,9 +174,14 @@ def _refused(name: str, of: str | None = None, key: str = "student.model") -> It
                 f"{key}: {of} is an adapter for {name}, which can't be loaded ({why}); put it there, or mend "
                 "base_model_name_or_path in adapter_config.json"
             ) from error
+        hub = models.on_hub(name)
         raise UserError(
-            f"{key}: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
-            "or give a .gguf file, a folder, or a Hugging Face id"
+            f"{key}: {name} can't be loaded ({why}); "
+            + (
+                hub.access
+                if hub
+                else f"known: {', '.join(models.KNOWN)}, or give a .gguf file, a folder, or a Hugging Face id"
+            )
         ) from error
 
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from empathic import files
+from empathic.pipeline import needs as needed
 from empathic.pipeline.fitting import check_lengths
 from empathic.pipeline.stage import PLACEMENT, STUDENT_KEYS, Forecast, Stage
 from empathic.recipe.steps import AnyStep, Distil
@@ -22,7 +23,8 @@ def stage_of(step: AnyStep) -> Stage:
         steps = step.epochs * math.ceil(min(rows, step.examples or rows) / step.batch_size)
         start = of.recipe.student.model if name == of.recipe.steps[0].name else of.recipe.before(name)
         of_whom = f", taught by {step.teacher}" if isinstance(step, Distil) else ""
-        return f"{steps} steps on {start}{of_whom}"
+        needs = needed.told(of, step, rows)
+        return f"{steps} steps on {start}{of_whom}{f'; {needs}' if needs else ''}"
 
     return Stage(
         name,
@@ -52,6 +54,7 @@ def _trained(step: AnyStep, run: Run) -> Row:
 
     name, display = step.name, run.display
     check_lengths(run)
+    needed.check(run, step)
     if run.processes > 1:
         result = launch.train(name, run, display.step, display.note)
     else:
