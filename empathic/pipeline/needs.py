@@ -50,7 +50,14 @@ def told(of: Forecast, step: AnyStep, examples: int) -> str:
         there = budget.needed(step, shape, _as_on_a_gpu(student), rank, rows, shared)
         memory = f"on a GPU {there}{beside}"
     time = rates.hours(step, shape, min(examples, step.examples or examples))
-    return f"{memory}; {_few(time)} h on an H200, ${rates.DOLLARS * time:.2f}"
+    of.hours += time
+    return f"{memory}; {_few(time)} h on an H200"
+
+
+def bill(of: Forecast) -> str:
+    """What all of a run's training would cost on a rented GPU, and what that is reckoned from; "" where nothing is."""
+    dollars = f"${rates.DOLLARS * of.hours:.2f} at ${rates.DOLLARS:.2f} an hour (assumed)"
+    return f"{_few(of.hours)} h on an H200 by rates measured there, {dollars}" if of.hours else ""
 
 
 def check(run: Run, step: AnyStep) -> None:
@@ -129,4 +136,4 @@ def _shape(name: str) -> Shape | None:
 
 
 def _few(hours: float) -> str:
-    return f"{hours:.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.1 else f"{hours:.2f}"
+    return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from empathic import models
 from empathic.endpoints.open import local_name
+from empathic.pipeline import needs
 from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import stages_of
@@ -23,6 +24,8 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     told = check_files(recipe, fetch=False)
     forecast = Forecast(recipe, folder)
     lines = [(stage.name, stage.forecast(forecast)) for stage in stages_of(recipe)]
+    if bill := needs.bill(forecast):
+        lines.append(("training", bill))
     train = [(d.id, d.utterance, "") for d in forecast.train]
     lengths.check(recipe.student, train, [(d.id, d.utterance) for d in forecast.tests], fetch=False)
     if told:

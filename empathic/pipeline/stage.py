@@ -29,6 +29,7 @@ class Forecast:
         tests: dialogues to test on.
         corpus: SFT examples and preference pairs, by the part of the corpus.
         replies: replies by system.
+        hours: of training, on an H200.
     """
 
     recipe: Recipe
@@ -37,6 +38,7 @@ class Forecast:
     tests: list[Dialogue] = field(default_factory=list)
     corpus: dict[str, int] = field(default_factory=dict)
     replies: dict[str, int] = field(default_factory=dict)
+    hours: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,11 @@ def test_the_papers_plan_says_memory_hours_dollars_and_how_to_get_the_students(
         for step in ("sft", "dpo"):
             gigabytes, weights = re.findall(r"on a GPU ([\d.]+) GB \(weights ([\d.]+),", lines[step])[0]
             assert 14 < float(weights) < float(gigabytes) < 40
-            assert re.search(r"; [\d.]+ h on an H200, \$[\d.]+$", lines[step])
+            assert re.search(r"; [\d.]+ h on an H200$", lines[step])
+        hours, dollars = map(
+            float, re.findall(r"^([\d.]+) h on .* measured there, \$([\d.]+) at", lines["training"])[0]
+        )
+        assert 0.1 < hours < 2 and dollars == pytest.approx(3.5 * hours, rel=0.1)
     assert not (tmp_path / "run").exists()
 
 

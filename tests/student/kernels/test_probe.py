@@ -69,7 +69,7 @@ def test_what_only_rounds_otherwise_is_shared(family: str, dtype: torch.dtype, w
     assert model.config._attn_implementation == shared_prefix.NAME
 
 
-_ancestors = PrefixTree.is_ancestor.func
+_ancestors: Any = PrefixTree.__dict__["is_ancestor"].func
 _folded = PrefixTree.of
 
 
