@@ -11,46 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from trl.trainer.utils import add_fused_lm_head
+from rounding import FAMILIES, rounding_model
 
 from empathic.student.kernels import probe, shared_prefix
 from empathic.student.kernels.shared_prefix import PrefixTree
 
-FAMILIES = ("llama", "qwen2", "gemma3_text", "mistral")
 DTYPES = (torch.float32, torch.bfloat16)
 OLD_BOUND = 0.02  # nats, whatever the type: below what bfloat16 rounds
-
-
-def _model(family: str, dtype: torch.dtype) -> Any:
-    """Two layers of random weights; Qwen2's biases are large, as trained ones are, and so its attention rounds much."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    settings: dict[str, Any] = {
-        "vocab_size": 512,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "initializer_range": 0.2,
-        "pad_token_id": 0,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-    }
-    if family in ("mistral", "gemma3_text"):
-        settings["sliding_window"] = 11
-    if family == "gemma3_text":
-        settings["layer_types"] = ["sliding_attention", "full_attention"]
-    torch.manual_seed(1)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **settings))
-    if family == "qwen2":
-        for name, weight in model.named_parameters():
-            if name.endswith(("q_proj.bias", "k_proj.bias")):
-                weight.data.normal_(std=4)
-    model = model.to(dtype)
-    add_fused_lm_head(model)
-    return model
 
 
 @pytest.fixture(params=["in one call", "by branch"])
@@ -64,7 +31,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_only_rounds_otherwise_is_shared(family: str, dtype: torch.dtype, way: str) -> None:
-    model = _model(family, dtype)
+    model = rounding_model(family, dtype)
     assert shared_prefix.share_prefixes(model) is None
     assert model.config._attn_implementation == shared_prefix.NAME
 
@@ -117,7 +84,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any]) -> None:
 def test_a_wrong_mask_or_position_is_refused(
     family: str, dtype: torch.dtype, fault: Callable[..., Any], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = _model(family, dtype)
+    model = rounding_model(family, dtype)
     before = model.config._attn_implementation
     _break(monkeypatch, fault)
     why = shared_prefix.share_prefixes(model)
@@ -126,22 +93,22 @@ def test_a_wrong_mask_or_position_is_refused(
 
 
 def test_bfloat16_rounds_more_than_the_bound_of_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = _model("qwen2", torch.bfloat16)
+    model = rounding_model("qwen2", torch.bfloat16)
     found = probe.Probe(model)
     assert found.largest > 2 * OLD_BOUND
-    assert probe.Probe(_model("qwen2", torch.float32)).largest == OLD_BOUND
+    assert probe.Probe(rounding_model("qwen2", torch.float32)).largest == OLD_BOUND
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_what_is_no_number_is_no_answer(dtype: torch.dtype) -> None:
-    model = _model("llama", dtype)
+    model = rounding_model("llama", dtype)
     found = probe.Probe(model)
     model.model.norm.weight.data[0] = torch.nan
     assert "nan nats apart" in (found.difference(model) or "")
 
 
 def test_rows_in_reverse_are_the_same_rows() -> None:
-    model = _model("llama", torch.float64)
+    model = rounding_model("llama", torch.float64)
     rows = probe._rows(model)
     turned = probe._answers(model, rows[::-1], left=9)[probe._turned(rows)]
     assert torch.allclose(probe._answers(model, rows), turned, atol=1e-6)
