@@ -121,7 +121,7 @@ def _trained(dtype: str, checkpointing: bool) -> tuple[Any, Any, dict[str, torch
     add_fused_lm_head(base)
     model: Any = get_peft_model(base, LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"))
     if checkpointing:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
         model.enable_input_require_grads()
     ids = torch.randint(1, 2000, (8, 128))
     ids[:, :64] = ids[0, :64]

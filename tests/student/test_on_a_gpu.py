@@ -66,7 +66,7 @@ def test_the_peak_of_a_step_is_what_was_reckoned(shared: bool, checkpointing: bo
     add_fused_lm_head(base)
     model: Any = get_peft_model(base, LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"))
     if checkpointing:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
         model.enable_input_require_grads()
     if shared:
         assert "prefix_sharing" not in optimize_model(model, Kernels())
