@@ -61,6 +61,74 @@ KNOWN = {
 }
 
 
+@dataclass(frozen=True)
+class Hub:
+    """A model that the Hugging Face hub has, with what its configuration says, so that a plan needs no network."""
+
+    id: str
+    access: str  # what its page asks for
+    family: str
+    shape: dict[str, int | bool]
+
+    @property
+    def about(self) -> str:
+        """Its id and what has to be done to get it, in a line."""
+        return f"{self.id} from the Hugging Face hub, {self.access}"
+
+
+_LLAMA_3 = {
+    "vocab_size": 128256,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 131072,
+}
+_GATED = "gated: accept Meta's licence on its page and log in (hf auth login)"
+HUB = {
+    "llama-3.1-8b-instruct": Hub(
+        "meta-llama/Llama-3.1-8B-Instruct",
+        _GATED,
+        "llama",
+        {**_LLAMA_3, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32},
+    ),
+    "llama-3.2-1b-instruct": Hub(
+        "meta-llama/Llama-3.2-1B-Instruct",
+        _GATED,
+        "llama",
+        {
+            **_LLAMA_3,
+            "hidden_size": 2048,
+            "intermediate_size": 8192,
+            "num_hidden_layers": 16,
+            "tie_word_embeddings": True,
+        },
+    ),
+    "mistral-7b-instruct-v0.3": Hub(
+        "mistralai/Mistral-7B-Instruct-v0.3",
+        "Apache-2.0; where its page asks for consent, give it there and log in (hf auth login)",
+        "mistral",
+        {
+            "vocab_size": 32768,
+            "hidden_size": 4096,
+            "intermediate_size": 14336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "max_position_embeddings": 32768,
+        },
+    ),
+}
+
+
+def hub_id(name: str) -> str:
+    """The id of a model that goes by a name of ours; any other name as it is."""
+    return HUB[name].id if name in HUB else name
+
+
+def on_hub(id: str) -> Hub | None:
+    """What is known of a model of the hub, by its id."""
+    return next((one for one in HUB.values() if one.id == id), None)
+
+
 def cache() -> Path:
     """Where model files are kept: $EMPATHIC_CACHE, else the user's cache directory."""
     if chosen := os.environ.get("EMPATHIC_CACHE"):

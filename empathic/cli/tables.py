@@ -251,8 +251,9 @@ def models() -> None:
     for column in ("name", "what", "size", "here"):
         table.add_column(column)
     for name, model in known.KNOWN.items():
-        here = "yes" if known.cached(name).exists() else "no"
-        table.add_row(name, model.about, f"{model.megabytes} MB", here)
+        table.add_row(name, model.about, f"{model.megabytes} MB", "yes" if known.cached(name).exists() else "no")
+    for name, hub in known.HUB.items():
+        table.add_row(name, hub.about)
     console.print(table)
     console.print(f"[dim]kept in {known.cache()}; any .gguf file, folder or Hugging Face id works too[/dim]")
 

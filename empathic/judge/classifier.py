@@ -16,6 +16,7 @@ from empathic import files
 from empathic.errors import UserError
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.replies import EvalDialogue, EvalSet
+from empathic.student import placement
 from empathic.student.load import load_student
 
 _MESSAGE, _REPLY = 160, 96  # tokens that are read of each, at most: of a longer message its end
@@ -152,7 +153,8 @@ class Classifier:
         self.heads = dict(heads)
         self.learnt = frozenset[str](about["learnt"])  # the messages that it learnt from, by `of_message`
         base, self.tokenizer = _base(about["base"], self.heads, f"{folder}: its base")
-        self.model = PeftModel.from_pretrained(base, str(folder)).merge_and_unload().eval()
+        merged = PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
+        self.model = placement.place().put(merged).eval()
         _optimize(self.model)
 
     def probabilities(
@@ -167,6 +169,7 @@ class Classifier:
         for start in range(0, len(rows), _AT_ONCE):
             some = by_length[start : start + _AT_ONCE]
             batch = self.tokenizer.pad({"input_ids": [rows[i] for i in some]}, return_tensors="pt")
+            batch = batch.to(self.model.device)
             with torch.inference_mode():
                 parts = self.model(**batch).logits.float().split(list(self.heads.values()), -1)
             each = [part.softmax(-1).tolist() for part in parts]
@@ -226,6 +229,7 @@ def _settings(learning: Learning, folder: Path) -> Any:
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
+        bf16=placement.place().rounds,
         seed=learning.seed,
     )
 

@@ -17,13 +17,12 @@ from typing import Any
 
 from empathic import files
 from empathic.errors import UserError
-from empathic.recipe import BASE, Student
+from empathic.recipe import BASE
 from empathic.run import Run
 from empathic.stats.paired import paired_difference
 from empathic.stats.win_rate import outcome, rounded, win_rate
-from empathic.student import prompt
+from empathic.student import placement, prompt
 from empathic.student.likelihood import Likelihood
-from empathic.student.load import load_student
 
 MOODS = ("sad", "plain")
 _AT_ONCE = 16  # texts
@@ -49,12 +48,13 @@ def measure(run: Run, rows: Sequence[dict[str, str]], progress: Callable[[int, i
         if not path.is_dir():
             raise UserError(f"{run.folder}: the stage {name!r} isn't done; train it first")
     hashes = _hashes(run)
-    system_prompt = prompt.instruction(run.student.prompt)
+    student = run.student
+    system_prompt, placed = prompt.instruction(student.prompt), placement.of(student)
     total = len(run.systems) * len(rows) * len(MOODS)
     found: list[dict[str, Any]] = []
     of_base: dict[str, dict[str, float]] = {}
     for number, name in enumerate(run.systems):
-        scorer = Likelihood(*_student(run.student, adapters.get(name)), system_prompt)
+        scorer = Likelihood.of(student.model, student.template, system_prompt, placed, adapters.get(name))
         affirms: dict[str, dict[str, float]] = {mood: {} for mood in MOODS}
         for i, row in enumerate(rows):
             lengths = [len(scorer.tokens(row[side])) for side in ("affirms", "corrects")]
@@ -84,15 +84,6 @@ def _adapters(run: Run) -> dict[str, Path]:
 
 def _hashes(run: Run) -> dict[str, str]:
     return {name: files.sha256(path) for name, path in _adapters(run).items() if path.is_dir()}
-
-
-def _student(settings: Student, adapter: Path | None) -> tuple[Any, Any]:
-    model, tokenizer = load_student(settings.model, settings.template)
-    if adapter is None:
-        return model, tokenizer
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(), tokenizer
 
 
 def _perplexity(scorer: Likelihood, texts: Sequence[str]) -> float:

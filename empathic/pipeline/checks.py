@@ -18,8 +18,12 @@ from empathic.student import distil_teacher, load, prompt
 from empathic.teacher import live
 
 
-def check_files(recipe: Recipe) -> str:
+def check_files(recipe: Recipe, fetch: bool = True) -> str:
     """Refuse a recipe that names a file which isn't there or isn't what it should be, or a student that won't do.
+
+    Args:
+        recipe: what to look at.
+        fetch: whether the hub may be asked for a student that is known and not here.
 
     Returns:
         What is done for the student's chat template, in words; "" where nothing has to be.
@@ -53,16 +57,20 @@ def check_files(recipe: Recipe) -> str:
     ):
         if folder:
             _check_scorer(key, Path(folder), heads)
-    return check_student(recipe)
+    return check_student(recipe, fetch)
 
 
-def check_student(recipe: Recipe) -> str:
+def check_student(recipe: Recipe, fetch: bool = True) -> str:
     """Refuse a student that can't be loaded, asked or exported; its weights stay where they are.
 
     A known model that isn't here yet is what its hash says, and is looked at once it was fetched.
 
+    Args:
+        recipe: whose student it is.
+        fetch: as `check_files` has it.
+
     Returns:
-        What is done for its chat template, in words.
+        What is done for its chat template, or to be done to get it, in words.
 
     Raises:
         UserError: says what is wrong with it.
@@ -70,6 +78,8 @@ def check_student(recipe: Recipe) -> str:
     name, template = recipe.student.model, recipe.student.template
     if name in models.KNOWN and not (template and models.cached(name).exists()):
         return ""
+    if not fetch and (hub := models.on_hub(name)) and not load.is_here(name):
+        return hub.about
     return _looked_at(name, template, template and prompt.template_key(template))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from empathic import models
 from empathic.judge import recipe_models
+from empathic.pipeline import needs
 from empathic.pipeline.checks import check_files
 from empathic.pipeline.stage import Forecast
 from empathic.pipeline.stages.order import stages_of
@@ -20,9 +21,11 @@ def plan(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: what the run itself would refuse at its first stages.
     """
-    told = check_files(recipe)
+    told = check_files(recipe, fetch=False)
     forecast = Forecast(recipe, folder)
     lines = [(stage.name, stage.forecast(forecast)) for stage in stages_of(recipe)]
+    if bill := needs.bill(forecast):
+        lines.append(("training", bill))
     train = [(d.id, d.utterance, "") for d in forecast.train]
     lengths.check(recipe.student, train, [(d.id, d.utterance) for d in forecast.tests], fetch=False)
     lengths.check_teachers(recipe, [(d.id, d.utterance, d.emotion) for d in forecast.train], fetch=False)

@@ -21,7 +21,7 @@ from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import Recipe
 from empathic.run import Display, Row, Run, has_manifest, read_manifest
 from empathic.run.artefacts import Manifest, StageRecord
-from empathic.student import distil_teacher, prompt
+from empathic.student import distil_teacher, placement, prompt
 
 
 def run_pipeline(
@@ -50,6 +50,8 @@ def run_pipeline(
     if until is not None and until not in (names := [stage.name for stage in stages]):
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(names)}")
     check_files(recipe)
+    if recipe.student.load_in_4bit:
+        placement.of(recipe.student)
     distil_teacher.check_tokens(recipe)
     folder = folder.resolve()
     _claim(folder)

@@ -14,6 +14,8 @@ from empathic.recipe.keys import value_at
 from empathic.run import Row, Run
 
 STUDENT_KEYS = ("student.model", "student.template")
+# At these values they are as runs were before there were such keys, and a finished stage of one stays finished.
+PLACEMENT = {"student.dtype": "auto", "student.load_in_4bit": False}
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Forecast:
         tests: dialogues to test on.
         corpus: SFT examples and preference pairs, by the part of the corpus.
         replies: replies by system.
+        hours: of training, on an H200.
     """
 
     recipe: Recipe
@@ -35,6 +38,7 @@ class Forecast:
     tests: list[Dialogue] = field(default_factory=list)
     corpus: dict[str, int] = field(default_factory=dict)
     replies: dict[str, int] = field(default_factory=dict)
+    hours: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Stage:
     def values(self, recipe: Recipe) -> Row:
         """The recipe's values that its outputs depend on, by key."""
         raw = recipe.model_dump()
-        return {key: value_at(raw, key) for key in self.keys}
+        values = {key: value_at(raw, key) for key in self.keys}
+        return {key: value for key, value in values.items() if key not in PLACEMENT or value != PLACEMENT[key]}
 
     def wants(self, run: Run) -> Row:
         """What the stage's outputs depend on: recipe values and hashes of inputs."""

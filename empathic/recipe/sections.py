@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from empathic import models
 from empathic.recipe.steps import Section
 
 
@@ -94,11 +95,26 @@ class Teacher(Section):
 class Student(Section):
     """The small model, what it is told, and how it answers."""
 
-    model: str = "smollm2-135m"
+    model: str = Field(
+        "smollm2-135m",
+        description="a known model (`empathic models`), a .gguf file, a folder, or a Hugging Face id",
+    )
     prompt: str = Field("brief", description="brief | full | a file")
     template: str | None = Field(None, description="a Jinja chat template's file, for models without one")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="of its weights; auto: bfloat16 on a GPU that has it, else float32; adapters stay in float32",
+    )
+    load_in_4bit: bool = Field(
+        False, description="linear layers in 4 bits while it is trained and scores (QLoRA): a GPU, and empathic[qlora]"
+    )
     max_tokens: int = Field(128, ge=1)
     temperature: float = Field(0.0, ge=0)
+
+    @field_validator("model")
+    @classmethod
+    def _of_the_hub(cls, name: str) -> str:
+        return models.hub_id(name)
 
 
 class Kernels(Section):

@@ -13,7 +13,7 @@ from empathic.errors import UserError
 from empathic.recipe import BASE, Recipe
 from empathic.recipe.steps import Distil
 from empathic.run import Run, has_manifest
-from empathic.student import examples, load, prompt
+from empathic.student import examples, load, placement, prompt
 
 _NO_TOKEN = re.compile(r"\[PAD\d+\]")  # so llama.cpp names rows of a head that no token has
 _PROBE = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Yes"}]
@@ -124,11 +124,8 @@ def reply_ids(tokenizer: Any, told: list[prompt.Message]) -> list[int]:
 
 
 def open_teacher(step: Distil, recipe: Recipe) -> tuple[Any, Any]:
-    """The teacher with its adapter merged, frozen, and its tokenizer: in float32, on a GPU in bfloat16."""
-    import torch
-
+    """The teacher with its adapter merged, frozen, and its tokenizer, in the type that the student has."""
     of = find(step, recipe)
     model, tokenizer = load.merged(of.model, of.template, of.adapter, step.key("teacher"))
-    if torch.cuda.is_available():
-        model = model.to(torch.bfloat16)
-    return model.eval().requires_grad_(False), tokenizer
+    placed = placement.of(recipe.student)
+    return model.to(placed.torch_dtype).eval().requires_grad_(False), tokenizer

@@ -34,6 +34,8 @@ def check(
     told = prompt.instruction(student.prompt)
     if student.model in models.KNOWN and not (fetch or models.cached(student.model).exists()):
         return
+    if not fetch and models.on_hub(student.model) and not load.is_here(student.model):
+        return
     reads = None if student.model in models.KNOWN else load.context(load.load_config(student.model))
     served = min(CONTEXT, reads or CONTEXT)
     spare = len(told.encode()) + _AROUND

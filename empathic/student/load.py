@@ -1,4 +1,4 @@
-"""The student's weights and tokenizer, in float32, from whatever a recipe names."""
+"""The student's weights and tokenizer, in float32 unless placed otherwise, from whatever a recipe names."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from empathic import files, models
 from empathic.errors import UserError
 from empathic.student import prompt, templates
+from empathic.student.placement import Placement
 
 _WHOLE = ("model*.safetensors", "pytorch_model*.bin")
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
@@ -22,7 +23,11 @@ _MAY_LACK = ("gated_repo", "missing_entries", "connection_errors")
 
 
 def load_student(
-    name: str, template: str | None = None, classes: int = 0, key: str = "student.model"
+    name: str,
+    template: str | None = None,
+    classes: int = 0,
+    key: str = "student.model",
+    placed: Placement = Placement(),  # noqa: B008  it is frozen
 ) -> tuple[Any, Any]:
     """Load a student and its tokenizer.
 
@@ -32,16 +37,17 @@ def load_student(
         template: the chat template to give it, as `student.template` says.
         classes: above 0, so many rows of logits at the last token, still to be trained, instead of the next word's.
         key: the recipe's key that names it, for whoever reads what is wrong.
+        placed: the type of its weights; it is on the CPU all the same, but in 4 bits.
 
     Returns:
-        A `PreTrainedModel` in float32 and its tokenizer, with padding token and a chat template that fits.
+        A `PreTrainedModel` and its tokenizer, with padding token and a chat template that fits.
 
     Raises:
         UserError: no such model, an adapter without its base, or a chat template that can't be used.
     """
     tokenizer = load_tokenizer(name, template, key)[0]
     with _refused(name, key=key):
-        model = _weights(name, classes, tokenizer, key)
+        model = _weights(name, classes, tokenizer, key, placed)
     return model, tokenizer
 
 
@@ -79,6 +85,13 @@ def load_config(name: str, key: str = "student.model") -> Any:
         name, of = base, name
     with _refused(name, of, key):
         return AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
+
+
+def is_here(name: str) -> bool:
+    """Whether a model of the hub was fetched before, its configuration at least."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
 def check_weights(name: str) -> None:
@@ -128,25 +141,25 @@ def adapter_base(name: str, key: str = "student.model") -> str | None:
     return str(base)
 
 
-def _weights(name: str, classes: int, tokenizer: Any, key: str) -> Any:
-    import torch
+def _weights(name: str, classes: int, tokenizer: Any, key: str, placed: Placement) -> Any:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     if base := adapter_base(name, key):
         from peft import PeftModel
 
+        if placed.four_bit:
+            raise UserError(f"student.load_in_4bit: {name} is an adapter, which 4 bits can't take in; merge it first")
         with _refused(base, name, key):
-            model = _weights(base, classes, tokenizer, key)
+            model = _weights(base, classes, tokenizer, key, Placement())  # it is rounded once, after the merge
         if len(tokenizer) > model.get_input_embeddings().num_embeddings:
             model.resize_token_embeddings(len(tokenizer))  # tokens that came with the adapter
         model = PeftModel.from_pretrained(model, name).merge_and_unload()
         model.name_or_path = model.config._name_or_path = name  # what an adapter that is trained on it calls its base
-        return model
+        return model.to(placed.torch_dtype)
+    told: dict[str, Any] = {**placed.loading(), "trust_remote_code": False}
     if classes:
-        return AutoModelForSequenceClassification.from_pretrained(
-            _place(name), num_labels=classes, dtype=torch.float32, trust_remote_code=False
-        )
-    return AutoModelForCausalLM.from_pretrained(_place(name), dtype=torch.float32, trust_remote_code=False)
+        return AutoModelForSequenceClassification.from_pretrained(_place(name), num_labels=classes, **told)
+    return AutoModelForCausalLM.from_pretrained(_place(name), **told)
 
 
 def _place(name: str) -> str | Path:
@@ -165,9 +178,14 @@ def _refused(name: str, of: str | None = None, key: str = "student.model") -> It
                 f"{key}: {of} is an adapter for {name}, which can't be loaded ({why}); put it there, or mend "
                 "base_model_name_or_path in adapter_config.json"
             ) from error
+        hub = models.on_hub(name)
         raise UserError(
-            f"{key}: {name} can't be loaded ({why}); known: {', '.join(models.KNOWN)}, "
-            "or give a .gguf file, a folder, or a Hugging Face id"
+            f"{key}: {name} can't be loaded ({why}); "
+            + (
+                hub.access
+                if hub
+                else f"known: {', '.join(models.KNOWN)}, or give a .gguf file, a folder, or a Hugging Face id"
+            )
         ) from error
 
 

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -22,7 +21,7 @@ from empathic.errors import UserError
 from empathic.recipe import Kernels, Recipe
 from empathic.recipe.steps import Distil, Dpo, Sft, Training
 from empathic.stats import sample
-from empathic.student import checkpoints, distil, distil_teacher, examples, prompt
+from empathic.student import checkpoints, distil, distil_teacher, examples, placement, prompt
 from empathic.student.kernels.optimize import optimize_model
 from empathic.student.load import context, load_student
 
@@ -100,16 +99,19 @@ def make_trainer(name: str, rows: list[dict[str, Any]], recipe: Recipe, adapter:
 def _sft_trainer(step: Sft, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path) -> SFTTrainer:
     """The loss is on the reply alone, end-of-turn included."""
     _check(rows, ("completion",))
-    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    placed = placement.of(recipe.student)
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template, placed=placed)
     told = examples.examples(tokenizer, _told(rows, recipe))
     _fits(model, rows, [len(row["input_ids"]) for row in told])
     trainer = SFTTrainer(
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True) if adapter else model,
-        args=SFTConfig(**_settings(step, recipe.seed, out), max_length=None),
+        args=SFTConfig(**_settings(step, recipe.seed, out, placed), max_length=None),
         train_dataset=Dataset.from_list(told),
         processing_class=tokenizer,
         peft_config=None if adapter else _new_adapter(recipe),
     )
+    if placed.four_bit:
+        placement.keep_float32(trainer.model, adapter)
     trainer.kernels_off = optimize_model(trainer.model, recipe.kernels)
     return trainer
 
@@ -120,13 +122,14 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     So the reference is the student of the step before and not the base, and the first loss is ln 2.
     """
     _check(rows, ("chosen", "rejected"))
-    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    placed = placement.of(recipe.student)
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template, placed=placed)
     losses = step.loss if isinstance(step.loss, dict) else {step.loss: 1.0}
-    settings = _settings(step, recipe.seed, out)
+    settings = _settings(step, recipe.seed, out, placed)
     told = examples.pairs(tokenizer, _told(rows, recipe))
     longest = [len(one["prompt_ids"]) + max(len(one["chosen_ids"]), len(one["rejected_ids"])) for one in told]
     _fits(model, rows, longest)
-    return SharedDPOTrainer(
+    trainer = SharedDPOTrainer(
         recipe.kernels,
         model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
         args=DPOConfig(
@@ -142,13 +145,17 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
         train_dataset=Dataset.from_list(told),
         processing_class=tokenizer,
     )
+    if placed.four_bit:
+        placement.keep_float32(trainer.model, adapter)
+    return trainer
 
 
 def _distil_trainer(
     step: Distil, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path
 ) -> distil.DistilTrainer:
     """Student and teacher read the same replies, each after a prompt of its own."""
-    model, tokenizer = load_student(recipe.student.model, recipe.student.template)
+    placed = placement.of(recipe.student)
+    model, tokenizer = load_student(recipe.student.model, recipe.student.template, placed=placed)
     teacher, of_teacher = distil_teacher.open_teacher(step, recipe)
     told = (
         prompt.instruction(recipe.student.prompt),
@@ -170,7 +177,7 @@ def _distil_trainer(
         *(teacher, step.beta, recipe.kernels),
         model=student,
         args=TrainingArguments(
-            **_settings(step, recipe.seed, out), remove_unused_columns=False, label_names=["labels"]
+            **_settings(step, recipe.seed, out, placed), remove_unused_columns=False, label_names=["labels"]
         ),
         train_dataset=encoded,
         processing_class=tokenizer,
@@ -217,13 +224,12 @@ def _fits(
         )
 
 
-def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
+def _settings(step: Training, seed: int, out: Path, placed: placement.Placement) -> dict[str, Any]:
     """What both trainers are told; a batch is divided into passes and among the processes of `launch`.
 
     Raises:
         UserError: a batch that can't be divided evenly.
     """
-    gpu = torch.cuda.is_available()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     passes = step.gradient_accumulation_steps
     parts = passes * processes
@@ -239,8 +245,8 @@ def _settings(step: Training, seed: int, out: Path) -> dict[str, Any]:
         "per_device_train_batch_size": step.batch_size // parts,
         "gradient_accumulation_steps": passes,
         "activation_checkpointing": step.gradient_checkpointing,
-        "bf16": gpu,
-        "use_cpu": not gpu,
+        "bf16": placed.rounds,  # sums and norms in float32 all the same
+        "use_cpu": placed.device == "cpu",
         "seed": seed,
         "data_seed": seed,
         "logging_steps": 1,

@@ -17,12 +17,12 @@ def test_the_papers_matrix_has_fifteen_cells_for_each_student() -> None:
     cells = matrix.cells(load_recipe("paper"))
     assert len(cells) == 30
     assert {cell.student.model for cell in cells.values()} == {
-        "meta-llama/Llama-3.1-8B",
-        "mistralai/Mistral-7B-v0.3",
+        "meta-llama/Llama-3.1-8B-Instruct",
+        "mistralai/Mistral-7B-Instruct-v0.3",
     }
     assert sum(cell.method.name == "direct" for cell in cells.values()) == 2
     assert {cell.strategy for cell in cells.values() if cell.method.name != "direct"} == set(IMPROVING)
-    assert "Llama-3.1-8B.llm-improved.in-sequence" in cells
+    assert "llama-3.1-8b-instruct.llm-improved.in-sequence" in cells
     assert all(cell.name == f"paper.{name}" and not cell.matrix for name, cell in cells.items())
 
 

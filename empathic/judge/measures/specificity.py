@@ -15,9 +15,8 @@ from empathic.endpoints.ledger import Ledger
 from empathic.judge.measures.measure import Asking, Means, Measure, ModelMeasure, ValueMeasure, row
 from empathic.judge.replies import EvalSet
 from empathic.judge.scores import ScoreRow
-from empathic.student import prompt
+from empathic.student import placement, prompt
 from empathic.student.likelihood import Likelihood
-from empathic.student.load import load_student
 
 OTHERS = 3  # dialogues that a reply is held against beside its own
 
@@ -32,10 +31,26 @@ class SpecificityItem:
 
 
 class Specificity:
-    """The untuned student as a scorer; loaded when the first score is not in the ledger."""
+    """The untuned student as a scorer; loaded when the first score is not in the ledger.
 
-    def __init__(self, model: str, template: str | None, system_prompt: str, ledger: Ledger) -> None:
+    Args:
+        model: its name; `template` as `student.template` has it.
+        template: see there.
+        system_prompt: the instruction that every prompt opens with.
+        ledger: keeps what was scored.
+        placed: where it runs; None: as this machine lets it.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        template: str | None,
+        system_prompt: str,
+        ledger: Ledger,
+        placed: placement.Placement | None = None,
+    ) -> None:
         self.name, self.template, self.system_prompt, self.ledger = model, template, system_prompt, ledger
+        self.placed = placed or placement.place()
         self._scorer: Likelihood | None = None
 
     def score(self, asked: Sequence[SpecificityItem], advance: Callable[[], None] = lambda: None) -> list[list[float]]:
@@ -62,11 +77,19 @@ class Specificity:
             "told": self.system_prompt,
             "utterances": [one.utterance, *one.others],
             "reply": reply,
+            **self._rounded,
         }
+
+    @property
+    def _rounded(self) -> dict[str, Any]:
+        """What tells scores apart that are not those of float32."""
+        return (
+            {"placed": [self.placed.dtype, self.placed.four_bit]} if self.placed.rounds or self.placed.four_bit else {}
+        )
 
     def _pmi(self, one: SpecificityItem, replies: list[str]) -> list[float]:
         if self._scorer is None:
-            self._scorer = Likelihood(*load_student(self.name, self.template), self.system_prompt)
+            self._scorer = Likelihood.of(self.name, self.template, self.system_prompt, self.placed)
         found = self._scorer.of_replies((one.utterance, *one.others), replies)
         pmi: list[float] = (found[0] - found[1:].mean(0)).tolist()
         return pmi

@@ -20,11 +20,11 @@ from empathic.judge.replies import EvalDialogue, EvalSet, read_replies
 from empathic.judge.results import results
 from empathic.judge.scores import SCORES_FILE
 from empathic.judge.scoring import models_of, questions, score
-from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
+from empathic.pipeline.stage import PLACEMENT, STUDENT_KEYS, Forecast, Stage
 from empathic.pipeline.stages.replies import fewer, sampled
 from empathic.recipe import Recipe
 from empathic.run import Row, Run
-from empathic.student import prompt
+from empathic.student import placement, prompt
 
 
 def work(run: Run) -> Row:
@@ -54,7 +54,8 @@ def work(run: Run) -> Row:
     )
     with run.ledger() as ledger:
         student = run.student
-        scorer = Specificity(student.model, student.template, prompt.instruction(student.prompt), ledger)
+        told, placed = prompt.instruction(student.prompt), placement.of(student)
+        scorer = Specificity(student.model, student.template, told, ledger, placed)
         levels = Scorer(Path(recipe.epitome_scorer)) if recipe.epitome_scorer else None
         reader = Reader(Path(recipe.reader)) if recipe.reader else None
         means = Means(recipe.judge, models_of(scorer, levels, reader), recipe.seed)
@@ -100,7 +101,17 @@ def forecast(of: Forecast) -> str:
 STAGE = Stage(
     "judge",
     about="the judge reads",
-    keys=(*STUDENT_KEYS, "student.prompt", "method.teachers", "judge", "reader", "epitome_scorer", "sample", "seed"),
+    keys=(
+        *STUDENT_KEYS,
+        *PLACEMENT,
+        "student.prompt",
+        "method.teachers",
+        "judge",
+        "reader",
+        "epitome_scorer",
+        "sample",
+        "seed",
+    ),
     inputs=lambda run: [
         run.dialogues_file,
         *map(run.replies, run.systems),

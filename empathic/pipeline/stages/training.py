@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 from empathic import files
+from empathic.pipeline import needs as needed
 from empathic.pipeline.fitting import check_lengths
-from empathic.pipeline.stage import STUDENT_KEYS, Forecast, Stage
+from empathic.pipeline.stage import PLACEMENT, STUDENT_KEYS, Forecast, Stage
 from empathic.recipe.steps import AnyStep, Distil
 from empathic.run import Row, Run
 from empathic.student import distil_teacher
@@ -22,12 +23,13 @@ def stage_of(step: AnyStep) -> Stage:
         steps = step.epochs * math.ceil(min(rows, step.examples or rows) / step.batch_size)
         start = of.recipe.student.model if name == of.recipe.steps[0].name else of.recipe.before(name)
         of_whom = f", taught by {step.teacher}" if isinstance(step, Distil) else ""
-        return f"{steps} steps on {start}{of_whom}"
+        needs = needed.told(of, step, rows)
+        return f"{steps} steps on {start}{of_whom}{f'; {needs}' if needs else ''}"
 
     return Stage(
         name,
         about=step.about,
-        keys=(*STUDENT_KEYS, "student.prompt", f"steps.{name}", "seed"),
+        keys=(*STUDENT_KEYS, *PLACEMENT, "student.prompt", f"steps.{name}", "seed"),
         inputs=lambda run: [
             run.lessons(step),
             *([start] if (start := run.start(name)) else []),
@@ -52,6 +54,7 @@ def _trained(step: AnyStep, run: Run) -> Row:
 
     name, display = step.name, run.display
     check_lengths(run)
+    needed.check(run, step)
     if run.processes > 1:
         result = launch.train(name, run, display.step, display.note)
     else:

@@ -1,0 +1,199 @@
+"""How much memory a training step needs, reckoned from the student's shape, and what would make it fit.
+
+Bytes, as a GPU holds them while it trains an adapter; giga stands for 10^9. What the parts go by stands with each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from empathic.errors import UserError
+from empathic.recipe.steps import Dpo, Training
+from empathic.student.placement import Placement
+from empathic.student.shape import Shape
+
+_GIGA = 1e9
+_TILE = 4096, 32768  # tokens and words of TRL's tiles of logits (trl.kernels.chunked_logprob, trl.trainer.utils)
+_CONTEXT = 0.8e9  # CUDA's context and the libraries' workspaces: assumed, they differ by driver and card
+_NF4 = 0.516  # bytes a weight: half a byte, and 0.127 bits of constants (Dettmers et al. 2023, arXiv 2305.14314)
+_DEVICES = (2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Rows as a step reads them, in tokens.
+
+    Attributes:
+        told: of the instruction, which every row opens with.
+        asked: of a message, on average.
+        said: of a reply, on average.
+        longest: of the longest row, all three parts.
+    """
+
+    told: int
+    asked: int
+    said: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Bytes, part by part."""
+
+    weights: float
+    adapters: float
+    activations: float
+    logits: float
+
+    @property
+    def total(self) -> float:
+        """All parts, with what a GPU's context takes."""
+        return self.weights + self.adapters + self.activations + self.logits + _CONTEXT
+
+    def __str__(self) -> str:
+        parts = (
+            f"{name} {getattr(self, name) / _GIGA:.1f}" for name in ("weights", "adapters", "activations", "logits")
+        )
+        return f"{self.total / _GIGA:.1f} GB ({', '.join(parts)})"
+
+
+def weights(shape: Shape, placed: Placement) -> float:
+    """Bytes of frozen weights: 2 or 4 each; in 4 bits the matrices, whose largest is unpacked while it is used."""
+    each = 2 if placed.rounds else 4
+    if not placed.four_bit:
+        return float(each * shape.weights)
+    return _NF4 * shape.linear + each * (shape.other + shape.largest)
+
+
+def adapters(shape: Shape, rank: int, reference: bool) -> float:
+    """Bytes of what is trained, in float32: weight, gradient and Adam's two moments, 16 each.
+
+    So counted by Rajbhandari et al. 2020 (ZeRO, arXiv 1910.02054, section 3.1), less the half-precision copies that
+    they have and adapters haven't. A reference is a frozen copy, 4 each.
+    """
+    return float((20 if reference else 16) * rank * shape.lora)
+
+
+def per_layer(shape: Shape, placed: Placement) -> float:
+    """Bytes that a layer keeps of each token for its backward pass, with adapters on all matrices.
+
+    Counted as Korthikanti et al. 2022 do (arXiv 2205.05198, section 4.1), for RMS norms, a gate and LoRA: matrices are
+    frozen and keep nothing, what enters an adapter is kept. h hidden, a attended, i inner:
+
+        norms          two inputs in float32                                    8h
+        adapters       what enters q, k, v, gate and up (h), o (a), down (i)     2(5h + a + i) in bfloat16, a copy each;
+                                                                                4(2h + a + i) in float32, shared
+        attention      q, k, v and what comes out, heads repeated                4a numbers
+        gate           silu's input, its output, up                              3i numbers
+
+    Attention's scores are not kept (FlashAttention, arXiv 2205.14135).
+    """
+    h, a, i = shape.hidden, shape.attended, shape.inner
+    if placed.rounds:
+        return float(8 * h + 2 * (5 * h + a + i) + 2 * 4 * a + 2 * 3 * i)
+    return float(8 * h + 4 * (2 * h + a + i) + 4 * 4 * a + 4 * 3 * i)
+
+
+def activations(shape: Shape, placed: Placement, tokens: int, checkpointing: bool, masked: bool) -> float:
+    """Bytes kept of a forward pass over so many tokens, and those of gradients on their way through a layer.
+
+    With checkpointing each layer keeps its input, and one at a time all the rest (Chen et al. 2016, arXiv 1604.06174).
+    A shared prefix brings a mask of tokens by tokens with it.
+    """
+    each = 2 if placed.rounds else 4
+    layer = per_layer(shape, placed)
+    kept = shape.layers * each * shape.hidden + layer if checkpointing else shape.layers * layer
+    passing = each * (3 * shape.inner + 2 * shape.hidden)
+    return tokens * (kept + passing) + (tokens**2 * (each + 1) if masked else 0)
+
+
+def logits(shape: Shape, labels: int) -> float:
+    """Bytes of the head: two tiles in float32 at a time, and states with gradients in float32 at every label."""
+    tokens, words = min(labels, _TILE[0]), min(shape.vocabulary, _TILE[1])
+    return 4.0 * (2 * tokens * words + 2 * labels * shape.hidden)
+
+
+def needed(step: Training, shape: Shape, placed: Placement, rank: int, rows: Lengths, shared: bool) -> Needed:
+    """What a step of a recipe needs on one device.
+
+    Args:
+        step: its batch, passes and checkpointing.
+        shape: of the student.
+        placed: where it lies and in which numbers.
+        rank: of the adapter.
+        rows: what it reads.
+        shared: whether what rows have in common runs once; else all are padded to the longest.
+    """
+    examples = -(-step.batch_size // step.gradient_accumulation_steps)
+    replies = 2 if isinstance(step, Dpo) else 1
+    if shared:  # the longest row is in some batch
+        mean = rows.told + rows.asked + rows.said
+        tokens = rows.told + examples * (rows.asked + replies * rows.said) + max(0, rows.longest - mean)
+    else:
+        tokens = examples * replies * rows.longest
+    labels = examples * replies * rows.said
+    return Needed(
+        weights=weights(shape, placed),
+        adapters=adapters(shape, rank, isinstance(step, Dpo)),
+        activations=activations(shape, placed, tokens, step.gradient_checkpointing, shared),
+        logits=logits(shape, labels),
+    )
+
+
+def check(
+    step: Training, shape: Shape, placed: Placement, rank: int, rows: Lengths, shared: bool, room: float
+) -> Needed:
+    """What a step needs, where a GPU has the room for it.
+
+    Args:
+        step: as `needed` has it; the others up to `shared` likewise.
+        shape: see there.
+        placed: see there.
+        rank: see there.
+        rows: see there.
+        shared: see there.
+        room: bytes of the GPU.
+
+    Raises:
+        UserError: it hasn't; the line says what would fit.
+    """
+    found = needed(step, shape, placed, rank, rows, shared)
+    if found.total <= room:
+        return found
+    would = [
+        f"{what} ({total / _GIGA:.0f} GB)"
+        for what, total in _others(step, shape, placed, rank, rows, shared)
+        if total <= room
+    ]
+    raise UserError(
+        f"steps.{step.name}: needs about {found.total / _GIGA:.0f} GB and the GPU has {room / _GIGA:.0f}; "
+        + (f"would fit: {', or '.join(would)}" if would else "nothing makes it fit here; choose a smaller student")
+    )
+
+
+def _others(
+    step: Training, shape: Shape, placed: Placement, rank: int, rows: Lengths, shared: bool
+) -> Iterator[tuple[str, float]]:
+    """Other settings, each with the bytes that it needs; those that train the same first."""
+    again = step.model_copy(update={"gradient_checkpointing": True})
+    four = replace(placed, four_bit=True)
+
+    def total(of: Training, at: Placement) -> float:
+        return needed(of, shape, at, rank, rows, shared).total
+
+    if not step.gradient_checkpointing:
+        yield "gradient_checkpointing: true", total(again, placed)
+    passes = [n for n in range(step.gradient_accumulation_steps + 1, step.batch_size + 1) if step.batch_size % n == 0]
+    for n in (passes[0], passes[-1]) if len(passes) > 1 else passes:
+        divided = step.model_copy(update={"gradient_accumulation_steps": n})
+        yield f"gradient_accumulation_steps: {n}", total(divided, placed)
+    if not placed.four_bit:
+        yield "student.load_in_4bit: true", total(step, four)
+        one = again.model_copy(update={"gradient_accumulation_steps": step.batch_size})
+        yield "student.load_in_4bit: true with gradient_checkpointing and passes of 1", total(one, four)
+    for devices in _DEVICES:
+        if step.batch_size % devices == 0:
+            own = step.model_copy(update={"batch_size": step.batch_size // devices})
+            each = needed(own, shape, placed, rank, rows, shared)
+            yield f"{devices} GPUs with FSDP", each.total - (each.weights + each.adapters) * (1 - 1 / devices)
