@@ -53,7 +53,7 @@ strategies: .venv/installed  ## every prompting strategy against direct promptin
 questions: .venv/installed  ## which questions, alone and together, a local judge tells most by (an hour)
 	$(BIN)/python benchmarks/questions.py
 
-gate: .venv/installed  ## make the safety gate's data file anew, and its figures (a minute)
+gate: .venv/installed  ## make the safety gate's data file anew, and its figures (five minutes)
 	$(BIN)/empathic safety train --out empathic/data/safety/gate.json
 	$(BIN)/empathic safety eval benchmarks/safety/*.jsonl --json > empathic/data/safety/.figures.json
 	mv empathic/data/safety/.figures.json empathic/data/safety/figures.json

@@ -19,7 +19,8 @@ from empathic.safety import compliance, protocol
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-import imports  # noqa: E402  beside this file
+import gate_table  # noqa: E402  beside this file
+import imports  # noqa: E402
 
 
 def commands() -> str:
@@ -91,11 +92,14 @@ def architecture() -> str:
 
 
 def safety() -> str:
-    """The page as it is written by hand, with the table of what laws ask for."""
+    """The page as it is written by hand, with the tables of what the gate catches and of what laws ask for."""
     asked = protocol.table([*compliance.presets().values()])
     text = f"{asked}\n\nNot done by any preset: {'; '.join(compliance.table()['uncovered'])}."
     page = (HERE / "safety.md").read_text(encoding="utf-8")
-    return re.sub("(?<=<!-- compliance -->\n).*?(?=<!-- /compliance -->)", lambda _: f"{text}\n", page, flags=re.DOTALL)
+    for name, part in (("compliance", text), ("gate", gate_table.table())):
+        between = f"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)"
+        page = re.sub(between, lambda _, part=part: f"{part}\n", page, flags=re.DOTALL)  # type: ignore[misc]
+    return page
 
 
 def pages() -> dict[str, str]:

@@ -120,8 +120,8 @@ HUB = {
 
 
 def hub_id(name: str) -> str:
-    """The id of a model that goes by a name of ours; any other name as it is."""
-    return HUB[name].id if name in HUB else name
+    """The id of a model that goes by a name of ours; any other name, and that of a folder that is there, as it is."""
+    return HUB[name].id if name in HUB and not Path(name).exists() else name
 
 
 def on_hub(id: str) -> Hub | None:

@@ -67,7 +67,8 @@ class Watched:
                 verdict = self.gate.check_reply(said[:ready], self.country)
                 if verdict.reply is not None:
                     self.reply.close()
-                    yield Chunk(("\n\n" if shown else "") + verdict.reply)
+                    offered = f"\n\n{self.offer}" if self.offer else ""
+                    yield Chunk(("\n\n" if shown else "") + verdict.reply + offered)
                     yield replace(chunk, text="", finish=FILTERED)
                     return
                 if ready > shown:

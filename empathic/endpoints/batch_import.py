@@ -124,7 +124,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         yield from files.read_jsonl(path)
     except UserError as error:
-        whole = not path.is_file() or path.read_bytes()[-1:] in (b"\n", b"")
+        whole = _ends_whole(path)
         cut = (
             ""
             if whole
@@ -138,3 +138,14 @@ def _model(row: dict[str, Any]) -> str | None:
     body = row["response"].get("body") if isinstance(row.get("response"), dict) else None
     model = body.get("model") if isinstance(body, dict) else None
     return model if isinstance(model, str) else None
+
+
+def _ends_whole(path: Path) -> bool:
+    """Whether a file ends with a line's end; one that can't be read isn't known to be cut short."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 1))
+            return file.read(1) in (b"\n", b"")
+    except OSError:
+        return True

@@ -29,10 +29,13 @@ def base_of(name: str, key: str = "student.model") -> str:
     """The whole model under a name: itself, or the base of an adapter's folder, down to the last.
 
     Raises:
-        UserError: an adapter that names no base.
+        UserError: an adapter that names no base, or that is its own.
     """
+    seen = {name}
     while Path(name).is_dir() and (base := load.adapter_base(name, key)):
-        name = base
+        if base in seen:
+            raise UserError(f"{key}: {name} is an adapter on itself; name its base in adapter_config.json")
+        seen.add(name := base)
     return name
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from empathic import files
 from empathic.errors import UserError
 from empathic.phone import ladder
+from empathic.run import exports
 
 _WORK = ".export-"  # how the name of a folder at work begins
 _SPARE = 1.05  # times what is forecast has to be free on disk
@@ -53,7 +54,7 @@ def _foreign(part: Path) -> bool:
 
 
 def _is_export(folder: Path) -> bool:
-    earlier = folder / "export.json"
+    earlier = folder / exports.FILE
     found = files.read_json(earlier) if earlier.is_file() else None
     return isinstance(found, dict) and {"rows", "recommended"} <= found.keys()
 

@@ -10,14 +10,16 @@ WORSE = 0.03  # by how much fewer of a file's replies may be sendable than of f1
 
 
 def recommend(rows: Sequence[ExportRow]) -> tuple[ExportRow | None, str]:
-    """The smallest file that meets its bars and is good enough, and by which rule.
+    """The smallest file that is good enough, and by which rule.
 
-    Where f16's replies and those of every other such file were read, good enough is a share of sendable replies that
-    is not worse than f16's to the same messages by more than `WORSE`. Else it is parity: the bars of `ladder.BARS`.
+    Where f16's replies and those of every other file that meets its bars were read, good enough is a share of sendable
+    replies that is not worse than f16's to the same messages by more than `WORSE`, of a file below its bars too: the
+    bars stand in for readers. Else it is parity: the bars of `ladder.BARS`.
     """
     written = [row for row in rows if row.file and row.holds]
     if written and all(_read(row) for row in written):
-        fit = [row for row in written if _below(row) <= WORSE + 1e-9]
+        read = [row for row in rows if row.file and row.prompts and _read(row)]
+        fit = [row for row in read if _below(row) <= WORSE + 1e-9]
         best = min(fit, key=lambda row: row.bytes, default=None)
         rule = f"the smallest whose sendable replies are not fewer than f16's by more than {100 * WORSE:.0f} points"
         return best, f"{rule}{_doubt(best)}"

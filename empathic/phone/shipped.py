@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from empathic import files
-from empathic.dialogues import Dialogue
 from empathic.phone import card, modelfile
 from empathic.phone.recommend import recommend
 from empathic.run import Display, Run, exports
@@ -37,6 +36,7 @@ def find(
     written = [row.file for row in found.rows if row.file]
     is_it = (
         system in (None, found.system)
+        and found.adapter is not None  # of the base nothing says whether it is the same still
         and found.adapter == run.adapter_hash(found.system)
         and {*(quants or ())} <= {row.quant for row in found.rows}
         and not (whole and len(written) < len(found.rows))
@@ -54,12 +54,12 @@ def keep(run: Run, folder: Path, found: Export) -> None:
 def reply(run: Run, folder: Path, found: Export, n: int, display: Display) -> None:
     """Have every file reply greedily to the first `n` test dialogues, one request at a time.
 
-    A file that has is left as it is, and one that was stopped goes on from there: its answers are in the run's ledger.
+    What was answered under the same settings is in the run's ledger, so that a stopped pass goes on from there.
 
     Raises:
         UserError: llama.cpp can't load a file, or a message is too long for it.
     """
-    tests = run.dialogues("test")[:n]
+    every = run.dialogues("test")
     settings = run.student.model_copy(update={"temperature": 0.0})
     with run.ledger() as ledger:
         for row in found.rows:
@@ -68,12 +68,11 @@ def reply(run: Run, folder: Path, found: Export, n: int, display: Display) -> No
             path, started = exports.replies(folder, row.file), time.monotonic()
             stage = row.file.removeprefix(f"{found.system}-").removesuffix(".gguf")
             display.begin(stage)
-            there = _there(path, tests)
-            if not there:
-                step = _counting(display, len(tests))
-                replies.write(path, folder / row.file, tests, settings, ledger, "export", step)
-            row.replies = there or len(tests)
-            display.end(stage, f"{row.replies} replies", time.monotonic() - started, bool(there))
+            before = sum(1 for _ in files.read_jsonl(path)) if path.exists() else 0
+            tests = every[: max(n, before)]
+            replies.write(path, folder / row.file, tests, settings, ledger, "export", _counting(display, len(tests)))
+            row.replies = len(tests)
+            display.end(stage, f"{row.replies} replies", time.monotonic() - started, False)
             keep(run, folder, found)
 
 
@@ -81,12 +80,6 @@ def _counting(display: Display, total: int) -> Callable[[], None]:
     """What to call once for each reply."""
     done = itertools.count(1)
     return lambda: display.step(next(done), total)
-
-
-def _there(path: Path, tests: Sequence[Dialogue]) -> int:
-    """How many replies a file has, where those to all of these dialogues are among them; else 0."""
-    ids = [row.get("id") for row in files.read_jsonl(path)] if path.exists() else []
-    return len(ids) if ids[: len(tests)] == [d.id for d in tests] else 0
 
 
 def rank(run: Run, folder: Path, found: Export, read: Mapping[str, SentRow]) -> None:

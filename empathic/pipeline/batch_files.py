@@ -7,6 +7,7 @@ asks the same questions of the ledger and of the results, so files may be writte
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -153,6 +154,8 @@ def import_batch(run: Run, results: list[Path], progress: Progress) -> Imported:
     done.model = ", ".join(sorted(found.models)) if _is_other(found.models, endpoint.model) else ""
     if done.aside:
         files.write_jsonl(run.path("aside.jsonl"), done.aside)
+    else:
+        run.path("aside.jsonl").unlink(missing_ok=True)
     return done
 
 
@@ -204,11 +207,35 @@ def _write(out: Path, lines: Iterator[bytes]) -> list[Path]:
                 with written[-1].open("wb") as file:
                     file.writelines(part)
             places = [out.with_stem(f"{out.stem}-{path.name}") for path in written] if len(written) > 1 else [out]
+            _check_places(out, places)
             for path, place in zip(written, places, strict=False):
                 path.replace(place)
     except OSError as error:
         raise UserError(f"{out}: can't be written ({error.strerror or error}); give another --out") from error
     return places if written else []
+
+
+def _check_places(out: Path, places: list[Path]) -> None:
+    """Refuse to write over what holds no questions, and to leave an earlier export's parts beside a new one's.
+
+    Raises:
+        UserError: says which file is in the way.
+    """
+    if other := [path for path in places if path.exists() and not _holds_questions(path)]:
+        raise UserError(f"{other[0]}: is there and holds no questions; give another --out")
+    named = re.compile(rf"{re.escape(out.stem)}(-\d+)?{re.escape(out.suffix)}")
+    there = [path for path in out.parent.iterdir() if named.fullmatch(path.name) and path.is_file()]
+    if stale := sorted(path.name for path in there if path not in places and _holds_questions(path)):
+        raise UserError(
+            f"{out.parent}: {', '.join(stale)} of an earlier export would stand beside this one's, and be asked and "
+            "paid for twice; move them away, or give another --out"
+        )
+
+
+def _holds_questions(path: Path) -> bool:
+    with path.open("rb") as file:
+        begins = file.read(400)
+    return not begins or (begins.startswith(b'{"custom_id": ') and b'"body": ' in begins)
 
 
 def _endpoint(run: Run) -> AbstractContextManager[Endpoint]:
@@ -244,6 +271,6 @@ def _counter(run: Run, progress: Progress) -> Callable[[], None]:
 
 
 def _is_other(models: set[str], asked: str) -> bool:
-    """Whether none of the names is the asked one or a dated one of it; a host's own folder before it doesn't count."""
-    wanted = asked.rsplit("/", 1)[-1].lower()
-    return bool(models) and not all(wanted in name.lower() for name in models)
+    """Whether any name is neither the asked one nor a dated one of it; a host's folder before it doesn't count."""
+    wanted = re.escape(asked.rsplit("/", 1)[-1].lower())
+    return not all(re.fullmatch(rf"(.*/)?{wanted}([-@:]\d[\d-]*)?", name.lower()) for name in models)

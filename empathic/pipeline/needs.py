@@ -29,8 +29,7 @@ Text = tuple[str, Sequence[str]]  # a message, and the replies to it
 def told(of: Forecast, step: AnyStep, examples: int) -> str:
     """What a step would need, in words; "" where the student's shape can't be known without fetching it.
 
-    Raises:
-        UserError: the GPU of this machine is too small; the line says what would fit.
+    Where the GPU of this machine is too small, the words are those that `check` refuses with.
     """
     shape = _shape(of.recipe.student.model)
     if shape is None:
@@ -44,7 +43,10 @@ def told(of: Forecast, step: AnyStep, examples: int) -> str:
     taught = _teacher(of.recipe, step)
     beside = f" and {taught / _GIGA:.1f} for its teacher" if taught else ""
     if room:
-        there = budget.check(step, shape, placement.of(student), rank, rows, shared, room - taught)
+        try:
+            there = budget.check(step, shape, placement.of(student), rank, rows, shared, room - taught)
+        except UserError as error:  # told, and refused only where a step is about to train on the rows that are there
+            return str(error)
         memory = f"{there}{beside} of {room / _GIGA:.0f}"
     else:
         there = budget.needed(step, shape, _as_on_a_gpu(student), rank, rows, shared)

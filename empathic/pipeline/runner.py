@@ -50,8 +50,6 @@ def run_pipeline(
     if until is not None and until not in (names := [stage.name for stage in stages]):
         raise UserError(f"--until {until}: no such stage; want one of {', '.join(names)}")
     check_files(recipe)
-    if recipe.student.load_in_4bit:
-        placement.of(recipe.student)
     distil_teacher.check_tokens(recipe)
     folder = folder.resolve()
     _claim(folder)
@@ -64,12 +62,25 @@ def run_pipeline(
             words = _words(run, redo)
             run.save()
             _keep(words)
+            _place(run, [stage.name for stage in stages], until)
             for stage in stages:
                 _do(stage, run)
                 if stage.name == until:
                     break
     except Timeout as error:
         raise UserError(f"{folder}: another run is at work here; wait for it, or give another --out") from error
+
+
+def _place(run: Run, names: list[str], until: str | None) -> None:
+    """Refuse 4 bits where they can't be had, before anything is paid for, if a step is still to be trained.
+
+    Raises:
+        UserError: there is no GPU, or no bitsandbytes.
+    """
+    ahead = names[: names.index(until) + 1] if until else names
+    done = {name for name, record in run.manifest.stages.items() if record.status == "done"}
+    if run.student.load_in_4bit and any(step.name in ahead and step.name not in done for step in run.recipe.steps):
+        placement.of(run.student)
 
 
 def _claim(folder: Path) -> None:

@@ -61,7 +61,7 @@ def of_sources(sources: Sequence[str]) -> Path | None:
 def _owner(folder: Path) -> Path | None:
     """The run of a folder; of an export that lies elsewhere than in its run, nothing says which it is."""
     if not exports.is_export(folder):
-        return folder
+        return folder.resolve()
     run = folder.resolve().parent
     in_its_run = (run / exports.FILE).exists() and exports.of_run(run).resolve() == folder.resolve()
     return run if in_its_run else None

@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from empathic import models
+
 BASE: Final = "base"  # the system that is the untuned student
 EXAMPLES: Final = "sft"  # parts of a corpus, each the file of its name
 PREFERENCES: Final = "preferences"
@@ -149,6 +151,11 @@ class Distil(Training):
     )
     epochs: int = Field(1, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
+
+    @field_validator("teacher")
+    @classmethod
+    def _of_the_hub(cls, name: str) -> str:
+        return models.hub_id(name)
 
     @property
     def lessons_name(self) -> str:

@@ -12,7 +12,7 @@ from empathic.safety import model
 from empathic.safety.gate import Gate, Reading, add_up
 from empathic.safety.texts import Text
 
-CRISIS, CONCERN, HARMFUL = 0.002, 0.02, 0.0005  # the shares of harmless messages above each line
+CRISIS, CONCERN, HARMFUL = 0.0025, 0.03, 0.001  # the shares of harmless messages above each line
 ALARM = 5.0  # what a false alarm of a script costs, beside a crisis caught in time
 CARRIES, FLOORS = (0.0, 0.2, 0.3, 0.5, 0.7), (-1.0, 0.0, 1.0, 2.0)  # floors below the line of concern
 

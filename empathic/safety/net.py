@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 KEPT = 6000  # words with a vector of their own
 SEEN = 3  # a word of fewer texts has none
-WIDTH, FILTERS = 24, 48
-EPOCHS, BATCH, RATE, DECAY = 10, 64, 2e-3, 0.01
-DROPPED, FORGOTTEN = 0.3, 0.1  # shares of numbers, and of words' own vectors
+WIDTH, FILTERS = 28, 64
+EPOCHS, BATCH, RATE, DECAY = 14, 64, 2e-3, 0.01
+DROPPED, FORGOTTEN = 0.2, 0.1  # shares of numbers, and of words' own vectors
 MOST = 60  # words of a text to learn from
 Log = Callable[[str], None]
 
@@ -114,6 +114,7 @@ def _net(words: int, patterns: int) -> dict[str, Any]:
         "hits": nn.Linear(patterns, len(model.CLASSES), bias=False),
     }
     nn.init.normal_(net["words"].weight, std=0.1)
+    net["words"].weight.data[0] = 0.0  # a word without a vector of its own
     nn.init.normal_(net["pieces"].weight, std=0.05)
     nn.init.zeros_(net["hits"].weight)
     return net
@@ -165,7 +166,11 @@ def _logits(net: dict[str, Any], of: dict[str, Tensor], learning: bool) -> Tenso
     words = (own + pieces[text]) * there[..., None]
     summed = words.sum(1) / there.sum(1, keepdim=True).sqrt()
     words = dropout(words, DROPPED, learning).transpose(1, 2)
-    seen = [torch.relu(net[str(run)](words)).amax(2) for run in model.RUNS]
+    ends = torch.arange(words.shape[2] + model.RUNS[-1])[None, None, :] - there.sum(1)[:, None, None]
+    seen = []
+    for run in model.RUNS:
+        answers = torch.relu(net[str(run)](words))
+        seen.append((answers * (ends[..., : answers.shape[2]] < run - 1)).amax(2))  # past its end a text says nothing
     logits: Tensor = net["out"](dropout(torch.cat([*seen, summed], 1), DROPPED, learning)) + net["hits"](of["hits"])
     return logits
 

@@ -17,7 +17,6 @@ _GIGA = 1e9
 _TILE = 4096, 32768  # tokens and words of TRL's tiles of logits (trl.kernels.chunked_logprob, trl.trainer.utils)
 _CONTEXT = 0.8e9  # CUDA's context and the libraries' workspaces: assumed, they differ by driver and card
 _NF4 = 0.516  # bytes a weight: half a byte, and 0.127 bits of constants (Dettmers et al. 2023, arXiv 2305.14314)
-_DEVICES = (2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,3 @@ def _others(
         yield "student.load_in_4bit: true", total(step, four)
         one = again.model_copy(update={"gradient_accumulation_steps": step.batch_size})
         yield "student.load_in_4bit: true with gradient_checkpointing and passes of 1", total(one, four)
-    for devices in _DEVICES:
-        if step.batch_size % devices == 0:
-            own = step.model_copy(update={"batch_size": step.batch_size // devices})
-            each = needed(own, shape, placed, rank, rows, shared)
-            yield f"{devices} GPUs with FSDP", each.total - (each.weights + each.adapters) * (1 - 1 / devices)

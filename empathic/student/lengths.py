@@ -82,6 +82,8 @@ def check_teachers(recipe: Recipe, train: Iterable[tuple[str, str, str]], fetch:
         of = distil_teacher.find(step, recipe)
         if of.model in models.KNOWN and not (fetch or models.cached(of.model).exists()):
             continue
+        if not fetch and models.on_hub(of.model) and not load.is_here(of.model):
+            continue
         told = prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
         reads = load.context(load.load_config(of.model, step.key("teacher")))
         asked = [(id, said, prompt.with_emotion(told, emotion)) for id, said, emotion in rows]

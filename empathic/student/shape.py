@@ -47,6 +47,7 @@ def shape_of(config: Any) -> Shape | None:
     try:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        heads = text.num_attention_heads
     except (ValueError, TypeError, AttributeError, ImportError):
         return None
     head = model.get_output_embeddings()
@@ -54,7 +55,6 @@ def shape_of(config: Any) -> Shape | None:
     if not matrices:
         return None
     linear = sum(one.weight.numel() for one in matrices)
-    heads = text.num_attention_heads
     return Shape(
         linear=linear,
         other=sum(weight.numel() for weight in model.parameters()) - linear,

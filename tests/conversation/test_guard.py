@@ -75,8 +75,14 @@ def test_a_bad_sentence_is_never_shown_in_however_many_pieces_it_comes(guard: Gu
     said = Said("That sounds lonely. I am a human being too. Come and see me.", size)
     chunks = [*Watched(said, guard.gate, "GB", None)]
     text, finish = _heard(chunks)
-    assert "human being" not in text and "see me" not in text and "findahelpline.com" in text
+    assert "human being" not in text and "see me" not in text and "not a person" in text
     assert finish == "content_filter"
+
+
+def test_help_is_offered_under_a_reply_that_had_to_be_replaced_too(guard: Guard) -> None:
+    offered = "There are people to talk to."
+    text, _ = _heard([*Watched(Said("I am a human being too.", 7), guard.gate, "GB", offered)])
+    assert text.endswith(f"\n\n{offered}")
 
 
 @pytest.mark.parametrize("size", [1, 5, 400])

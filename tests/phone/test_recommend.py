@@ -73,9 +73,11 @@ def test_without_readings_of_every_file_the_bars_decide_and_the_rule_says_so() -
         assert quant == "q5_0" and "beside it were not all read" in rule
 
 
-def test_a_file_below_its_bar_neither_ships_nor_has_to_be_read() -> None:
+def test_a_file_below_its_bar_need_not_be_read_and_ships_if_readers_find_it_no_worse() -> None:
     rows = [_row("f16", 16, read=True), _row("q5_0", 6, over_f16=0.0), _row("q4_0", 4, holds=False)]
     assert _chosen(*rows)[0] == "q5_0"
+    assert _chosen(*rows[:2], _row("q4_0", 4, holds=False, over_f16=0.0))[0] == "q4_0"
+    assert _chosen(*rows[:2], _row("q4_0", 4, holds=False, over_f16=-0.1))[0] == "q5_0"
 
 
 def test_files_that_are_refused_or_below_their_bar_are_never_recommended() -> None:

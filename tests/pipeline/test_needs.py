@@ -51,15 +51,14 @@ def _gpu(monkeypatch: pytest.MonkeyPatch, room: float) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Properties)
 
 
-def test_a_gpu_that_is_too_small_is_refused_before_anything_is_done(
+def test_a_plan_tells_of_a_gpu_that_is_too_small(
     recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe(str(recipe_file))
     _gpu(monkeypatch, 24e9)
     assert re.search(r"; [\d.]+ GB \(.*\) of 24; ", dict(plan(recipe, tmp_path / "run"))["sft"])
     _gpu(monkeypatch, 0.5e9)
-    with pytest.raises(UserError, match=r"steps\.sft: needs about \d+ GB and the GPU has 0"):
-        plan(recipe, tmp_path / "run")
+    assert re.search(r"steps\.sft: needs about \d+ GB and the GPU has 0", dict(plan(recipe, tmp_path / "run"))["sft"])
 
 
 @pytest.mark.slow

@@ -52,8 +52,12 @@ def test_an_exports_files_are_systems_beside_the_runs(run: Path, tmp_path: Path)
         replies.gather([str(folder)])
 
 
-def test_sheets_of_a_run_and_of_its_export_belong_to_the_run(run: Path, tmp_path: Path) -> None:
+def test_sheets_of_a_run_and_of_its_export_belong_to_the_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = _export(run, run / "export")
+    monkeypatch.chdir(run.parent)
+    assert runs.of_sources([run.name, f"{run.name}/export"]) == run.resolve(), "as one types it"
     assert runs.of_sources([str(run), str(folder)]) == runs.of_sources([str(run)]) == run
     assert runs.of_sources([str(folder)]) == run.resolve()
     other = make_run(tmp_path, "other")

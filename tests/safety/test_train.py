@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 
 from empathic.cli.main import app
 from empathic.errors import UserError
-from empathic.safety import model, net, spec, train
+from empathic.safety import features, model, net, spec, train
 from empathic.safety.gate import Gate
+from empathic.safety.net import Seen
+from empathic.safety.patterns import Hits
 from empathic.safety.texts import Text, read
 
 DATA = Path(__file__).parents[2] / "empathic" / "data" / "safety"
@@ -41,6 +44,35 @@ def test_the_same_texts_give_the_same_file(monkeypatch: pytest.MonkeyPatch) -> N
     assert made[0] == made[1]
     gate = Gate(spec.parse(made[0]))
     assert gate.check([{"role": "user", "content": "i want to kill myself"}]).label == "crisis"
+
+
+def test_what_is_learnt_is_what_ships() -> None:
+    """The same net in torch and in few bits: texts of unlike lengths, with words that have no vector."""
+    import torch
+
+    texts = [Seen(words.split(), Hits((3,), None), (0,)) for words in ("i am here", "so", "a b c d e f g h unheard of")]
+    known = sorted({features.numbers(word)[0] for word in ("i", "am", "here", "so", "a", "b", "c", "of")})
+    torch.manual_seed(0)
+    made = net._net(len(known), 5)
+    torch.nn.init.normal_(made["hits"].weight)
+    for run in model.RUNS:  # where padding would answer more than words do
+        torch.nn.init.constant_(made[str(run)].bias, 2.0)
+        torch.nn.init.uniform_(made[str(run)].weight, -0.9, 0.0)
+    torch.nn.init.uniform_(made["pieces"].weight, 0.1, 0.5)
+    numbers = net._numbers(texts, {number: row for row, number in enumerate(known, 1)}, 5)
+    theirs = net._logits(made, numbers, learning=False).tolist()
+    stored = model.Model(net._stored(made, known))
+    for text, logits in zip(texts, theirs, strict=True):
+        assert stored.logits(text.words, text.hits.numbers) == pytest.approx(logits, abs=0.05)
+
+
+def test_no_held_out_message_was_learnt_or_had_a_line_drawn_on_it() -> None:
+    def plain(text: Text) -> str:
+        return " ".join(re.sub("[^a-z0-9 ]", "", text.turns[0].lower()).split())
+
+    held = {plain(text) for path in (DATA.parents[2] / "benchmarks" / "safety").glob("test*") for text in read(path)}
+    learnt = {plain(text) for path in [*DATA.glob("train-*"), DATA / "quiet.jsonl"] for text in read(path)}
+    assert not [text for text in held & learnt if text.count(" ") > 2]
 
 
 def test_nothing_to_draw_lines_on_is_told() -> None:

@@ -57,7 +57,9 @@ def test_four_bits_want_a_gpu_before_anything_is_done(recipe_file: Path, display
     recipe = load_recipe(str(recipe_file), ["student.load_in_4bit=true"])
     with pytest.raises(UserError, match=r"student\.load_in_4bit: needs a GPU, and there is none here"):
         run_pipeline(recipe, tmp_path / "run", display)
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run" / "dialogues.jsonl").exists()
+    run_pipeline(recipe, tmp_path / "run", display, until="corpus")  # what is done before a GPU is rented
+    assert (tmp_path / "run" / "corpus").is_dir()
 
 
 def test_four_bits_want_their_package_and_no_adapter(gpu: None, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:

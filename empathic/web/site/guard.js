@@ -20,7 +20,7 @@ export async function* guarded(gate, turns, country, write) {
     if (ready > shown || finish) {
       const found = gate.checkReply(said.slice(0, ready), country);
       if (found.reply !== null) {
-        yield event((shown ? "\n\n" : "") + found.reply);
+        yield event((shown ? "\n\n" : "") + found.reply + (verdict.offer ? `\n\n${verdict.offer}` : ""));
         yield event("", FILTERED);
         return;
       }
