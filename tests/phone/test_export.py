@@ -167,6 +167,7 @@ def test_another_export_takes_the_first_ones_place(
     assert Run.open(run).export().recommended == "base-f16.gguf"  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 def test_files_below_their_bar_are_refused(copied: Path) -> None:
     with pytest.raises(UserError, match="every file is below its bar; the nearest is q4_0"):
         _export(copied, None, None, ["q4_0"], False)

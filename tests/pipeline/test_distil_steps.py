@@ -39,12 +39,12 @@ def test_a_student_is_taught_by_another_runs_student(
     asked = ("run", recipe_file, "--out", out, *(part for one in changes for part in ("--set", one)))
     forecast = dict(plan(recipe, out))
     assert forecast["distil-replies"] == "2 replies of the student's own, 2 of the corpus"
-    assert forecast["distil"].startswith("4 steps on ") and forecast["distil"].endswith(f"taught by {whole.run}")
+    assert forecast["distil"].startswith(f"4 steps on sft, taught by {whole.run}; ")
     done = empathic(*asked)
     assert done.returncode == 0, done.stderr
 
     run = Run.open(out)
-    assert list(run.manifest.stages) == list(forecast)
+    assert [*run.manifest.stages, "training"] == list(forecast)
     assert run.systems == ("base", *(["sft"] if before else []), "distil")
     rows = list(files.read_jsonl(run.lessons(run.recipe.step("distil"))))
     corpus = {row["id"]: row["completion"] for row in files.read_jsonl(run.corpus("sft"))}

@@ -73,6 +73,7 @@ def test_a_run_goes_through_and_then_keeps_everything(empathic, whole) -> None:
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
+@pytest.mark.long
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(
     empathic, whole, recipe_file: Path, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_reply_counts_once_and_one_without_its_message_not_at_all() -> None:
         trial.readable([hidden])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_scorer_learns_from_readings_and_is_held_against_others(
     empathic, refused, tiny: Path, tiny_gguf: Path, tmp_path: Path

@@ -78,9 +78,10 @@ def test_conversations_read_alike() -> None:
 
 
 def test_hundreds_of_messages_read_alike() -> None:
-    alike([list(text.turns) for path in sorted(DATA.glob("train-*.jsonl")) for text in texts.read(path)[::6]])
+    alike([list(text.turns) for path in sorted(DATA.glob("train-*.jsonl")) for text in texts.read(path)[::60]])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_ten_thousand_messages_read_alike() -> None:
     labelled = [list(text.turns) for path in sorted(DATA.glob("train-*.jsonl")) for text in texts.read(path)]

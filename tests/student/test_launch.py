@@ -13,6 +13,7 @@ from empathic import files
 SMALL = ("--set", "steps.sft.batch_size=4", "--set", "steps.dpo.batch_size=4", "--until", "dpo")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes want two cores")
 @pytest.mark.slow
 def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(

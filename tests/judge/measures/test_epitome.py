@@ -132,6 +132,7 @@ def test_a_folder_without_a_scorer_and_no_rows_are_told(tmp_path: Path, tiny: Pa
         epitome.train([], tmp_path / "out", str(tiny))
 
 
+@pytest.mark.long
 def test_a_run_reads_levels_where_its_recipe_names_a_scorer(empathic, whole, scorer: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(whole.run, out)

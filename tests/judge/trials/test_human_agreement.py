@@ -88,6 +88,7 @@ def test_a_judge_that_says_what_people_said_agrees_fully(talking, tmp_path: Path
     assert found["explorations"].unanswered == sum(int(row.post[1:]) % 5 == 0 for row in train)
 
 
+@pytest.mark.long
 @pytest.mark.network
 def test_agreement_with_people_from_the_command_line(empathic, tiny_gguf: Path, welivita: Path, tmp_path: Path) -> None:
     settings = ("--judge", f"local:{tiny_gguf}", "--ledger", tmp_path / "l.sqlite", "--n", 4)

@@ -175,6 +175,7 @@ def test_a_method_without_a_teacher_and_a_missing_key_are_refused(refused, forty
     assert "budget" in refused("run", recipe, "--out", tmp_path / "d", "--set", "teacher.budget=0")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_batches_are_handed_over_and_fetched_another_day(faulty, empathic, forty: Path, tmp_path: Path) -> None:
     server = faulty("--faults", 0.2, "--takes-no", "max_tokens")
