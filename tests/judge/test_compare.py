@@ -64,6 +64,7 @@ def test_files_that_differ_in_an_emotion_are_refused(refused, tmp_path: Path) ->
     assert "b.jsonl: the emotion of id 'd3' is 'angry', and 'lonely' in" in error
 
 
+@pytest.mark.long
 @pytest.mark.network
 def test_programs_get_rows_alone_and_what_to_mind_on_stderr(empathic, tiny_gguf: Path, tmp_path: Path) -> None:
     a, b = _file(tmp_path / "mine.jsonl", 2), _file(tmp_path / "theirs.jsonl", 3)

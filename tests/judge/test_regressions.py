@@ -57,6 +57,7 @@ def test_likelihoods_of_texts_and_replies_equal_the_plain_computation(tiny: Path
     assert scorer.of_replies(["Hi"], ["", ""]).tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.long
 def test_what_training_cost_from_the_command_line_to_the_page(empathic, refused, whole, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert "no manifest.json there" in refused("judge", "lost", out)

@@ -177,6 +177,7 @@ def test_files_below_their_bar_are_refused(copied: Path) -> None:
     assert len(list((copied / "export").glob("dpo-*.gguf"))) == 2, "f16 and the adapter"
 
 
+@pytest.mark.long
 def test_a_run_whose_corpus_is_empty_has_no_importance_matrix(copied: Path) -> None:
     Run.open(copied).corpus("sft").write_text("", encoding="utf-8")
     assert _export(copied, None, None, ["q4_0"], True).imatrix is None

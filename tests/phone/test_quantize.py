@@ -30,6 +30,7 @@ def test_q8_0_is_to_the_byte_what_the_converter_writes(source: Path, tiny: Path,
         assert numpy.array_equal(tensor.data, by_name[tensor.name].data), tensor.name
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_quant_is_a_file_that_llama_cpp_reads_and_says_what_it_is(source: Path, tmp_path: Path) -> None:
     tokens = list(range(20, 60))

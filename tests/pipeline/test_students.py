@@ -113,6 +113,7 @@ def test_what_a_student_was_told_stays_in_the_run_whatever_becomes_of_the_file(w
         assert speaker.told == "Be brief and kind."
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_edited_prompt_is_refused_once_something_was_trained_by_it(
     empathic, refused, recipe_file: Path, tmp_path: Path

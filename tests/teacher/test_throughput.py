@@ -41,6 +41,7 @@ def _ideal(chains: list[list[list[float]]]) -> float:
     return end
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_failing_server_is_kept_as_busy_as_it_can_be(faulty, tmp_path: Path) -> None:
     for attempt in range(3):  # whatever else a machine does makes this slower, never faster

@@ -72,6 +72,7 @@ def _answers(ledger: Path) -> set[str]:
     return {json.dumps(row["request"]["messages"]) for row in _rows(ledger)}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_eight_times_nothing_in_the_ledger_is_sent_again(faulty, forty: Path, tmp_path: Path) -> None:
     server = faulty("--latency", 0.1, "--faults", 0.2, "--only", "500", "--only", "reset", "--only", "truncated")
