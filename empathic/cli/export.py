@@ -68,6 +68,7 @@ def table(found: Export, folder: Path) -> None:
     from rich.table import Table
 
     from empathic.cli.progress import console
+    from empathic.phone import cells
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
     shown.add_column("file", no_wrap=True)
@@ -77,12 +78,7 @@ def table(found: Export, folder: Path) -> None:
         mark = "*" if row.file and row.file == found.recommended else " " if row.holds else "!"
         shown.add_row(
             f"{mark} {_short(found, row)}",
-            f"{row.bytes / 1e6:.0f}",
-            f"{row.bits_per_weight:.2f}",
-            f"{row.fell_back:.0%}",
-            f"{row.kl_mean:.4f}",
-            f"{row.kl_999:.3f}",
-            f"{row.top1:.1%}",
+            *cells.measured(row),
             f"{row.perplexity:.4g}",
         )
     console.print()
@@ -110,18 +106,19 @@ def _sendable(found: Export) -> Table:
     """How many of each file's replies readers would send."""
     from rich.table import Table
 
+    from empathic.phone import cells
+
     shown = Table(box=None, header_style="bold", pad_edge=False)
     shown.add_column("file", no_wrap=True)
     for column in ("n", "sendable", "points"):
         shown.add_column(column, justify="right", no_wrap=True)
     for row in found.rows:
         if row.file and row.sendable:
-            of, gap = row.sendable, row.sendable.over_f16
             shown.add_row(
                 f"{'*' if row.file == found.recommended else ' '} {_short(found, row)}",
-                str(of.n),
-                f"{of.estimate:.0%} ({100 * of.low:.0f} to {100 * of.high:.0f})",
-                f"{100 * gap.estimate:+.0f} ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})" if gap else "",
+                str(row.sendable.n),
+                cells.share(row.sendable),
+                cells.points(row.sendable),
             )
     return shown
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from empathic import files, models
+from empathic.phone import cells
 from empathic.run import Run
 from empathic.run.artefacts import Export, ExportRow, Summary
 
@@ -185,19 +186,14 @@ def _table(rows: Sequence[ExportRow], recommended: str | None) -> list[str]:
     for row in rows:
         if row.file:
             note = "recommended" if row.file == recommended else "" if row.holds else "below its bar"
-            cells = [
+            columns = [
                 row.file,
-                f"{row.bytes / 1e6:.0f}",
-                f"{row.bits_per_weight:.2f}",
-                f"{row.fell_back:.0%}",
-                f"{row.kl_mean:.4f}",
-                f"{row.kl_999:.3f}",
-                f"{row.top1:.1%}",
+                *cells.measured(row),
                 f"{row.perplexity:.2f}",
                 *(_sendable(row) if read else ()),
                 note,
             ]
-            lines.append(f"| {' | '.join(cells)} |")
+            lines.append(f"| {' | '.join(columns)} |")
     if read:
         lines += ["", _READ_HOW]
     return lines
@@ -207,6 +203,4 @@ def _sendable(row: ExportRow) -> tuple[str, str]:
     """What readers said: the columns `_READ`."""
     if not row.sendable:
         return "", ""
-    of, gap = row.sendable, row.sendable.over_f16
-    points = f"{100 * gap.estimate:+.0f} ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})" if gap else ""
-    return f"{of.estimate:.0%} ({100 * of.low:.0f} to {100 * of.high:.0f}), n = {of.n}", points
+    return f"{cells.share(row.sendable)}, n = {row.sendable.n}", cells.points(row.sendable)

@@ -65,6 +65,7 @@ def _fit(texts: Sequence[Seen], patterns: int, log: Log) -> dict[str, Any]:
     net = _net(len(chosen), patterns)
     lengths = np.array([min(len(text.words), MOST) for text in texts])
     steps = EPOCHS * -(-len(texts) // BATCH)
+    weights = [p for part in net.values() for p in part.parameters()]
     own = [{"params": net["words"].parameters(), "weight_decay": 0.0}]
     other = [{"params": [p for name, part in net.items() if name != "words" for p in part.parameters()]}]
     optimiser = torch.optim.AdamW([*own, *other], lr=RATE, weight_decay=DECAY)
@@ -82,7 +83,7 @@ def _fit(texts: Sequence[Seen], patterns: int, log: Log) -> dict[str, Any]:
             loss = -torch.logsumexp(logits.log_softmax(1) + torch.log(allowed + 1e-9), 1).mean()
             optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_([p for part in net.values() for p in part.parameters()], 1.0)
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimiser.step()
             rate.step()
             total += loss.item() * len(of)

@@ -32,9 +32,7 @@ def check(
         UserError: names the row.
     """
     told = prompt.instruction(student.prompt)
-    if student.model in models.KNOWN and not (fetch or models.cached(student.model).exists()):
-        return
-    if not fetch and models.on_hub(student.model) and not load.is_here(student.model):
+    if not fetch and _elsewhere(student.model):
         return
     reads = None if student.model in models.KNOWN else load.context(load.load_config(student.model))
     served = min(CONTEXT, reads or CONTEXT)
@@ -80,9 +78,7 @@ def check_teachers(recipe: Recipe, train: Iterable[tuple[str, str, str]], fetch:
     rows = list(train) if recipe.distillations else []
     for step in recipe.distillations:
         of = distil_teacher.find(step, recipe)
-        if of.model in models.KNOWN and not (fetch or models.cached(of.model).exists()):
-            continue
-        if not fetch and models.on_hub(of.model) and not load.is_here(of.model):
+        if not fetch and _elsewhere(of.model):
             continue
         told = prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
         reads = load.context(load.load_config(of.model, step.key("teacher")))
@@ -99,3 +95,10 @@ def check_teachers(recipe: Recipe, train: Iterable[tuple[str, str, str]], fetch:
                     f"is told, and with a reply of {recipe.student.max_tokens} (student.max_tokens) more than the "
                     f"{reads} that {step.teacher} reads; shorten it, or choose the brief prompt"
                 )
+
+
+def _elsewhere(name: str) -> bool:
+    """Whether a model that goes by a name would have to be fetched to be looked at."""
+    if name in models.KNOWN:
+        return not models.cached(name).exists()
+    return models.on_hub(name) is not None and not load.is_here(name)

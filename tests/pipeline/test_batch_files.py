@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boats import boats
 from fault_server import Server
 
 from empathic import files
@@ -23,17 +24,7 @@ Line = dict[str, Any]
 @pytest.fixture
 def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, with six dialogues of which four are to train on."""
-    rows = [
-        {
-            "id": f"d{i}",
-            "situation": f"Storm {i} took the boat.",
-            "utterance": f"My boat number {i} is at the bottom of the bay.",
-            "replies": {"human": f"Well, boat {i} was old."},
-            "split": "test" if i < 2 else "train",
-        }
-        for i in range(6)
-    ]
-    files.write_jsonl(tmp_path / "six.jsonl", rows)
+    files.write_jsonl(tmp_path / "six.jsonl", boats(6))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from live_memory import LiveMemory
+from live_memory import LiveMemory, adapted
 
 from empathic import models
 from empathic.errors import UserError
@@ -102,9 +102,7 @@ def test_too_small_a_gpu_is_one_line_that_says_what_would_fit() -> None:
 
 def _trained(dtype: str, checkpointing: bool) -> tuple[Any, Any, dict[str, torch.Tensor]]:
     """A small Llama with an adapter, and a batch of eight rows of 128 tokens that begin with the same 64."""
-    from peft import LoraConfig, get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM
-    from trl.trainer.utils import add_fused_lm_head
 
     config = LlamaConfig(
         vocab_size=2000,
@@ -115,12 +113,7 @@ def _trained(dtype: str, checkpointing: bool) -> tuple[Any, Any, dict[str, torch
         num_key_value_heads=2,
     )
     torch.manual_seed(0)
-    base: Any = LlamaForCausalLM(config).to(getattr(torch, dtype))
-    add_fused_lm_head(base)
-    model: Any = get_peft_model(base, LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"))
-    if checkpointing:
-        model.activation_checkpointing_enable()
-        model.enable_input_require_grads()
+    model = adapted(LlamaForCausalLM(config).to(getattr(torch, dtype)), checkpointing)
     ids = torch.randint(1, 2000, (8, 128))
     ids[:, :64] = ids[0, :64]
     labels = ids.clone()

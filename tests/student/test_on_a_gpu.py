@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from live_memory import adapted
 from rounding import FAMILIES, rounding_model
 from safetensors.torch import load_file
 
@@ -47,9 +48,7 @@ def test_positions_that_count_nodes_are_refused(
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_peak_of_a_step_is_what_was_reckoned(shared: bool, checkpointing: bool) -> None:
-    from peft import LoraConfig, get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM
-    from trl.trainer.utils import add_fused_lm_head
 
     config = LlamaConfig(
         vocab_size=32000,
@@ -62,12 +61,7 @@ def test_the_peak_of_a_step_is_what_was_reckoned(shared: bool, checkpointing: bo
     placed = placement.place()
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated()
-    base: Any = placed.put(LlamaForCausalLM(config))
-    add_fused_lm_head(base)
-    model: Any = get_peft_model(base, LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"))
-    if checkpointing:
-        model.activation_checkpointing_enable()
-        model.enable_input_require_grads()
+    model = adapted(placed.put(LlamaForCausalLM(config)), checkpointing)
     if shared:
         assert "prefix_sharing" not in optimize_model(model, Kernels())
     model.train()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boats import boats
 
 from empathic import files
 from empathic.endpoints.ledger import Ledger
@@ -25,18 +26,8 @@ KEY = "sk-very-secret-indeed"
 @pytest.fixture
 def forty(tmp_path: Path) -> Path:
     """Forty dialogues with a person's reply."""
-    rows = [
-        {
-            "id": f"d{i}",
-            "situation": f"Storm {i} took the boat.",
-            "utterance": f"My boat number {i} is at the bottom of the bay.",
-            "replies": {"human": f"Well, boat {i} was old."},
-            "split": "test" if i < 2 else "train",
-        }
-        for i in range(42)
-    ]
     path = tmp_path / "forty.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path.write_text("".join(json.dumps(row) + "\n" for row in boats(42)), encoding="utf-8")
     return path
 
 
