@@ -206,13 +206,15 @@ def _write(out: Path, lines: Iterator[bytes]) -> list[Path]:
                 written.append(Path(folder) / str(number))
                 with written[-1].open("wb") as file:
                     file.writelines(part)
-            places = [out.with_stem(f"{out.stem}-{path.name}") for path in written] if len(written) > 1 else [out]
-            _check_places(out, places)
-            for path, place in zip(written, places, strict=False):
+            alone = len(written) == 1
+            places = [out if alone else out.with_stem(f"{out.stem}-{path.name}") for path in written]
+            if places:
+                _check_places(out, places)
+            for path, place in zip(written, places, strict=True):
                 path.replace(place)
     except OSError as error:
         raise UserError(f"{out}: can't be written ({error.strerror or error}); give another --out") from error
-    return places if written else []
+    return places
 
 
 def _check_places(out: Path, places: list[Path]) -> None:

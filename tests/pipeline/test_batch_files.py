@@ -159,6 +159,8 @@ def test_answers_are_paid_by_batch_prices_and_open_turns_are_said(at: Path, comm
     code, said = command("teacher", "export-batch", "r.yaml", "--out", "none.jsonl")
     assert code == 2
     assert "every question is answered" in said
+    code, said = command("teacher", "export-batch", "r.yaml", "--out", "a.jsonl")
+    assert code == 2 and "every question is answered" in said, "also where something else has the file's name"
     assert not Path("none.jsonl").exists()
 
 
