@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SHARED_DATA := $(wildcard ../shared/data)
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
+# Bytecode is kept, whatever the shell says: tests start hundreds of commands, and each would compile the package anew.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
 .PHONY: gate demo check test long servers fuzz lint rivals study bench bench-serve bench-phone strategies questions docs clean
@@ -10,7 +11,7 @@ export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
 
-check: lint  ## what answers in two minutes: no whole run, no download, no browser, no GPU
+check: lint  ## what answers in two minutes: no whole run, no llama.cpp, no download, no browser, no GPU
 	$(PYTEST) -m "not slow and not network and not browser and not gpu and not servers and not long"
 
 test: lint  ## everything that CI checks

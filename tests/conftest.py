@@ -28,9 +28,14 @@ EMOTIONS = ("sad", "proud", "afraid", "joyful")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark a browser, a whole run or a trained scorer by its fixture; one process makes each for all tests."""
+    """Mark a browser, a whole run or a trained scorer by its fixture; one process makes each for all tests.
+
+    What llama.cpp runs is marked as slow too.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
+        if "tiny_gguf" in fixtures:
+            item.add_marker("slow")
         for fixture, mark in (("chromium", "browser"), ("whole", "slow"), ("scorer", "slow")):
             if fixture in fixtures:
                 item.add_marker(mark)

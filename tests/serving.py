@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     """A handler that keeps quiet, and sends a whole body."""
 
+    disable_nagle_algorithm = True  # or a body waits 40 ms, until the client's computer has said that it got the head
+
     def send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """The answer; its length is said."""
         self.send_response(status)

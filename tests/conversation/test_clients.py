@@ -22,6 +22,8 @@ from empathic.conversation.clients import gone, while_there
 from empathic.conversation.engine import Chunk, Engine
 from empathic.conversation.speaker import Speaker
 
+SOON = 2  # seconds, where other tests share the cores; a reply that is not ended goes on for three, alone
+
 
 def busy(engine: Engine) -> int:
     return sum(slot["is_processing"] for slot in engine._asked("GET", "/slots"))
@@ -42,7 +44,7 @@ def test_a_client_that_goes_frees_its_slot_and_a_full_queue_says_when_to_come_ba
     gone = time.monotonic()
     while busy(speaker.engine) or post(server, max_tokens=1).status_code != 200:
         time.sleep(0.02)
-    assert time.monotonic() - gone < 1
+    assert time.monotonic() - gone < SOON
 
 
 def test_replies_that_are_written_are_ended_with_the_server(start: Start, speaker: Speaker) -> None:
@@ -55,7 +57,7 @@ def test_replies_that_are_written_are_ended_with_the_server(start: Start, speake
             pass
         while busy(speaker.engine):
             time.sleep(0.02)
-        assert time.monotonic() - ended < 1
+        assert time.monotonic() - ended < SOON
 
 
 def test_ctrl_c_ends_serve_while_a_reply_is_written(tiny_gguf: Path) -> None:

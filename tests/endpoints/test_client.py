@@ -33,6 +33,7 @@ def server() -> Iterator[tuple[str, list[Any]]]:
     seen: list[Any] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True
         statuses: list[int] = []  # noqa: RUF012
 
         def do_POST(self) -> None:

@@ -73,6 +73,7 @@ def test_replies_of_the_corpus_alone_ask_no_student_and_fewer_examples_are_drawn
     assert "sft" in run.manifest.stages["distil"].inputs
 
 
+@pytest.mark.slow
 def test_what_a_teacher_is_told_is_kept_and_an_edit_makes_its_stage_run_anew(
     tiny: Path, larger: Path, tmp_path: Path, display
 ) -> None:

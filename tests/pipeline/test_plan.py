@@ -34,10 +34,10 @@ def _asked(ledger: Path) -> Counter[str]:
 @pytest.mark.parametrize(
     ("method", "rejected", "strategy", "best_of"),
     [
-        ("direct", "human", "naive", 1),
-        ("direct", "human", "naive", 3),
-        ("human-improved", "human", "in-sequence", 1),
-        ("llm-improved", "human", "lacking-dimension", 2),
+        pytest.param("direct", "human", "naive", 1, marks=pytest.mark.slow),
+        pytest.param("direct", "human", "naive", 3, marks=pytest.mark.slow),
+        pytest.param("human-improved", "human", "in-sequence", 1, marks=pytest.mark.slow),
+        pytest.param("llm-improved", "human", "lacking-dimension", 2, marks=pytest.mark.slow),
         ("llm-improved", "direct", "in-sequence", 2),
     ],
 )

@@ -57,6 +57,7 @@ def test_gits_variables_do_not_name_another_repository(tmp_path: Path, monkeypat
     assert revision(tmp_path / "other") == other
 
 
+@pytest.mark.slow
 def test_a_run_needs_no_git(empathic, tmp_path: Path) -> None:
     done = empathic("run", "demo", "--out", tmp_path / "run", "--until", "dialogues", PATH="")
     assert done.returncode == 0, done.stderr

@@ -226,6 +226,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(empathic, recipe_f
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["demo"])
 def test_until_stops_after_the_stage(empathic, recipe: str, tmp_path: Path) -> None:
     done = empathic("run", recipe, "--out", tmp_path / "run", "--until", "corpus")

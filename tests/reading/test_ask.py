@@ -62,6 +62,7 @@ def test_a_judge_that_is_never_of_use_is_refused(talking, tmp_path: Path) -> Non
         ask.read(talking(lambda _: "hm"), SAID, "m", ledger)
 
 
+@pytest.mark.slow
 def test_what_others_read_can_be_read_again_on_the_command_line(talking, empathic, tmp_path: Path) -> None:
     endpoint = talking(lambda messages: "2 2 2 y" if "reply 1" in messages[-1]["content"] else "0 0 0 n")
     rows = [one.__dict__ | {"understood": 2, "feeling": 2, "sense": 2, "send": "y", "reader": "Ada"} for one in SAID]

@@ -73,6 +73,7 @@ def test_hard_input_reads_alike() -> None:
     alike([[text] for text in HARD])
 
 
+@pytest.mark.slow
 def test_conversations_read_alike() -> None:
     alike([list(text.turns) for text in texts.read(DATA / "scripts.jsonl")])
 

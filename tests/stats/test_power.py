@@ -23,7 +23,9 @@ def test_the_smallest_rate_is_found_as_often_as_promised(ties: float, n: int) ->
     assert 0.74 < found < 0.86
 
 
-@pytest.mark.parametrize("n", [32, 100, 250])
+@pytest.mark.parametrize(
+    "n", [32, pytest.param(100, marks=pytest.mark.slow), pytest.param(250, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("ties", "correlation"), [(0.0, 0.0), (0.0, 0.5), (0.4, 0.5)])
 def test_the_smallest_difference_is_found_as_often_as_promised(ties: float, correlation: float, n: int) -> None:
     dice, found = numpy.random.default_rng(8), 0

@@ -67,7 +67,9 @@ def test_nothing_is_lost_where_teacher_and_student_are_one_and_told_the_same(
 
 
 @pytest.mark.parametrize("kernels", [{}, OFF], ids=["kernels", "without"])
-@pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize(
+    "beta", [pytest.param(0.0, marks=pytest.mark.slow), 0.4, pytest.param(1.0, marks=pytest.mark.slow)]
+)
 def test_loss_and_gradients_are_those_of_the_formula_in_float64(
     tiny: Path, larger: Path, tmp_path: Path, beta: float, kernels: dict[str, bool]
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_mistake_in_a_rankers_questions_is_told_before_any_work(refused, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False])
 def test_the_ranker_keeps_the_best_of_several(faulty, empathic, tmp_path: Path, named: bool) -> None:
     rows = [

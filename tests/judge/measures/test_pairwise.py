@@ -73,6 +73,7 @@ def test_compare_asks_side_by_side_where_told_to(empathic, tiny_gguf: Path, tmp_
     assert [row["measure"] for row in json.loads(done.stdout)] == ["behaviours", "specificity", "agreed", "pairwise"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [1.0, 0.6])
 def test_a_judge_that_goes_by_position_is_drawn_to_one_half_and_no_further(
     talking: Callable[..., Endpoint], bias: float, tmp_path: Path

@@ -191,6 +191,7 @@ def test_batches_are_handed_over_and_fetched_another_day(faulty, empathic, forty
     assert (out / "teacher.jsonl").read_bytes() == (tmp_path / "other" / "teacher.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_it_would_cost(empathic, forty: Path) -> None:
     shown = empathic("run", _recipe(forty, "https://api.openai.com/v1"), "--dry-run").stdout
     assert "about 120 requests to gpt-4o" in shown
