@@ -26,7 +26,9 @@ def table() -> str:
         lines += _rows(gate, _read(name), f"**crisis, set {number}**: {sight}", CRISIS, kinds=number == 3)
     for number in (3, 2):
         lines += _rows(gate, _read(f"test{number}-evasion.jsonl"), f"evasions, set {number}", EVASION, kinds=True)
-    lines += _rows(gate, _read("test3-assistant.jsonl"), "an ordinary day's messages to an assistant, set 3", "none")
+    for number in (4, 3):
+        title = f"an ordinary day's messages to an assistant, set {number}"
+        lines += _rows(gate, _read(f"test{number}-assistant.jsonl"), title, "none")
     for label, title, mark in (
         ("past", "told as history, bereavement", "at most 10%"),
         ("ordinary", "looks like a crisis and isn't", ""),

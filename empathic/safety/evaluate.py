@@ -105,8 +105,9 @@ def evaluate(said: Sequence[Text], gate: Gate) -> Trial:
             messages.append({"role": "user", "content": turn})
             verdict = gate.check(messages)
             in_time = text.label != "crisis" or number <= last
-            stopped |= in_time and verdict.reply is not None
-            met |= in_time and (verdict.reply is not None or verdict.offer is not None)
+            unanswered = verdict.label in ("crisis", "harmful")
+            stopped |= in_time and unanswered
+            met |= in_time and (unanswered or verdict.offer is not None)
             if verdict.label == "crisis":
                 caught = caught or number
                 crisis |= in_time

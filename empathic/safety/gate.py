@@ -19,6 +19,7 @@ from empathic.safety.patterns import Patterns
 
 ANSWER = 5  # words that a "yes" to the question about danger has at most
 ABOUT_ITSELF = ("human", "feeling", "life", "maker")  # why a reply was refused: it made itself out to be somebody
+ROUTINE = ("hello", "thanks", "bye", "night")  # messages with a fixed answer unless a crisis came before
 CLOSED = (
     "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of "
     "ending your life, please call your local emergency number now, or go to someone who can stay with you; "
@@ -32,7 +33,9 @@ class Verdict:
 
     Attributes:
         label: `ordinary`, `distress`, `past`, `crisis` or `harmful`.
-        kind: of a crisis: `self`, `eating`, `abuse`, `others`, `someone`; of a refused reply: why; else None.
+        kind: of a crisis: `self`, `eating`, `abuse`, `others`, `someone`; of a refused reply: why; of a greeting or a
+            question about the program, which have one answer, whoever asks: `hello`, `thanks`, `bye`, `night`,
+            `human`, `who`, `maker`, `feelings`, `name`; else None.
         reply: the fixed reply to send; None where the student answers.
         careful: something in the conversation calls for care: keep to listening, no jokes, no advice of one's own.
         offer: a sentence to show under the student's reply (people to talk to), or None.
@@ -52,6 +55,7 @@ class Reading(NamedTuple):
 
     plain: str
     decided: str | None
+    small: str | None
     danger: float
     harm: float
     logits: tuple[float, ...]
@@ -89,6 +93,7 @@ class Gate:
         self._limits: dict[str, float] = tables["limits"]
         self._affirms = re.compile(tables["patterns"]["affirms"], re.ASCII)
         self._reply = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["reply"]]
+        self._small = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["small"]]
         self._languages: dict[str, frozenset[str]] = {
             name: frozenset(words) for name, words in tables["languages"].items()
         }
@@ -136,10 +141,13 @@ class Gate:
         plain = self._normalise(text)
         hits = self._patterns.find(plain)
         logits = self._model.best(plain, hits)
-        return Reading(plain, hits.decided, model.danger(logits), model.harm(logits), tuple(logits))
+        small = next((name for name, pattern in self._small if pattern.search(plain)), None)
+        return Reading(plain, hits.decided, small, model.danger(logits), model.harm(logits), tuple(logits))
 
     def _turn(self, read: Reading, state: _State) -> Verdict:
         """The verdict on one more message, unworded; `state` moves on."""
+        if read.small and not (state.careful and read.small in ROUTINE):
+            return Verdict("ordinary", read.small, f"small.{read.small}", state.careful)
         limits = self._limits
         score, state.evidence = add_up(read.danger, state.evidence, limits)
         limit = limits["concern"] if state.careful and state.crises else limits["crisis"]
@@ -162,8 +170,10 @@ class Gate:
         concern = score >= limits["concern"]
         label = model.SAFE[max(range(3), key=lambda at: read.logits[at])]
         if concern:
-            state.asked, state.kind, state.careful = True, likeliest, True
-            return Verdict("past" if label == "past" else "distress", None, None, True, "offer.concern", score)
+            state.asked = score >= limits["ask"] or state.careful
+            state.kind, state.careful = likeliest, True
+            offer = "offer.concern" if state.asked else "offer.people"
+            return Verdict("past" if label == "past" else "distress", None, None, True, offer, score)
         return Verdict(label, None, None, state.careful, "offer.past" if label == "past" else None, score)
 
     def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None) -> Verdict:

@@ -12,7 +12,7 @@ from empathic.safety import model
 from empathic.safety.gate import Gate, Reading, add_up
 from empathic.safety.texts import Text
 
-CRISIS, CONCERN, HARMFUL = 0.0025, 0.03, 0.001  # the shares of harmless messages above each line
+CRISIS, ASK, CONCERN, HARMFUL = 0.0025, 0.01, 0.03, 0.001  # the shares of harmless messages above each line
 ALARM = 5.0  # what a false alarm of a script costs, beside a crisis caught in time
 CARRIES, FLOORS = (0.0, 0.2, 0.3, 0.5, 0.7), (-1.0, 0.0, 1.0, 2.0)  # floors below the line of concern
 
@@ -29,7 +29,7 @@ def choose(tables: dict[str, Any], harmless: Sequence[Text], scripts: Sequence[T
     quiet = [[gate.read(turn) for turn in text.turns] for text in harmless]
     told = [[gate.read(turn) for turn in text.turns] for text in scripts]
     alone = [read.danger for turns in quiet for read in turns]
-    concern = float(np.quantile(alone, 1 - CONCERN))
+    ask, concern = (float(np.quantile(alone, 1 - share)) for share in (ASK, CONCERN))
     harm = float(np.quantile([read.harm for turns in quiet for read in turns], 1 - HARMFUL))
     best: tuple[float, dict[str, float]] | None = None
     for carry, below in product(CARRIES, FLOORS):
@@ -37,6 +37,7 @@ def choose(tables: dict[str, Any], harmless: Sequence[Text], scripts: Sequence[T
         limits = {"carry": carry, "floor": floor, "most": 6.0, "harmful": harm}
         scored = [score for turns in quiet for score in _scores(turns, limits)]
         limits["crisis"] = float(np.quantile(scored, 1 - CRISIS))
+        limits["ask"] = min(ask, limits["crisis"])
         limits["concern"] = min(concern, limits["crisis"])
         worth = sum(_worth(text, turns, limits) for text, turns in zip(scripts, told, strict=True))
         if best is None or worth > best[0]:

@@ -1,6 +1,6 @@
 """One plain form for what people type: look-alikes, leetspeak, invisible characters, spaced letters and emoji undone.
 
-`gate.js` does the same step by step; the tables are the specification's.
+`reader.js` does the same step by step; the tables are the specification's.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import yaml
 from empathic import files
 from empathic.safety.normalise import Normaliser
 
-FORMAT = 2
+FORMAT = 3
 _START = re.compile(r'^\{"crc32": "([0-9a-f]{8})", ')
 FOLDER = resources.files("empathic") / "data" / "safety"
 
@@ -102,5 +102,7 @@ def patterns(rules: Mapping[str, Any], normalise: Normaliser) -> dict[str, Any]:
     listed = [[name, kind, alone, whole(pattern)] for name, kind, alone, pattern in rules["patterns"]]
     foreign = [normalise(phrase).replace(" ", "") for phrase in rules["foreign"]]
     reply = [[name, whole(pattern)] for name, pattern in rules["reply"]]
-    tables = {"affirms": rules["affirms"], "foreign": foreign, "reply": reply}
+    begins, ends = f"(?:(?:{rules['small_before']}) (?:. )*)*", f"(?: (?:[.?]|{rules['small_after']}))*"
+    small = [[name, f"^{begins}(?:{pattern}){ends}$"] for name, pattern in rules["small"]]
+    tables = {"affirms": rules["affirms"], "foreign": foreign, "reply": reply, "small": small}
     return {**joined, **tables, "list": listed}

@@ -102,7 +102,8 @@ def _copy_ours(ready: Path) -> None:
     files.write_text(ready / "index.html", html)
     gate = ready / "gate"
     gate.mkdir()
-    (gate / "gate.js").write_bytes((resources.files("empathic.safety") / "gate.js").read_bytes())
+    for name in ("gate.js", "reader.js"):
+        (gate / name).write_bytes((resources.files("empathic.safety") / name).read_bytes())
     for name in ("gate.json", "replies.json", "helplines.json"):
         (gate / name).write_bytes((GATE / name).read_bytes())
 

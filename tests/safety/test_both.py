@@ -42,6 +42,18 @@ HARD = [
     "\U0001f600" * 9_000,
 ]
 
+SMALL = [
+    "hi",
+    "Hey, how are you?",
+    "thx",
+    "bye",
+    "good night",
+    "r u human",
+    "Who made you?",
+    "do u sleep",
+    "your name?",
+]
+
 
 def in_javascript(asked: list[dict[str, Any]], *damage: str) -> list[dict[str, Any]]:
     node = shutil.which("node")
@@ -71,6 +83,10 @@ def alike(conversations: list[list[str]]) -> None:
 
 def test_hard_input_reads_alike() -> None:
     alike([[text] for text in HARD])
+
+
+def test_small_talk_reads_alike() -> None:
+    alike([[text] for text in SMALL] + [["I want to die", text] for text in SMALL])
 
 
 @pytest.mark.slow

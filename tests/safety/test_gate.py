@@ -63,6 +63,52 @@ def test_what_looks_like_danger_is_answered_by_the_student(gate: Gate, text: str
     assert verdict.label != "crisis" and verdict.reply is None
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("hi", "hello"),
+        ("Heyyy, how are you?", "hello"),
+        ("thx a lot!", "thanks"),
+        ("ok bye for now", "bye"),
+        ("good night x", "night"),
+        ("r u human", "human"),
+        ("be honest, are you a real person or a bot?", "human"),
+        ("so what exactly am I talking to", "who"),
+        ("Who created you, and why?", "maker"),
+        ("are you ChatGPT", "maker"),
+        ("do u have feelings", "feelings"),
+        ("what's your name?", "name"),
+    ],
+)
+def test_what_the_program_is_is_told_by_a_fixed_reply(gate: Gate, text: str, kind: str) -> None:
+    verdict = say(gate, text)
+    assert (verdict.label, verdict.kind) == ("ordinary", kind)
+    assert verdict.reply and not verdict.careful and gate.check_reply(verdict.reply).reply is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hi, my cat died", "thanks for nothing, they fired me", "who are you to judge me", "are you free on sunday"],
+)
+def test_more_than_a_greeting_is_answered_by_the_student(gate: Gate, text: str) -> None:
+    assert say(gate, text).reply is None
+
+
+def test_a_goodbye_after_a_crisis_is_no_small_talk(gate: Gate) -> None:
+    assert say(gate, "I want to die", "bye").kind != "bye"
+    human = say(gate, "I want to die", "are you human?")
+    assert human.kind == "human" and human.careful
+
+
+def test_who_is_near_a_crisis_is_told_of_people_and_asked_the_second_time() -> None:
+    tables = spec.read()
+    gate = Gate({**tables, "limits": {**tables["limits"], "concern": -50, "ask": 50, "crisis": 60}})
+    said = ["The bus was late again.", "And the shop was shut."]
+    first, second = say(gate, said[0]), say(gate, *said)
+    assert first.careful and first.offer == replies.fixed("offer.people", "en")
+    assert second.offer == replies.fixed("offer.concern", "en")
+
+
 def test_a_conversation_stays_careful_after_a_crisis(gate: Gate) -> None:
     verdict = say(gate, "I want to die", "sorry. what is a good soup recipe?")
     assert verdict.reply is None and verdict.careful
