@@ -1,7 +1,7 @@
 """A plain text as numbers: one a word, and one for each piece of it, so that a misspelt word is near the right one.
 
-The hash is FNV-1a, 32 bits, over UTF-8 bytes (Fowler, Noll, Vo: prime 16777619, basis 2166136261). `reader.js` makes the
-same numbers.
+The hash is FNV-1a, 32 bits, over UTF-8 bytes (Fowler, Noll, Vo: prime 16777619, basis 2166136261). `reader.js` makes
+the same numbers.
 """
 
 from __future__ import annotations
