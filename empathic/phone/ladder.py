@@ -78,9 +78,9 @@ class Bar:
 BARS = {  # by the bits of the type that most weights have
     16: Bar(0.001, 0.99),
     8: Bar(0.01, 0.94),
-    6: Bar(0.02, 0.96),
-    5: Bar(0.03, 0.95),
-    4: Bar(0.05, 0.93),
+    6: Bar(0.02, 0.93),
+    5: Bar(0.03, 0.92),
+    4: Bar(0.05, 0.90),
 }
 
 
