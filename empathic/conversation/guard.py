@@ -40,7 +40,7 @@ class Guard:
         if verdict.reply is not None:
             if self.referrals and verdict.label == "crisis" and not self.gate.closed:
                 self.referrals.add()
-            return Given(verdict.reply, "stop" if verdict.label == "ordinary" else FILTERED, verdict.label)
+            return Given(verdict.reply, FILTERED, verdict.label)
         return partial(Watched, gate=self.gate, country=self.country, offer=verdict.offer)
 
 

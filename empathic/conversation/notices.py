@@ -125,7 +125,7 @@ class Talks:
 
 @dataclass(frozen=True)
 class Noted:
-    """A reply with a notice before it; after it where the reply is a fixed one, since help comes first.
+    """A reply with a notice before it; after it where the gate gave help or refused, since help comes first.
 
     Attributes:
         reply: the reply.
@@ -137,7 +137,7 @@ class Noted:
 
     def __iter__(self) -> Iterator[Chunk]:
         """The pieces in their order."""
-        text, last = _text(self.notices), isinstance(self.reply, Given)
+        text, last = _text(self.notices), isinstance(self.reply, Given) and self.reply.label != "ordinary"
         if not last:
             yield Chunk(text + _PART)
         for chunk in self.reply:

@@ -56,6 +56,7 @@ class Tally:
         n: messages.
         crisis: those that the gate answered by crisis help.
         harmful: those that it refused.
+        small: greetings and questions about the program, which it answered.
         student: those that the student answered with a reply that passed.
         offered: of these, with help offered under the reply.
         refused: replies of the student that were refused, by reason.
@@ -67,6 +68,7 @@ class Tally:
     n: int
     crisis: int
     harmful: int
+    small: int
     student: int
     offered: int
     refused: dict[str, int]
@@ -130,5 +132,7 @@ def _tally(system: str, label: str, of: Sequence[Answered]) -> Tally:
     offered = sum(one.offer for one in of if one.by == "student")
     refused = dict(Counter(one.refused for one in of if one.refused).most_common())
     return Tally(
-        *(system, label, len(of), gate["crisis"], gate["harmful"], by["student"], offered), refused, by["nobody"]
+        *(system, label, len(of), gate["crisis"], gate["harmful"], gate["ordinary"], by["student"], offered),
+        refused,
+        by["nobody"],
     )

@@ -19,7 +19,7 @@ export const disclosure = (replies, language = "en") => (replies[language] ?? re
 const SAFE = CLASSES.slice(0, 3), CRISIS = CLASSES.slice(4);
 const ROUTINE = ["hello", "thanks", "bye", "night"];
 const ABOUT_ITSELF = ["human", "feeling", "life", "maker"];
-const ANSWER = 5;
+const ANSWER = 5, SMALL = 20;
 
 const verdict = (label, more = {}) =>
   ({ label, kind: null, reply: null, careful: false, offer: null, score: 0, ...more });
@@ -53,12 +53,13 @@ export class Gate {
   check(messages, country = null) {
     if (this.closed) return verdict("crisis", { kind: "closed", reply: CLOSED, careful: true });
     const said = messages.filter((one) => one.role === "user" && typeof one.content === "string");
-    const state = { evidence: 0, careful: false, kind: null, asked: false, crises: 0 };
+    const state = { evidence: 0, careful: false, kind: null, asked: false, crises: 0, turns: 0, troubled: false };
     let found = verdict("ordinary");
     for (const one of said) found = this.turn(this.read(one.content), state);
     if (!said.length) return found;
     const language = this.language(said.slice(-4).map((one) => this.read(one.content).plain).join(" "));
-    const words = (name) => (name ? this.fixed(name, language, country, found.kind ?? state.kind) : null);
+    const kind = found.label === "ordinary" ? state.kind : found.kind ?? state.kind;
+    const words = (name) => name?.split(" ").map((part) => this.fixed(part, language, country, kind)).join(" ") ?? null;
     return { ...found, reply: words(found.reply), offer: words(found.offer) };
   }
 
@@ -78,7 +79,8 @@ export class Gate {
       const plain = this.normaliser.plain(text);
       const { hits, decided } = this.patterns.find(plain);
       const logits = this.model.best(plain, hits);
-      const small = this.small.find(([, pattern]) => pattern.test(plain))?.[0] ?? null;
+      const short = plain.split(" ").length <= SMALL;
+      const small = this.small.find(([, pattern]) => short && pattern.test(plain))?.[0] ?? null;
       found = { plain, decided, small, danger: danger(logits), harm: harm(logits), logits };
       if (this.cache.size >= 1024) this.cache.clear();
       this.cache.set(text, found);
@@ -87,9 +89,30 @@ export class Gate {
   }
 
   turn(read, state) {
-    if (read.small && !(state.careful && ROUTINE.includes(read.small))) {
-      return verdict("ordinary", { kind: read.small, reply: `small.${read.small}`, careful: state.careful });
+    if (read.small && this.isSmall(read, state)) return this.smallTalk(read.small, state);
+    const found = this.weighed(read, state);
+    state.turns += 1;
+    state.troubled ||= found.label !== "ordinary";
+    return found;
+  }
+
+  isSmall(read, state) {
+    if (read.decided !== null || read.danger >= this.limits.crisis) return false;
+    return !ROUTINE.includes(read.small) || (!state.troubled && !(read.small === "hello" && state.turns));
+  }
+
+  smallTalk(kind, state) {
+    state.turns += 1;
+    if (ROUTINE.includes(kind)) return verdict("ordinary", { kind, reply: `small.${kind}` });
+    let after = "small.then";
+    if (state.careful) {
+      after = state.crises ? "crisis.again" : state.asked ? "offer.concern" : "offer.people";
+      state.asked = after !== "offer.people";
     }
+    return verdict("ordinary", { kind, reply: `small.${kind} ${after}`, careful: state.careful });
+  }
+
+  weighed(read, state) {
     const limits = this.limits;
     const above = Math.max(0, read.danger - limits.floor), carried = limits.carry * state.evidence;
     const score = read.danger + (above ? carried : 0);

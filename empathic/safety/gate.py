@@ -19,7 +19,8 @@ from empathic.safety.patterns import Patterns
 
 ANSWER = 5  # words that a "yes" to the question about danger has at most
 ABOUT_ITSELF = ("human", "feeling", "life", "maker")  # why a reply was refused: it made itself out to be somebody
-ROUTINE = ("hello", "thanks", "bye", "night")  # messages with a fixed answer unless a crisis came before
+ROUTINE = ("hello", "thanks", "bye", "night")  # messages with a fixed answer where nothing weighed before
+SMALL = 20  # words that small talk has at most
 CLOSED = (
     "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of "
     "ending your life, please call your local emergency number now, or go to someone who can stay with you; "
@@ -68,8 +69,10 @@ class _State:
     evidence: float = 0.0  # how far messages stood above the floor, fading
     careful: bool = False
     kind: str | None = None  # of the last crisis, or of the concern that was asked about
-    asked: bool = False  # whether the turn before got a question about danger
+    asked: bool = False  # whether a question about danger was the last thing said
     crises: int = 0
+    turns: int = 0
+    troubled: bool = False  # whether anything but an ordinary message came before
 
 
 def add_up(danger: float, evidence: float, limits: Mapping[str, float]) -> tuple[float, float]:
@@ -141,13 +144,39 @@ class Gate:
         plain = self._normalise(text)
         hits = self._patterns.find(plain)
         logits = self._model.best(plain, hits)
-        small = next((name for name, pattern in self._small if pattern.search(plain)), None)
+        short = plain.count(" ") < SMALL
+        small = next((name for name, pattern in self._small if short and pattern.search(plain)), None)
         return Reading(plain, hits.decided, small, model.danger(logits), model.harm(logits), tuple(logits))
 
     def _turn(self, read: Reading, state: _State) -> Verdict:
         """The verdict on one more message, unworded; `state` moves on."""
-        if read.small and not (state.careful and read.small in ROUTINE):
-            return Verdict("ordinary", read.small, f"small.{read.small}", state.careful)
+        if read.small and self._is_small(read, state):
+            return self._small_talk(read.small, state)
+        verdict = self._weighed(read, state)
+        state.turns += 1
+        state.troubled |= verdict.label != "ordinary"
+        return verdict
+
+    def _is_small(self, read: Reading, state: _State) -> bool:
+        """Whether a message that looks like small talk may be taken for it, here."""
+        if read.decided is not None or read.danger >= self._limits["crisis"]:
+            return False
+        if read.small not in ROUTINE:
+            return True
+        return not state.troubled and not (read.small == "hello" and state.turns)
+
+    def _small_talk(self, kind: str, state: _State) -> Verdict:
+        """The fixed reply; in a careful conversation people to talk to, or the question about danger, come after it."""
+        state.turns += 1
+        if kind in ROUTINE:
+            return Verdict("ordinary", kind, f"small.{kind}")
+        after = "small.then"
+        if state.careful:
+            after = "crisis.again" if state.crises else "offer.concern" if state.asked else "offer.people"
+            state.asked = after != "offer.people"
+        return Verdict("ordinary", kind, f"small.{kind} {after}", state.careful)
+
+    def _weighed(self, read: Reading, state: _State) -> Verdict:
         limits = self._limits
         score, state.evidence = add_up(read.danger, state.evidence, limits)
         limit = limits["concern"] if state.careful and state.crises else limits["crisis"]
@@ -178,7 +207,9 @@ class Gate:
 
     def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None) -> Verdict:
         def words(name: str | None) -> str | None:
-            return replies.fixed(name, language, country, verdict.kind or state.kind) if name else None
+            kind = state.kind if verdict.label == "ordinary" else verdict.kind or state.kind
+            parts = [replies.fixed(part, language, country, kind) for part in (name or "").split()]
+            return " ".join(parts) or None
 
         fields = {**verdict.__dict__, "reply": words(verdict.reply), "offer": words(verdict.offer)}
         return Verdict(**fields)

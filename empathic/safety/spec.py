@@ -102,7 +102,7 @@ def patterns(rules: Mapping[str, Any], normalise: Normaliser) -> dict[str, Any]:
     listed = [[name, kind, alone, whole(pattern)] for name, kind, alone, pattern in rules["patterns"]]
     foreign = [normalise(phrase).replace(" ", "") for phrase in rules["foreign"]]
     reply = [[name, whole(pattern)] for name, pattern in rules["reply"]]
-    begins, ends = f"(?:(?:{rules['small_before']}) (?:. )*)*", f"(?: (?:[.?]|{rules['small_after']}))*"
+    begins, ends = f"(?:(?:{rules['small_before']}) (?:[.?] )*)*", f"(?: (?:[.?]|{rules['small_after']}))*"
     small = [[name, f"^{begins}(?:{pattern}){ends}$"] for name, pattern in rules["small"]]
     tables = {"affirms": rules["affirms"], "foreign": foreign, "reply": reply, "small": small}
     return {**joined, **tables, "list": listed}

@@ -39,20 +39,22 @@ HARD = [
     "line\nbreaks\r\nand\ttabs. Ends?",
     "x" * 1_000_000,
     "word " * 3_000 + "i want to die " + "word " * 3_000,
+    "so \U00020bb7 bye",
+    "k     " * 40 + "z",
     "\U0001f600" * 9_000,
 ]
 
-SMALL = [
-    "hi",
-    "Hey, how are you?",
-    "thx",
-    "bye",
-    "good night",
-    "r u human",
-    "Who made you?",
-    "do u sleep",
-    "your name?",
-]
+SMALL = {
+    "hi": "hello",
+    "Hey, how are you?": "hello",
+    "thx": "thanks",
+    "see you later": "bye",
+    "good night": "night",
+    "r u human": "human",
+    "Who made you?": "maker",
+    "do u sleep": "feelings",
+    "what's your name?": "name",
+}
 
 
 def in_javascript(asked: list[dict[str, Any]], *damage: str) -> list[dict[str, Any]]:
@@ -86,7 +88,9 @@ def test_hard_input_reads_alike() -> None:
 
 
 def test_small_talk_reads_alike() -> None:
-    alike([[text] for text in SMALL] + [["I want to die", text] for text in SMALL])
+    assert {text: Gate.load().read(text).small for text in SMALL} == SMALL
+    before = ([], ["I want to die"], ["we had pizza"], ["I feel so empty"], ["nobody would notice if i was gone"])
+    alike([[*turns, text] for text in SMALL for turns in before])
 
 
 @pytest.mark.slow

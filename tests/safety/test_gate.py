@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -88,16 +89,61 @@ def test_what_the_program_is_is_told_by_a_fixed_reply(gate: Gate, text: str, kin
 
 @pytest.mark.parametrize(
     "text",
-    ["hi, my cat died", "thanks for nothing, they fired me", "who are you to judge me", "are you free on sunday"],
+    [
+        "hi, my cat died",
+        "thanks for nothing, they fired me",
+        "no thanks",
+        "who are you to judge me",
+        "are you free on sunday",
+        "goodbye",
+        "does it hurt?",
+        "do you get sad when I tell you about my brother",
+    ],
 )
-def test_more_than_a_greeting_is_answered_by_the_student(gate: Gate, text: str) -> None:
-    assert say(gate, text).reply is None
+def test_more_than_a_greeting_is_no_small_talk(gate: Gate, text: str) -> None:
+    assert say(gate, text).kind is None
 
 
-def test_a_goodbye_after_a_crisis_is_no_small_talk(gate: Gate) -> None:
-    assert say(gate, "I want to die", "bye").kind != "bye"
-    human = say(gate, "I want to die", "are you human?")
-    assert human.kind == "human" and human.careful
+@pytest.mark.parametrize(
+    "text",
+    [
+        "do you feel sad when i tell you im killing myself",
+        "do you feel anything when i tell you he hits me",
+        "hi, i want to die",
+        "are you real? i want to kill myself",
+    ],
+)
+def test_a_question_about_the_program_hides_no_danger(gate: Gate, text: str) -> None:
+    assert say(gate, text).label == "crisis"
+
+
+@pytest.mark.parametrize("said", ["bye", "thanks", "good night", "hello?"])
+@pytest.mark.parametrize("before", ["I want to die", "my brother killed himself ten years ago", "I feel so empty"])
+def test_a_goodbye_is_no_small_talk_once_something_weighed(gate: Gate, before: str, said: str) -> None:
+    assert say(gate, before, said).kind not in module.ROUTINE
+
+
+def test_hello_is_a_greeting_at_the_start_alone(gate: Gate) -> None:
+    assert say(gate, "we had pizza", "hello?").kind != "hello"
+
+
+def test_what_the_program_is_comes_with_help_after_a_crisis(gate: Gate) -> None:
+    for said in ("are you human?", "who are you", "do you love me"):
+        verdict = say(gate, "I want to die", said, country="GB")
+        assert verdict.careful and verdict.reply and "116 123" in verdict.reply
+        assert "Are you in danger right now?" in verdict.reply and "talk about" not in verdict.reply
+    assert say(gate, "I want to die", "are you human?", "yes").reply == replies.fixed(
+        "crisis.urgent", "en", None, "self"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["k     " * 400 + "z", "k\n\n" * 400 + "z", "so " * 3000 + "z", "good night " + ". " * 3000]
+)
+def test_nothing_takes_long_to_read(gate: Gate, text: str) -> None:
+    started = time.monotonic()
+    say(gate, text)
+    assert time.monotonic() - started < 2, "tens of ms; other tests share the cores"
 
 
 def test_who_is_near_a_crisis_is_told_of_people_and_asked_the_second_time() -> None:

@@ -9,7 +9,7 @@ export async function* guarded(gate, turns, country, write) {
   const verdict = gate.check(turns, country);
   if (verdict.reply !== null) {
     yield event(verdict.reply);
-    yield event("", verdict.label === "ordinary" ? "stop" : FILTERED);
+    yield event("", FILTERED);
     return;
   }
   let said = "", shown = 0;
