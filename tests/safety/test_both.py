@@ -89,7 +89,13 @@ def test_hard_input_reads_alike() -> None:
 
 def test_small_talk_reads_alike() -> None:
     assert {text: Gate.load().read(text).small for text in SMALL} == SMALL
-    before = ([], ["I want to die"], ["we had pizza"], ["I feel so empty"], ["nobody would notice if i was gone"])
+    before: tuple[list[str], ...] = (
+        [],
+        ["I want to die"],
+        ["we had pizza"],
+        ["I feel so empty"],
+        ["nobody would notice if i was gone"],
+    )
     alike([[*turns, text] for text in SMALL for turns in before])
 
 
