@@ -53,12 +53,12 @@ export class Gate {
   check(messages, country = null) {
     if (this.closed) return verdict("crisis", { kind: "closed", reply: CLOSED, careful: true });
     const said = messages.filter((one) => one.role === "user" && typeof one.content === "string");
-    const state = { evidence: 0, careful: false, kind: null, asked: false, crises: 0, turns: 0, troubled: false };
+    const state = { evidence: 0, careful: false, kind: null, asked: false, crises: 0, spoken: false, troubled: false };
     let found = verdict("ordinary");
     for (const one of said) found = this.turn(this.read(one.content), state);
     if (!said.length) return found;
     const language = this.language(said.slice(-4).map((one) => this.read(one.content).plain).join(" "));
-    const kind = found.label === "ordinary" ? state.kind : found.kind ?? state.kind;
+    const kind = ["crisis", "harmful"].includes(found.label) ? found.kind : state.kind;
     const words = (name) => name?.split(" ").map((part) => this.fixed(part, language, country, kind)).join(" ") ?? null;
     return { ...found, reply: words(found.reply), offer: words(found.offer) };
   }
@@ -89,27 +89,33 @@ export class Gate {
   }
 
   turn(read, state) {
-    if (read.small && this.isSmall(read, state)) return this.smallTalk(read.small, state);
+    if (read.small && this.isSmall(read, state)) return this.smallTalk(read, state);
     const found = this.weighed(read, state);
-    state.turns += 1;
+    state.spoken = true;
     state.troubled ||= found.label !== "ordinary";
     return found;
   }
 
   isSmall(read, state) {
     if (read.decided !== null || read.danger >= this.limits.crisis) return false;
-    return !ROUTINE.includes(read.small) || (!state.troubled && !(read.small === "hello" && state.turns));
+    return !ROUTINE.includes(read.small) || (!state.spoken && read.danger < this.limits.concern);
   }
 
-  smallTalk(kind, state) {
-    state.turns += 1;
+  smallTalk(read, state) {
+    const kind = read.small;
     if (ROUTINE.includes(kind)) return verdict("ordinary", { kind, reply: `small.${kind}` });
-    let after = "small.then";
-    if (state.careful) {
+    state.careful ||= kind === "help" || read.danger >= this.limits.concern;
+    state.troubled ||= state.careful;
+    if (kind === "help") {
+      state.asked = true;
+      return verdict("distress", { kind, reply: state.crises ? "crisis.again" : "offer.concern", careful: true });
+    }
+    let after = state.spoken ? "" : "small.then";
+    if (state.troubled) {
       after = state.crises ? "crisis.again" : state.asked ? "offer.concern" : "offer.people";
       state.asked = after !== "offer.people";
     }
-    return verdict("ordinary", { kind, reply: `small.${kind} ${after}`, careful: state.careful });
+    return verdict("ordinary", { kind, reply: `small.${kind} ${after}`.trimEnd(), careful: state.careful });
   }
 
   weighed(read, state) {

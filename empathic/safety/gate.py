@@ -36,7 +36,7 @@ class Verdict:
         label: `ordinary`, `distress`, `past`, `crisis` or `harmful`.
         kind: of a crisis: `self`, `eating`, `abuse`, `others`, `someone`; of a refused reply: why; of a greeting or a
             question about the program, which have one answer, whoever asks: `hello`, `thanks`, `bye`, `night`,
-            `human`, `who`, `maker`, `feelings`, `name`; else None.
+            `human`, `who`, `maker`, `feelings`, `name`; of a call for help or for a person: `help`; else None.
         reply: the fixed reply to send; None where the student answers.
         careful: something in the conversation calls for care: keep to listening, no jokes, no advice of one's own.
         offer: a sentence to show under the student's reply (people to talk to), or None.
@@ -71,8 +71,8 @@ class _State:
     kind: str | None = None  # of the last crisis, or of the concern that was asked about
     asked: bool = False  # whether a question about danger was the last thing said
     crises: int = 0
-    turns: int = 0
-    troubled: bool = False  # whether anything but an ordinary message came before
+    spoken: bool = False  # whether anything but small talk came before
+    troubled: bool = False  # whether anything but an ordinary message did
 
 
 def add_up(danger: float, evidence: float, limits: Mapping[str, float]) -> tuple[float, float]:
@@ -151,27 +151,33 @@ class Gate:
     def _turn(self, read: Reading, state: _State) -> Verdict:
         """The verdict on one more message, unworded; `state` moves on."""
         if read.small and self._is_small(read, state):
-            return self._small_talk(read.small, state)
+            return self._small_talk(read, state)
         verdict = self._weighed(read, state)
-        state.turns += 1
+        state.spoken = True
         state.troubled |= verdict.label != "ordinary"
         return verdict
 
     def _is_small(self, read: Reading, state: _State) -> bool:
-        """Whether a message that looks like small talk may be taken for it, here."""
+        """Whether a message that looks like small talk may be taken for it, here.
+
+        A greeting or a goodbye may while nothing else was said: what came before may weigh more than the weights see.
+        """
         if read.decided is not None or read.danger >= self._limits["crisis"]:
             return False
-        if read.small not in ROUTINE:
-            return True
-        return not state.troubled and not (read.small == "hello" and state.turns)
+        return read.small not in ROUTINE or (not state.spoken and read.danger < self._limits["concern"])
 
-    def _small_talk(self, kind: str, state: _State) -> Verdict:
-        """The fixed reply; in a careful conversation people to talk to, or the question about danger, come after it."""
-        state.turns += 1
+    def _small_talk(self, read: Reading, state: _State) -> Verdict:
+        """The fixed reply; people to talk to, or the question about danger, come after it where more was said."""
+        kind = str(read.small)
         if kind in ROUTINE:
             return Verdict("ordinary", kind, f"small.{kind}")
-        after = "small.then"
-        if state.careful:
+        state.careful |= kind == "help" or read.danger >= self._limits["concern"]
+        state.troubled |= state.careful
+        if kind == "help":
+            state.asked = True
+            return Verdict("distress", kind, "crisis.again" if state.crises else "offer.concern", True)
+        after = "" if state.spoken else "small.then"
+        if state.troubled:
             after = "crisis.again" if state.crises else "offer.concern" if state.asked else "offer.people"
             state.asked = after != "offer.people"
         return Verdict("ordinary", kind, f"small.{kind} {after}", state.careful)
@@ -207,7 +213,7 @@ class Gate:
 
     def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None) -> Verdict:
         def words(name: str | None) -> str | None:
-            kind = state.kind if verdict.label == "ordinary" else verdict.kind or state.kind
+            kind = verdict.kind if verdict.label in ("crisis", "harmful") else state.kind
             parts = [replies.fixed(part, language, country, kind) for part in (name or "").split()]
             return " ".join(parts) or None
 

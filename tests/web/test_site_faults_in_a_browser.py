@@ -62,7 +62,7 @@ def test_what_a_browser_lacks_is_told_in_a_sentence(open_page: Callable[..., Any
     page = open_page(before=before, ready=False)
     page.get_by_text(said).wait_for()
     if "keeps nothing" in said:
-        assert say(page, "Hello")
+        assert say(page, "My boat sank.")
     else:
         assert say(page, CRISIS) == FIXED, "the gate needs no model"
 
@@ -82,7 +82,7 @@ def test_what_is_said_while_the_student_comes_waits_for_it(open_page: Callable[.
     page.get_by_label("Your message").fill(CRISIS)
     page.get_by_role("button", name="Send").click()
     page.get_by_text("a fixed reply").wait_for()
-    page.get_by_label("Your message").fill("Hello")
+    page.get_by_label("Your message").fill("My boat sank.")
     page.get_by_role("button", name="Send").click()
     assert page.locator(".waiting").count() == 1 and page.locator(".loading").is_visible()
     page.get_by_role("button", name="Stop").click()
@@ -103,4 +103,4 @@ def test_a_damaged_file_on_the_server_is_told_of(open_page: Callable[..., Any], 
 def test_a_site_that_lacks_a_file_answers_all_the_same(open_page: Callable[..., Any], served: Site) -> None:
     (served.folder / "icon-512.png").unlink()
     page = open_page()
-    assert "keeps nothing" in page.text_content(".note") and say(page, "Hello")
+    assert "keeps nothing" in page.text_content(".note") and say(page, "My boat sank.")
