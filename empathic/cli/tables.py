@@ -290,7 +290,7 @@ def safety(found: Any) -> None:
 def students_behind_the_gate(found: Any) -> None:
     """A table of who answered messages, and of the students' replies that were refused."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in "system,label,n,crisis help,refusal,small talk,student,with help offered,reply refused".split(","):
+    for column in ("system", "label", "n", "crisis help", "refusal", "small talk", "student", "offered", "refused"):
         table.add_column(column, justify="left" if column in ("system", "label") else "right")
     for row in found:
         why = ", ".join(f"{reason} {count}" for reason, count in row.refused.items())
