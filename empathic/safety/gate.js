@@ -98,7 +98,8 @@ export class Gate {
 
   isSmall(read, state) {
     if (read.decided !== null || read.danger >= this.limits.crisis) return false;
-    return !ROUTINE.includes(read.small) || (!state.spoken && read.danger < this.limits.concern);
+    const harmless = read.small === "hello" || read.danger < this.limits.concern;
+    return !ROUTINE.includes(read.small) || (!state.spoken && harmless);
   }
 
   smallTalk(read, state) {

@@ -164,7 +164,8 @@ class Gate:
         """
         if read.decided is not None or read.danger >= self._limits["crisis"]:
             return False
-        return read.small not in ROUTINE or (not state.spoken and read.danger < self._limits["concern"])
+        harmless = read.small == "hello" or read.danger < self._limits["concern"]
+        return read.small not in ROUTINE or (not state.spoken and harmless)
 
     def _small_talk(self, read: Reading, state: _State) -> Verdict:
         """The fixed reply; people to talk to, or the question about danger, come after it where more was said."""

@@ -69,6 +69,7 @@ def test_what_looks_like_danger_is_answered_by_the_student(gate: Gate, text: str
     [
         ("hi", "hello"),
         ("Heyyy, how are you?", "hello"),
+        ("good morning how r u", "hello"),
         ("thx a lot!", "thanks"),
         ("see you later", "bye"),
         ("good night x", "night"),
