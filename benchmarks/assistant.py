@@ -13,7 +13,6 @@ import argparse
 from pathlib import Path
 
 from empathic.conversation.guard import FILTERED, Guard
-from empathic.conversation.messages import Message
 from empathic.conversation.speaker import Speaker
 from empathic.conversation.speakers import open_speakers
 from empathic.dialogues import sources
@@ -29,22 +28,21 @@ def messages() -> list[str]:
     return [*ALWAYS, *(d.utterance for d in every if d.split == "test" and not d.emotion)]
 
 
-def said(speaker: Speaker, message: str, gate: Gate) -> str:
+def said(speaker: Speaker, message: str) -> str:
     """The reply to one message, in one line."""
-    asked: list[Message] = [{"role": "user", "content": message}]
-    chunks = list(speaker.reply(asked))
+    chunks = list(speaker.reply([{"role": "user", "content": message}]))
     text = " ".join("".join(chunk.text for chunk in chunks).split()).replace("|", "\\|")
-    return f"*fixed:* {text}" if gate.check(asked).reply or chunks[-1].finish == FILTERED else text
+    return f"*fixed:* {text}" if chunks[-1].finish == FILTERED else text
 
 
 def main() -> None:
     """Ask each student everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path)
-    gate, asked, columns = Gate.load(), messages(), dict[str, list[str]]()
+    guard, asked, columns = Guard(Gate.load()), messages(), dict[str, list[str]]()
     for run in (None, *parser.parse_args().runs):
-        with open_speakers(run, guard=Guard(gate)) as (speaker,):
-            columns[run.name if run else speaker.name] = [said(speaker, one, gate) for one in asked]
+        with open_speakers(run, guard=guard) as (speaker,):
+            columns[run.name if run else speaker.name] = [said(speaker, one) for one in asked]
     print(f"| message | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for message, *replies in zip(asked, *columns.values(), strict=True):
         print(f"| {message} | {' | '.join(replies)} |")

@@ -56,7 +56,7 @@ class Tally:
         n: messages.
         crisis: those that the gate answered by crisis help.
         harmful: those that it refused.
-        small: greetings and questions about the program, which it answered.
+        small: what else it answered: greetings, questions about the program, calls for help.
         student: those that the student answered with a reply that passed.
         offered: of these, with help offered under the reply.
         refused: replies of the student that were refused, by reason.
@@ -131,8 +131,6 @@ def _tally(system: str, label: str, of: Sequence[Answered]) -> Tally:
     gate = Counter(one.gate for one in of if one.by == "gate")
     offered = sum(one.offer for one in of if one.by == "student")
     refused = dict(Counter(one.refused for one in of if one.refused).most_common())
-    return Tally(
-        *(system, label, len(of), gate["crisis"], gate["harmful"], gate["ordinary"], by["student"], offered),
-        refused,
-        by["nobody"],
-    )
+    small = by["gate"] - gate["crisis"] - gate["harmful"]
+    counts = (len(of), gate["crisis"], gate["harmful"], small, by["student"], offered)
+    return Tally(system, label, *counts, refused, by["nobody"])

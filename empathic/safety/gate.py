@@ -36,7 +36,8 @@ class Verdict:
         label: `ordinary`, `distress`, `past`, `crisis` or `harmful`.
         kind: of a crisis: `self`, `eating`, `abuse`, `others`, `someone`; of a refused reply: why; of a greeting or a
             question about the program, which have one answer, whoever asks: `hello`, `thanks`, `bye`, `night`,
-            `human`, `who`, `maker`, `feelings`, `name`; of a call for help or for a person: `help`; else None.
+            `human`, `who`, `maker`, `feelings`, `name`; of a call for help or for a person: `help` (a "yes" to what it
+            is answered by is a crisis of no kind); else None.
         reply: the fixed reply to send; None where the student answers.
         careful: something in the conversation calls for care: keep to listening, no jokes, no advice of one's own.
         offer: a sentence to show under the student's reply (people to talk to), or None.

@@ -59,6 +59,13 @@ def test_the_gate_is_first_and_reads_the_reply_last() -> None:
     assert (rows["ordinary"].student, rows["ordinary"].none, rows["ordinary"].refused) == (1, 1, {})
 
 
+def test_every_message_is_counted_once_whatever_the_gate_answers() -> None:
+    speaker = Speaker("tiny", "tiny.gguf", None, None, Sampling(8, 0.0, 0), instead=Heard("Good."))  # type: ignore[arg-type]
+    texts = [Text((said,)) for said in ("hi", "help me", "I want to die", "We won the match.")]
+    (row,) = trial.tallies([*trial.answer(speaker, texts, Gate.load())])
+    assert (row.n, row.crisis, row.harmful, row.small, row.student) == (4, 1, 0, 2, 1)
+
+
 def test_a_refused_reply_is_kept_to_be_read_and_the_talk_goes_on_with_the_fixed_one() -> None:
     rule = Heard("I am a real person.")
     found = answered(rule)
