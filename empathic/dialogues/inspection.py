@@ -10,6 +10,7 @@ from typing import Any
 
 from empathic.dialogues import formats, sources, table
 from empathic.errors import UserError
+from empathic.recipe import steps
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Inspection:
             lines["method"] = {"name": "direct", "teachers": ["chosen"], "rejected": ["rejected"]}
         elif len(origins) == 1:
             lines["method"] = {"name": "direct", "teachers": origins}
-            lines["steps"] = [{"name": "sft"}]
+            lines["steps"] = [{"name": steps.DEFAULT[0].name}]
         return lines
 
 

@@ -104,7 +104,7 @@ def train(
     shutil.rmtree(part, ignore_errors=True)
     learner.save_pretrained(str(part))
     learnt = sorted({of_message(row.asked.utterance) for row in rows})
-    files.write_json(part / ABOUT, {"base": learning.model, "heads": dict(heads), "learnt": learnt})
+    files.write_json(part / ABOUT, {"base_model": learning.model, "heads": dict(heads), "learnt": learnt})
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
     shutil.rmtree(settings.output_dir, ignore_errors=True)
@@ -130,6 +130,8 @@ def check(folder: Path, heads: Mapping[str, int]) -> dict[str, Any]:
     if not (folder / "adapter_config.json").is_file() or not (folder / ABOUT).is_file():
         raise UserError(f"{folder}: no scorer there; `empathic judge train` makes one")
     about: dict[str, Any] = files.read_json(folder / ABOUT)
+    if not {"heads", "base_model", "learnt"} <= about.keys():
+        raise UserError(f"{folder / ABOUT}: not as this version writes it; train it anew with `empathic judge train`")
     if about["heads"] != dict(heads):
         raise UserError(f"{folder}: a scorer of {', '.join(about['heads'])}; want one of {', '.join(heads)}")
     return about
@@ -152,7 +154,7 @@ class Classifier:
 
         self.heads = dict(heads)
         self.learnt = frozenset[str](about["learnt"])  # the messages that it learnt from, by `of_message`
-        base, self.tokenizer = _base(about["base"], self.heads, f"{folder}: its base")
+        base, self.tokenizer = _base(about["base_model"], self.heads, f"{folder}: its base")
         merged = PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
         self.model = placement.place().put(merged).eval()
         _optimize(self.model)

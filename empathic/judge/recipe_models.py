@@ -51,4 +51,4 @@ def _named(recipe: Recipe) -> Iterator[str]:
     for folder in (recipe.reader, recipe.reward_model, recipe.epitome_scorer):
         if folder:
             with suppress(UserError):
-                yield str(files.read_json(Path(folder) / classifier.ABOUT).get("base", ""))
+                yield str(files.read_json(Path(folder) / classifier.ABOUT).get("base_model", ""))

@@ -105,7 +105,7 @@ def _check_local(name: str, key: str) -> None:
 def _check_scorer(key: str, folder: Path, heads: Mapping[str, int]) -> None:
     """A scorer, and the base that it was trained on."""
     try:
-        base = str(classifier.check(folder, heads)["base"])
+        base = str(classifier.check(folder, heads)["base_model"])
     except UserError as error:
         raise UserError(f"{key}: {error}") from error
     if base in models.KNOWN:

@@ -1,104 +1,24 @@
-"""Batch files as people use them: written, answered by a host, read, and a run that then sends nothing."""
+"""Batch files that a host answered, read, and a run that then sends nothing."""
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from boats import boats
+from batches import KEY, Line, answered, bill, write_recipe
 from fault_server import Server
 
 from empathic import files
-from empathic.cli import main
 from empathic.endpoints.ledger import Ledger
-
-KEY = "sk-very-secret-indeed"
-Line = dict[str, Any]
-
-
-@pytest.fixture
-def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, with six dialogues of which four are to train on."""
-    files.write_jsonl(tmp_path / "six.jsonl", boats(6))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def _recipe(at: Path, strategy: str = "naive", url: str = "https://api.openai.com/v1", **teacher: Any) -> str:
-    asked = {"endpoint": url, "model": "gpt-4o", "key_env": "SOME_KEY", **teacher}
-    recipe = {
-        "name": "r",
-        "dialogues": {"source": "six.jsonl"},
-        "method": {"name": "human-improved"},
-        "strategy": strategy,
-        "teacher": asked,
-    }
-    (at / "r.yaml").write_text(json.dumps(recipe), encoding="utf-8")
-    return "r.yaml"
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Run the command line here: its exit code, and what it said."""
-
-    def run(*arguments: str) -> tuple[int, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main.main(arguments)
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), " ".join(f"{said.out} {said.err}".split())
-
-    return run
-
-
-@pytest.fixture
-def export(command) -> Callable[..., list[Line]]:
-    """Write the questions, and return them."""
-
-    def run(recipe: str = "r.yaml", out: str = "q.jsonl") -> list[Line]:
-        code, said = command("teacher", "export-batch", recipe, "--out", out)
-        assert code == 0, said
-        return list(files.read_jsonl(Path(out)))
-
-    return run
-
-
-@pytest.fixture
-def bring(command) -> Callable[..., tuple[int, str]]:
-    """Write these lines as results, and import them."""
-
-    def run(*lines: Line | str, end: str = "\n") -> tuple[int, str]:
-        text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + end
-        Path("a.jsonl").write_text(text, encoding="utf-8")
-        return command("teacher", "import-batch", "r.yaml", "a.jsonl")
-
-    return run
-
-
-def _answered(asked: Line, text: str = "", **body: Any) -> Line:
-    """A line as OpenAI and vLLM write it."""
-    text = text or f"It lies there since the storm, {asked['custom_id'][:6]}, and the bay looks the same."
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-    full = {"id": "x", "object": "chat.completion", "model": "gpt-4o-2024-08-06", "choices": [choice], "usage": usage}
-    response = {"status_code": 200, "request_id": "r", "body": full | body}
-    return {"id": "b", "custom_id": asked["custom_id"], "response": response, "error": None}
-
-
-def _bill() -> list[dict[str, Any]]:
-    with closing(Ledger(Path("runs/r/ledger.sqlite"))) as ledger:
-        return ledger.bill()
 
 
 @pytest.mark.slow
 def test_a_file_that_a_host_answered_leaves_a_run_nothing_to_send(faulty, empathic, at: Path) -> None:
     server = faulty()
-    recipe = _recipe(at, "in-sequence", server.url)
+    recipe = write_recipe(at, "in-sequence", server.url)
     host = Server(Namespace(faults=0.3, takes_no=["seed"], seed=1))
     said, rounds = "", 0
     while "nothing is open" not in said:
@@ -125,37 +45,20 @@ def test_a_file_that_a_host_answered_leaves_a_run_nothing_to_send(faulty, empath
     assert (at / "runs/r/teacher.jsonl").read_bytes() == (at / "live/teacher.jsonl").read_bytes()
 
 
-def test_questions_are_lines_that_hosts_take_without_a_secret(at: Path, command, export, monkeypatch) -> None:
-    monkeypatch.setenv("SOME_KEY", KEY)
-    lines = export(_recipe(at, extra_body={"reasoning_effort": "low"}))
-    assert len(lines) == 4
-    assert {(line["method"], line["url"], line["body"]["model"]) for line in lines} == {
-        ("POST", "/v1/chat/completions", "gpt-4o")
-    }
-    assert {line["body"]["reasoning_effort"] for line in lines} == {"low"}
-    assert max(len(line["custom_id"]) for line in lines) <= 64
-    assert export("runs/r", "again.jsonl") == lines
-    code, said = command("teacher", "export-batch", _recipe(at, extra_body={"api_key": KEY}), "--out", "no.jsonl")
-    assert code == 2
-    assert "SOME_KEY" in said
-    assert KEY not in said
-    assert not Path("no.jsonl").exists()
-
-
 def test_answers_are_paid_by_batch_prices_and_open_turns_are_said(at: Path, command, export, bring) -> None:
-    first = export(_recipe(at, "in-sequence"))
-    code, said = bring(*map(_answered, first))
+    first = export(write_recipe(at, "in-sequence"))
+    code, said = bring(*map(answered, first))
     assert code == 0
     assert "4 new answers" in said
     assert "4 questions are open still, of 4 dialogues" in said
-    (bill,) = _bill()
-    assert (bill["answers"], bill["prompt_tokens"]) == (4, 400)
-    assert bill["cost"] == pytest.approx((400 * 1.25 + 80 * 5.0) / 1e6)
+    (row,) = bill()
+    assert (row["answers"], row["prompt_tokens"]) == (4, 400)
+    assert row["cost"] == pytest.approx((400 * 1.25 + 80 * 5.0) / 1e6)
     second = export()
     assert len(second) == 4
     assert {len(line["body"]["messages"]) for line in second} == {3}
-    bring(*map(_answered, second))
-    assert "nothing is open" in bring(*map(_answered, export()))[1]
+    bring(*map(answered, second))
+    assert "nothing is open" in bring(*map(answered, export()))[1]
     code, said = command("teacher", "export-batch", "r.yaml", "--out", "none.jsonl")
     assert code == 2
     assert "every question is answered" in said
@@ -165,23 +68,23 @@ def test_answers_are_paid_by_batch_prices_and_open_turns_are_said(at: Path, comm
 
 
 def test_usage_that_is_absent_is_estimated(at: Path, export, bring) -> None:
-    bring(*(_answered(line, usage=None) for line in export(_recipe(at))))
-    (bill,) = _bill()
-    assert bill["prompt_tokens"] > 4 * 50
-    assert bill["completion_tokens"] > 4 * 10
-    assert bill["cost"] > 0
+    bring(*(answered(line, usage=None) for line in export(write_recipe(at))))
+    (row,) = bill()
+    assert row["prompt_tokens"] > 4 * 50
+    assert row["completion_tokens"] > 4 * 10
+    assert row["cost"] > 0
 
 
 def test_a_line_that_is_answered_twice_keeps_the_first(at: Path, export, bring) -> None:
-    lines = export(_recipe(at))
-    answers = [*map(_answered, lines)]
-    code, said = bring(*answers[:2], answers[0], _answered(lines[1], "Another reply, said of the boat in the bay."))
+    lines = export(write_recipe(at))
+    answers = [*map(answered, lines)]
+    code, said = bring(*answers[:2], answers[0], answered(lines[1], "Another reply, said of the boat in the bay."))
     assert (code, "2 new answers" in said) == (0, True)
     assert f"1 were answered twice, and otherwise: the first answer is kept (such as {lines[1]['custom_id']})" in said
-    code, said = bring(answers[0], _answered(lines[1], "A third reply, said of the boat in the bay."), answers[2])
+    code, said = bring(answers[0], answered(lines[1], "A third reply, said of the boat in the bay."), answers[2])
     assert "1 new answers are in the ledger; 1 were there before" in said
     assert "the first answer is kept" in said
-    assert _bill()[0]["answers"] == 3
+    assert bill()[0]["answers"] == 3
     with closing(Ledger(Path("runs/r/ledger.sqlite"))) as ledger:
         texts = [row["answer"]["text"] for row in ledger.rows()]
     assert not [text for text in texts if text.startswith(("Another", "A third"))]
@@ -199,7 +102,7 @@ def _error(asked: Line, message: str) -> tuple[Line, Line]:
 
 @pytest.mark.parametrize("host", [0, 1])
 def test_a_file_of_errors_brings_no_answer_and_teaches_the_next_export(at: Path, export, bring, host: int) -> None:
-    lines = export(_recipe(at))
+    lines = export(write_recipe(at))
     code, said = bring(*(_error(line, "Unsupported parameter: 'seed' is not supported.")[host] for line in lines))
     assert code == 0
     assert "0 new answers" in said
@@ -207,28 +110,28 @@ def test_a_file_of_errors_brings_no_answer_and_teaches_the_next_export(at: Path,
     again = export()
     assert [line["custom_id"] for line in again] == [line["custom_id"][:-1] + "1" for line in lines]
     assert all("seed" not in line["body"] for line in again)
-    bring(*map(_answered, lines))  # the first file went to the host again, and well this time
-    assert _bill()[0]["answers"] == 4
+    bring(*map(answered, lines))  # the first file went to the host again, and well this time
+    assert bill()[0]["answers"] == 4
 
 
 def test_an_answer_that_is_refused_is_asked_again_and_put_aside_at_last(
     at: Path, export, bring, command, monkeypatch
 ) -> None:
-    _recipe(at, url="http://127.0.0.1:9/v1")
+    write_recipe(at, url="http://127.0.0.1:9/v1")
     refused = "I'm sorry, but I can't help with that."
     for attempt in range(8):
         lines = export()
         assert {line["body"]["seed"] for line in lines} == {42 + attempt}
-        usual = [_answered(line) for line in lines[1:]] if not attempt else []
-        code, said = bring(_answered(lines[0], refused), *usual)
+        usual = [answered(line) for line in lines[1:]] if not attempt else []
+        code, said = bring(answered(lines[0], refused), *usual)
         assert code == 0
         assert "1 are of no use, and asked again: " in said
     assert "1 dialogues are put aside" in said
     assert "nothing is open" in said
     (row,) = files.read_jsonl(at / "runs/r/aside.jsonl")
-    assert _bill()[0]["wasted"] == 8
+    assert bill()[0]["wasted"] == 8
     assert (row["id"], "naive" in row["aside"], "8 times" in row["aside"]) == ("d2", True, True)
-    assert _bill()[0]["answers"] == 3
+    assert bill()[0]["answers"] == 3
     monkeypatch.setenv("SOME_KEY", KEY)
     code, said = command("run", "r.yaml", "--until", "teacher", "--set", "teacher.batch=true")  # nobody listens there
     assert code == 0, said
@@ -241,8 +144,8 @@ def test_an_answer_that_is_refused_is_asked_again_and_put_aside_at_last(
 def test_a_message_that_a_filter_stops_is_put_aside_at_once_and_asked_by_the_next_export(
     at: Path, export, bring
 ) -> None:
-    lines = export(_recipe(at))
-    code, said = bring(_error(lines[0], "Stopped by our content management policy.")[0], *map(_answered, lines[1:]))
+    lines = export(write_recipe(at))
+    code, said = bring(_error(lines[0], "Stopped by our content management policy.")[0], *map(answered, lines[1:]))
     assert code == 0
     assert "3 new answers" in said
     assert "1 dialogues are put aside" in said
@@ -251,22 +154,9 @@ def test_a_message_that_a_filter_stops_is_put_aside_at_once_and_asked_by_the_nex
     assert export() == lines[:1]
 
 
-def test_too_much_for_a_file_becomes_several(at: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("empathic.endpoints.batch_lines.MOST_REQUESTS", 3)
-    code, said = command("teacher", "export-batch", _recipe(at), "--out", "many/q.jsonl")
-    assert code == 0
-    assert "4 questions are in many/q-1.jsonl to many/q-2.jsonl" in said
-    assert sorted(path.name for path in Path("many").iterdir()) == ["q-1.jsonl", "q-2.jsonl"]
-    parts = [list(files.read_jsonl(Path("many") / name)) for name in ("q-1.jsonl", "q-2.jsonl")]
-    assert [len(part) for part in parts] == [3, 1]
-    for name, part in zip("ab", parts, strict=True):
-        files.write_jsonl(Path(name), map(_answered, part))
-    assert "4 new answers" in command("teacher", "import-batch", "r.yaml", "b", "a")[1]
-
-
 def test_files_that_are_no_results_change_nothing(at: Path, export, bring, command) -> None:
-    lines = export(_recipe(at))
-    answers = [*map(_answered, lines)]
+    lines = export(write_recipe(at))
+    answers = [*map(answered, lines)]
     whole = json.dumps(answers[1])
     other = [{**answer, "custom_id": "0" * 48 + "-0"} for answer in answers]
     bad: list[tuple[tuple[int, str], str]] = [
@@ -285,39 +175,21 @@ def test_files_that_are_no_results_change_nothing(at: Path, export, bring, comma
         assert code == 2, said
         assert wanted in said
         assert said.count("empathic: ") == 1
-    assert _bill() == []
+    assert bill() == []
     code, said = bring(*answers, *other)
     assert code == 0
     assert f"1 are no questions of this recipe's, and left out (such as {'0' * 48}-0)" in said
-    assert _bill()[0]["answers"] == 4
+    assert bill()[0]["answers"] == 4
 
 
 def test_results_of_other_settings_or_another_model_are_told(at: Path, export, bring) -> None:
-    answers = [*map(_answered, export(_recipe(at)))]
-    _recipe(at, temperature=0.5)
+    answers = [*map(answered, export(write_recipe(at)))]
+    write_recipe(at, temperature=0.5)
     code, said = bring(*answers)
     assert code == 2
     assert "other settings" in said
     assert "gpt-4o-2024-08-06" in said
-    _recipe(at)
+    write_recipe(at)
     for answer in answers:
         answer["response"]["body"]["model"] = "gpt-3.5-turbo"
     assert "they say that they are of gpt-3.5-turbo" in bring(*answers)[1]
-
-
-def test_samples_are_asked_for_in_one_file(at: Path, export) -> None:
-    assert len(export(_recipe(at, best_of=3))) == 12
-
-
-def test_what_can_not_be_asked_by_files_is_refused(at: Path, command) -> None:
-    def line(recipe: str) -> str:
-        code, said = command("teacher", "export-batch", recipe, "--out", "q.jsonl")
-        assert code == 2
-        return said
-
-    assert "teacher.endpoint" in line(_recipe(at, url="local:smollm2-135m"))
-    assert "teacher.model" in line(_recipe(at, model=None))
-    assert "budget" in line(_recipe(at, budget=0.0001))
-    assert not list(at.glob("*q*"))
-    assert "matrix" in line("paper")
-    assert "no such recipe" in line("nowhere.yaml")
