@@ -68,7 +68,7 @@ class EvalSet:
 
 
 def read_replies(path: Path) -> tuple[list[EvalDialogue], Replies]:
-    """Read a reply file (`id, utterance, reply`; `emotion` and `situation` where known).
+    """Read a reply file (`id, utterance, reply`; `emotion` where known).
 
     Raises:
         UserError: no rows, a missing field, or an id that stands twice; names the line.
