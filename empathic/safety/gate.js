@@ -19,6 +19,7 @@ export const disclosure = (replies, language = "en") => (replies[language] ?? re
 const SAFE = CLASSES.slice(0, 3), CRISIS = CLASSES.slice(4);
 const ROUTINE = ["hello", "thanks", "bye", "night"];
 const ABOUT_ITSELF = ["human", "feeling", "life", "maker"];
+const OVERDOSE = "overdose"; // a crisis that words alone tell, with a reply of its own
 const ANSWER = 5, SMALL = 20;
 
 const verdict = (label, more = {}) =>
@@ -97,14 +98,17 @@ export class Gate {
   }
 
   isSmall(read, state) {
-    if (read.decided !== null || read.danger >= this.limits.crisis) return false;
-    const harmless = read.small === "hello" || read.danger < this.limits.concern;
+    if (read.decided !== null || (read.small !== "help" && read.danger >= this.limits.crisis)) return false;
+    const harmless = read.small === "hello" || read.danger < this.limits.ask;
     return !ROUTINE.includes(read.small) || (!state.spoken && harmless);
   }
 
   smallTalk(read, state) {
     const kind = read.small;
-    if (ROUTINE.includes(kind)) return verdict("ordinary", { kind, reply: `small.${kind}` });
+    if (ROUTINE.includes(kind)) {
+      const doubtful = kind !== "hello" && read.danger >= this.limits.concern;
+      return verdict("ordinary", { kind, reply: `small.${kind}${doubtful ? " offer.people" : ""}` });
+    }
     state.careful ||= kind === "help" || read.danger >= this.limits.concern;
     state.troubled ||= state.careful;
     if (kind === "help") {
@@ -129,14 +133,15 @@ export class Gate {
     state.asked = false;
     const most = Math.max(...read.logits.slice(4));
     const likeliest = CRISIS[read.logits.slice(4).indexOf(most)];
-    const byWords = CRISIS.includes(read.decided);
+    const byWords = [...CRISIS, OVERDOSE].includes(read.decided);
     const wrong = read.decided === "harmful" || read.harm >= limits.harmful;
     const refusal = verdict("harmful", { reply: "harmful", careful: state.careful, score });
     if (wrong && !byWords && read.logits[3] >= most) return refusal;
     const affirmed = asked && read.plain.split(" ").length <= ANSWER && this.affirms.test(read.plain);
     if (byWords || score >= limit || affirmed) {
       const kind = byWords ? read.decided : affirmed ? state.kind : likeliest;
-      const reply = affirmed ? "crisis.urgent" : state.crises ? "crisis.again" : `crisis.${kind}`;
+      const again = state.crises && kind !== OVERDOSE;
+      const reply = affirmed ? "crisis.urgent" : again ? "crisis.again" : `crisis.${kind}`;
       Object.assign(state, { careful: true, asked: true, kind, crises: state.crises + 1 });
       return verdict("crisis", { kind, reply, careful: true, score });
     }

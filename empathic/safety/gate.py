@@ -21,6 +21,8 @@ ANSWER = 5  # words that a "yes" to the question about danger has at most
 ABOUT_ITSELF = ("human", "feeling", "life", "maker")  # why a reply was refused: it made itself out to be somebody
 ROUTINE = ("hello", "thanks", "bye", "night")  # messages with a fixed answer where nothing weighed before
 SMALL = 20  # words that small talk has at most
+OVERDOSE = "overdose"  # a crisis that words alone tell, with a reply of its own
+BY_WORDS = (*model.CRISIS, OVERDOSE)
 CLOSED = (
     "This program can't answer safely just now, because a part of it is damaged. If you are in danger, or thinking of "
     "ending your life, please call your local emergency number now, or go to someone who can stay with you; "
@@ -34,10 +36,10 @@ class Verdict:
 
     Attributes:
         label: `ordinary`, `distress`, `past`, `crisis` or `harmful`.
-        kind: of a crisis: `self`, `eating`, `abuse`, `others`, `someone`; of a refused reply: why; of a greeting or a
-            question about the program, which have one answer, whoever asks: `hello`, `thanks`, `bye`, `night`,
-            `human`, `who`, `maker`, `feelings`, `name`; of a call for help or for a person: `help` (a "yes" to what it
-            is answered by is a crisis of no kind); else None.
+        kind: of a crisis: `self`, `eating`, `abuse`, `others`, `someone`, `overdose`; of a refused reply: why; of a
+            greeting or a question about the program, which have one answer, whoever asks: `hello`, `thanks`, `bye`,
+            `night`, `human`, `who`, `maker`, `feelings`, `name`; of a call for help or for a person: `help` (a "yes" to
+            what it is answered by is a crisis of no kind); else None.
         reply: the fixed reply to send; None where the student answers.
         careful: something in the conversation calls for care: keep to listening, no jokes, no advice of one's own.
         offer: a sentence to show under the student's reply (people to talk to), or None.
@@ -162,17 +164,19 @@ class Gate:
         """Whether a message that looks like small talk may be taken for it, here.
 
         A greeting or a goodbye may while nothing else was said: what came before may weigh more than the weights see.
+        A bare call for help always may: it is answered by the question about danger.
         """
-        if read.decided is not None or read.danger >= self._limits["crisis"]:
+        if read.decided is not None or (read.small != "help" and read.danger >= self._limits["crisis"]):
             return False
-        harmless = read.small == "hello" or read.danger < self._limits["concern"]
+        harmless = read.small == "hello" or read.danger < self._limits["ask"]
         return read.small not in ROUTINE or (not state.spoken and harmless)
 
     def _small_talk(self, read: Reading, state: _State) -> Verdict:
         """The fixed reply; people to talk to, or the question about danger, come after it where more was said."""
         kind = str(read.small)
         if kind in ROUTINE:
-            return Verdict("ordinary", kind, f"small.{kind}")
+            doubtful = kind != "hello" and read.danger >= self._limits["concern"]
+            return Verdict("ordinary", kind, f"small.{kind}{' offer.people' * doubtful}")
         state.careful |= kind == "help" or read.danger >= self._limits["concern"]
         state.troubled |= state.careful
         if kind == "help":
@@ -191,14 +195,15 @@ class Gate:
         asked, state.asked = state.asked, False
         crisis_logits = read.logits[4:]
         likeliest = model.CRISIS[crisis_logits.index(max(crisis_logits))]
-        by_words = read.decided in model.CRISIS
+        by_words = read.decided in BY_WORDS
         wrong = read.decided == "harmful" or read.harm >= limits["harmful"]
         if wrong and not by_words and read.logits[3] >= max(crisis_logits):
             return Verdict("harmful", None, "harmful", state.careful, None, score)
         affirmed = asked and read.plain.count(" ") < ANSWER and self._affirms.search(read.plain) is not None
         if by_words or score >= limit or affirmed:
             kind = read.decided if by_words else state.kind if affirmed else likeliest
-            name = "crisis.urgent" if affirmed else "crisis.again" if state.crises else f"crisis.{kind}"
+            again = state.crises and kind != OVERDOSE
+            name = "crisis.urgent" if affirmed else "crisis.again" if again else f"crisis.{kind}"
             state.careful, state.asked, state.kind = True, True, kind
             state.crises += 1
             return Verdict("crisis", kind, name, True, None, score)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from empathic.safety import model
-from empathic.safety.gate import Gate, Reading, add_up
+from empathic.safety.gate import BY_WORDS, Gate, Reading, add_up
 from empathic.safety.texts import Text
 
 CRISIS, ASK, CONCERN, HARMFUL = 0.0025, 0.01, 0.03, 0.001  # the shares of harmless messages above each line
@@ -59,7 +58,7 @@ def _worth(text: Text, turns: Sequence[Reading], limits: dict[str, float]) -> fl
     alarms = [
         number
         for number, (read, score) in enumerate(zip(turns, _scores(turns, limits), strict=True), 1)
-        if score >= limits["crisis"] or read.decided in model.CRISIS
+        if score >= limits["crisis"] or read.decided in BY_WORDS
     ]
     if text.label == "crisis":
         return float(bool(alarms) and alarms[0] <= (text.turn or len(turns)))

@@ -12,7 +12,7 @@ from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LEET = re.compile(r"[a-z0-9@$!|+]+")
-_TRIM = re.compile(r"^([!|+]*)(.*?)([!|+]*)$")
+_MARKS = "!|+"  # at either end of a word these are no letters
 _MEASURE = re.compile(  # 3am, 40mins: no leetspeak
     r"^[0-9]+(?:[ap]m|st|[nr]d|th|[hsmdkgxeaopcf]|[kmg]g|m?l|[cmk]m|ft|lbs?|y[or]|yrs|hrs?|mins?|days?|weeks?|months?"
     r"|years?|eme|er|[gm]b)$"
@@ -49,12 +49,12 @@ class Normaliser:
         return _SPACES.sub(" ", _OTHER.sub(" ", text)).strip(" ")
 
     def _unleet(self, found: re.Match[str]) -> str:
-        trimmed = _TRIM.match(found[0])
-        assert trimmed
-        before, core, after = trimmed.groups()
+        head = found[0].lstrip(_MARKS)
+        core = head.rstrip(_MARKS)
         letters = sum("a" <= letter <= "z" for letter in core)
         if not letters or letters == len(core) or _MEASURE.match(core):
             return found[0]
+        before, after = found[0][: -len(head)], head[len(core) :]
         return before + core.replace("11", "ll").translate(self._leet) + after
 
     def _join(self, spaced: str) -> str:

@@ -9,6 +9,8 @@ const utf8 = new TextEncoder();
 
 // --- normalise.py
 
+const MARKS = "!|+"; // at either end of a word these are no letters
+
 const MEASURE = new RegExp(
   "^[0-9]+(?:[ap]m|st|[nr]d|th|[hsmdkgxeaopcf]|[kmg]g|m?l|[cmk]m|ft|lbs?|y[or]|yrs|hrs?|mins?|days?|weeks?|months?" +
     "|years?|eme|er|[gm]b)$",
@@ -36,7 +38,7 @@ export class Normaliser {
     for (const character of text.normalize("NFKD").toLowerCase()) out += this.letter(character);
     out = out.replace(/[a-z0-9@$!|+]+/g, (run) => this.unleet(run));
     out = out.replace(/([a-z])\1{2,}/g, (_, letter) => ("ls".includes(letter) ? letter + letter : letter));
-    out = out.replace(/(^|[^a-z0-9])([a-z](?:[^a-z0-9]{1,3}[a-z]){2,})(?![a-z0-9])/g,
+    out = out.replace(/(^|[^a-z0-9])([a-z](?:[^a-z0-9]{1,3}[a-z]){2,})(?![a-z0-9])/gu,
       (_, before, spaced) => `${before} ${this.join(spaced)} `);
     out = out.replace(/[.?!;]+/g, (stops) => (stops.includes("?") ? " ? " : " . "));
     return out.replace(/[^a-z0-9.?\u0080-\uffff]+/g, " ").replace(/ +/g, " ").replace(/^ +| +$/g, "");
@@ -54,10 +56,14 @@ export class Normaliser {
   }
 
   unleet(run) {
-    const [, before, core, after] = /^([!|+]*)(.*?)([!|+]*)$/.exec(run);
+    let [start, end] = [0, run.length];
+    while (start < end && MARKS.includes(run[start])) start++;
+    while (start < end && MARKS.includes(run[end - 1])) end--;
+    const core = run.slice(start, end);
     const letters = core.replace(/[^a-z]/g, "").length;
     if (!letters || letters === core.length || MEASURE.test(core)) return run;
-    return before + Array.from(core.replaceAll("11", "ll"), (one) => this.leet.get(one) ?? one).join("") + after;
+    const plain = Array.from(core.replaceAll("11", "ll"), (one) => this.leet.get(one) ?? one).join("");
+    return run.slice(0, start) + plain + run.slice(end);
   }
 
   join(spaced) {

@@ -284,3 +284,34 @@ def test_messages_of_others_and_bad_content_are_not_read(gate: Gate) -> None:
     assert (
         gate.check([{"role": "assistant", "content": "I want to die"}, {"role": "user", "content": None}]).reply is None
     )
+
+
+@pytest.mark.parametrize("earlier", [[], ["i want to die"]])
+def test_too_many_tablets_get_the_emergency_number_before_any_question(gate: Gate, earlier: list[str]) -> None:
+    found = say(gate, *earlier, "ive taken 40 paracetamol", country="GB")
+    assert (found.label, found.kind) == ("crisis", "overdose")
+    assert found.reply and found.reply.index("999") < found.reply.index("?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i took two tablets for my headache",
+        "i take 50 mg sertraline",
+        "i took 20 mg of fluoxetine",
+        "i took all the credit",
+    ],
+)
+def test_everyday_medicine_is_no_overdose(gate: Gate, text: str) -> None:
+    assert say(gate, text).label != "crisis"
+
+
+@pytest.mark.parametrize("text", ["as a child i was sexually abused", "i have two kids and no sex life"])
+def test_telling_of_abuse_and_of_a_family_is_no_harmful_request(gate: Gate, text: str) -> None:
+    assert say(gate, text).label != "harmful"
+
+
+def test_a_word_full_of_marks_takes_no_time(gate: Gate) -> None:
+    start = time.perf_counter()
+    say(gate, "a" + "!" * 7990)
+    assert time.perf_counter() - start < 0.1
