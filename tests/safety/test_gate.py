@@ -315,3 +315,7 @@ def test_a_word_full_of_marks_takes_no_time(gate: Gate) -> None:
     start = time.perf_counter()
     say(gate, "a" + "!" * 7990)
     assert time.perf_counter() - start < 0.1
+
+
+def test_a_student_says_nothing_sexual(gate: Gate) -> None:
+    assert gate.check_reply("What a small boner that is. How old is the child?").kind == "sexual"
