@@ -93,6 +93,7 @@ def test_the_protocol_is_a_page_to_complete(tmp_path: Path) -> None:
     assert "legal advice" not in protocol.page(chosen([]))
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_this_gate() -> None:
     paths = sorted((ROOT / "benchmarks" / "safety").glob("*.jsonl"))
     found = evaluate.evaluate(evaluate.gather(paths), Gate.load()).to_row()

@@ -96,6 +96,7 @@ def test_shared_tokens_run_once_in_both_models(tiny: Path, larger: Path, tmp_pat
     assert seen[0] < 0.7 * batch["input_ids"].numel() and seen[1] < 0.5 * batch["teacher_input_ids"].numel()
 
 
+@pytest.mark.slow
 def test_a_student_learns_to_reply_as_if_told_and_only_its_adapter_moves(tiny: Path, tmp_path: Path) -> None:
     recipe, out = recipe_of(tiny, tiny, "steps.distil.epochs=8"), tmp_path / "distil"
     trainer = _trainer(recipe, out)

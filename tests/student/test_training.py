@@ -161,6 +161,7 @@ def test_a_step_without_anything_to_learn_from_is_refused(recipe: Recipe, tmp_pa
         training.train_step("dpo", [], recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
 
 
+@pytest.mark.slow
 def test_a_corpus_of_one_example_trains(recipe: Recipe, tmp_path: Path) -> None:
     training.train_step("sft", _rows("sft")[:1], recipe, None, tmp_path / "sft", _nothing)
     result = training.train_step("dpo", _rows("dpo")[:1], recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)

@@ -40,6 +40,7 @@ def _replies(count: int) -> list[str]:
     return [*found, "Too short.", "Too short."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.3, 0.5, 0.8, 1.0])
 def test_decisions_are_those_of_comparing_each_with_each(threshold: float) -> None:
     replies = _replies(1500)

@@ -74,6 +74,7 @@ def test_a_judge_may_not_have_a_measures_name() -> None:
             registry.check([Judge(), Judge(name=name)])
 
 
+@pytest.mark.slow
 def test_every_measure_counts_what_it_advances_by(talking, tmp_path: Path) -> None:
     """What is forecast of a set's sizes is what is asked, and progress comes to its end."""
     steps: list[tuple[int, int]] = []
