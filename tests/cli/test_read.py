@@ -28,6 +28,7 @@ def test_replies_are_read_from_sheets_to_the_table(empathic, refused, tmp_path: 
     assert "no readings of that system" in refused("read", "rates", out / "readings.jsonl", "--against", "x")
 
 
+@pytest.mark.slow
 def test_what_isnt_there_is_one_line(refused, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "no dialogues.jsonl there" in refused("read", "sheets", tmp_path / "empty", "--out", tmp_path / "x")

@@ -31,6 +31,7 @@ def _asked(ledger: Path) -> Counter[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "rejected", "strategy", "best_of"),
     [

@@ -66,6 +66,7 @@ def test_nothing_is_lost_where_teacher_and_student_are_one_and_told_the_same(
     assert feeling.compute_loss(feeling.model, _batch(feeling)).item() > 1e-4, "the teacher alone hears the emotion"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", [{}, OFF], ids=["kernels", "without"])
 @pytest.mark.parametrize(
     "beta", [pytest.param(0.0, marks=pytest.mark.slow), 0.4, pytest.param(1.0, marks=pytest.mark.slow)]

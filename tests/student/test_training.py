@@ -55,6 +55,7 @@ def _nothing(done: int, total: int) -> None:
     return None
 
 
+@pytest.mark.slow
 def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(recipe: Recipe, tmp_path: Path) -> None:
     training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
     result = training.train_step("dpo", _rows("dpo"), recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)

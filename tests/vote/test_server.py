@@ -142,6 +142,7 @@ def test_votes_survive_a_kill_and_the_command_tells_its_address(run: Path) -> No
     assert len(kept_outcomes(run)[("dpo", "base")]["Ada"]) == 3
 
 
+@pytest.mark.slow
 def test_a_port_in_use_and_systems_that_are_not_there_are_one_line(start: Start, refused, run: Path) -> None:
     port = start().rsplit(":", 1)[1]
     assert "can't listen there" in refused("vote", run, "--port", port)

@@ -157,6 +157,7 @@ def test_a_key_is_nowhere_on_disk_and_in_no_message(faulty, forty: Path, tmp_pat
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_method_without_a_teacher_and_a_missing_key_are_refused(refused, forty: Path, tmp_path: Path) -> None:
     recipe = _recipe(forty, "http://127.0.0.1:9/v1")
     assert "SOME_KEY" in refused("run", recipe, "--out", tmp_path / "a", "--until", "teacher")
@@ -198,6 +199,7 @@ def test_a_dry_run_says_what_it_would_cost(empathic, forty: Path) -> None:
     assert "$0.1" in shown
 
 
+@pytest.mark.slow
 def test_what_a_server_does_not_take_is_said_and_what_it_wants_is_passed(
     faulty, empathic, forty: Path, tmp_path: Path
 ) -> None:

@@ -237,6 +237,7 @@ def test_a_resumed_training_is_an_unbroken_one_to_the_byte(families, step: str, 
     assert files.sha256(tmp_path / "resumed" / weights) == files.sha256(tmp_path / "unbroken" / weights)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_share_runs_as_trl_runs_it_and_says_so(families, tmp_path: Path) -> None:
     said: list[str] = []
     recipe = _recipe(families["gemma2"])
