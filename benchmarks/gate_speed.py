@@ -7,16 +7,17 @@ Messages are those of the gate's test files (`benchmarks/safety/*.jsonl`), each 
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 import time
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+
+from machine import machine
 
 from empathic import files
+from empathic.safety import replies, spec
 from empathic.safety.gate import Gate
 
 N, SLOWED = 1000, 4
@@ -56,11 +57,9 @@ def in_chromium(texts: Sequence[str], slowed: int) -> list[float]:
     """Milliseconds a message, in a page whose CPU is slowed so many times."""
     from playwright.sync_api import Route, sync_playwright
 
-    package = resources.files("empathic")
-    scripts = {name: (package / "safety" / name).read_text(encoding="utf-8") for name in ("gate.js", "reader.js")}
-    parts: list[Any] = [(package / "data" / "safety" / "gate.json").read_text(encoding="utf-8")]
-    for name in ("replies.json", "helplines.json"):
-        parts.append(json.loads((package / "data" / "safety" / name).read_text(encoding="utf-8")))
+    package = resources.files("empathic") / "safety"
+    scripts = {name: (package / name).read_text(encoding="utf-8") for name in ("gate.js", "reader.js")}
+    tables = (spec.FOLDER / "gate.json").read_text(encoding="utf-8")
 
     def serve(route: Route) -> None:
         name = route.request.url.rsplit("/", 1)[1]
@@ -74,7 +73,7 @@ def in_chromium(texts: Sequence[str], slowed: int) -> list[float]:
         page.route("**/*", serve)
         page.goto("http://gate.test/")
         page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
-        took: list[float] = page.evaluate(RUN, [*parts, list(texts)])
+        took: list[float] = page.evaluate(RUN, [tables, replies.texts(), replies.table(), list(texts)])
         browser.close()
     return took
 
@@ -82,6 +81,7 @@ def in_chromium(texts: Sequence[str], slowed: int) -> list[float]:
 def main() -> None:
     """Print a row a place."""
     texts = messages()
+    print(machine())
     for name, took in (
         ("Python", in_python(texts)),
         ("Chromium", in_chromium(texts, 1)),

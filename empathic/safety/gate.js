@@ -20,6 +20,7 @@ const SAFE = CLASSES.slice(0, 3), CRISIS = CLASSES.slice(4);
 const ROUTINE = ["hello", "thanks", "bye", "night"];
 const ABOUT_ITSELF = ["human", "feeling", "life", "maker"];
 const OVERDOSE = "overdose"; // a crisis that words alone tell, with a reply of its own
+const BY_WORDS = [...CRISIS, OVERDOSE];
 const ANSWER = 5, SMALL = 20;
 
 const verdict = (label, more = {}) =>
@@ -133,7 +134,7 @@ export class Gate {
     state.asked = false;
     const most = Math.max(...read.logits.slice(4));
     const likeliest = CRISIS[read.logits.slice(4).indexOf(most)];
-    const byWords = [...CRISIS, OVERDOSE].includes(read.decided);
+    const byWords = BY_WORDS.includes(read.decided);
     const wrong = read.decided === "harmful" || read.harm >= limits.harmful;
     const refusal = verdict("harmful", { reply: "harmful", careful: state.careful, score });
     if (wrong && !byWords && read.logits[3] >= most) return refusal;
