@@ -1,37 +1,34 @@
-"""How fast llama.cpp reads and writes with every file of the ladder, and what memory it takes, on this machine.
+"""How fast every file of the ladder answers and what memory it takes: in llama.cpp, and in a browser's page.
 
-    python benchmarks/phone.py [--model smollm2-135m] [--times 5] [FILE.gguf ...]
+    python benchmarks/phone.py [--model smollm2-135m] [FILE.gguf ...]
 
-The ladder is made of the untuned model: speed hangs on shapes and types of weights, not on their values. Each file is
-loaded by a process of its own, with a context of 1,024 tokens, and reads a prompt of some 250 tokens and writes 64, on
-one thread and on two where there are two cores. Files that are named are measured too. Rows go to
-benchmarks/phone.json. What phones do is reckoned from them and from others' figures in docs/phone.md.
+The ladder is made of the untuned model: speed hangs on shapes and types of weights, not on their values. Each file
+holds one conversation of eleven messages under the `brief` instruction, on one and on two threads of llama.cpp, and those
+of `IN_BROWSER` in headless Chromium too: with threads, without, and with the build for browsers that lack 64-bit
+memories (every iPhone's). Files that are named are measured in llama.cpp after the ladder. Rows go to
+benchmarks/phone.json as they come; docs/phone.md shows them, beside what the memory's speed allows.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import multiprocessing
 import os
-import statistics
 import tempfile
-import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import phone_browser
+import phone_native
 from machine import machine
 
 from empathic import files
-from empathic.endpoints import llama_cpp
 from empathic.phone import convert, gguf_file, ladder, quantize
-from empathic.student import load
+from empathic.student import load, prompt
 
 OUT = Path(__file__).parent / "phone.json"
-CONTEXT, SAID, WRITTEN = 1024, "We sat by the river until it was dark and nobody wanted to go home. " * 16, 64
+IN_BROWSER = ("q8_0", "q5_0", "q4_0", "iq4_nl")
 Row = dict[str, Any]
 
 
@@ -48,53 +45,32 @@ def made(model: str, folder: Path) -> Iterator[Path]:
         path.unlink()
 
 
-def measured(path: Path, threads: int, times: int) -> Row:
-    """Tokens a second of reading and of writing, the medians, and what memory the file takes, in MB."""
-    before = _memory()
-    server = llama_cpp.load(path, threads, n_parallel=1, n_ctx=CONTEXT)
-    found = [_timings(server.listening_address) for _ in range(times + 1)][1:]
-    after = _memory()
-    return {
-        **{"threads": threads, "n": times},
-        "read": round(statistics.median(one["prompt_per_second"] for one in found), 1),
-        "write": round(statistics.median(one["predicted_per_second"] for one in found), 1),
-        **{name: round(after[name] - before[name]) for name in after},
-    }
-
-
-def _timings(address: str) -> dict[str, float]:
-    asked = {"prompt": SAID, "n_predict": WRITTEN, "ignore_eos": True, "temperature": 0, "cache_prompt": False}
-    head = {"content-type": "application/json"}
-    request = urllib.request.Request(f"{address}/completion", json.dumps(asked).encode(), head)
-    with urllib.request.urlopen(request, timeout=600) as answer:
-        timings: dict[str, float] = json.load(answer)["timings"]
-    return timings
-
-
-def _memory() -> dict[str, float]:
-    """This process's memory in MB: its own, and a mapped file's."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    own, mapped = (int(status.split(f"{key}:")[1].split()[0]) * 1024 / 1e6 for key in ("RssAnon", "RssFile"))
-    return {"own_mb": own, "mapped_mb": mapped}
+def rows(path: Path, told: str, browser: bool) -> Iterator[Row]:
+    """A row for each engine that the file is measured in."""
+    for threads in range(1, min(len(os.sched_getaffinity(0)), 2) + 1):
+        floor = phone_native.bandwidth(threads) * 1e9 / path.stat().st_size
+        found = phone_native.measured(path, told, threads)
+        yield {"engine": "llama.cpp", "threads": threads, **found, "memory_allows": round(floor, 1)}
+    if browser:
+        yield from phone_browser.measured(path, told)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Speed and memory of the files that an export writes.")
-    parser.add_argument("files", type=Path, nargs="*", help="more GGUF files to measure")
+    parser.add_argument("files", type=Path, nargs="*", help="more GGUF files to measure in llama.cpp")
     parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--times", type=int, default=5)
     given = parser.parse_args()
-    rows: list[Row] = []
-    cores = len(os.sched_getaffinity(0))
+    told = prompt.instruction("brief")
+    kept: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for path in itertools.chain(made(given.model, Path(folder)), given.files):
-            model = given.model if path not in given.files else path.stem
-            about = {"file": path.stem, "model": model, "mb": round(path.stat().st_size / 1e6), "machine": machine()}
-            for threads in range(1, min(cores, 2) + 1):
-                with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                    rows.append({**about, **pool.submit(measured, path, threads, given.times).result()})
-                print(json.dumps(rows[-1]), flush=True)
-    files.write_json(OUT, rows)
+            named = path in given.files
+            about: Row = {"model": path.stem if named else given.model, "file": path.stem, "machine": machine()}
+            about["mb"] = round(path.stat().st_size / 1e6)
+            for row in rows(path, told, path.stem in IN_BROWSER and not named):
+                kept.append({**about, **row})
+                print(kept[-1], flush=True)
+                files.write_json(OUT, kept)
 
 
 if __name__ == "__main__":
