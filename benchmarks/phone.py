@@ -3,8 +3,8 @@
     python benchmarks/phone.py [--model smollm2-135m] [FILE.gguf ...]
 
 The ladder is made of the untuned model: speed hangs on shapes and types of weights, not on their values. Each file
-holds one conversation of eleven messages under the `brief` instruction, on one and on two threads of llama.cpp, and those
-of `IN_BROWSER` in headless Chromium too: with threads, without, and with the build for browsers that lack 64-bit
+holds one conversation of eleven messages under the `brief` instruction: on one and on two threads of llama.cpp, and
+those of `IN_BROWSER` in headless Chromium too, with threads, without, and with the build for browsers that lack 64-bit
 memories (every iPhone's). Files that are named are measured in llama.cpp after the ladder. Rows go to
 benchmarks/phone.json as they come; docs/phone.md shows them, beside what the memory's speed allows.
 """

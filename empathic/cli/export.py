@@ -47,15 +47,15 @@ def export(
     from empathic.phone import shipped
     from empathic.reading import exported
     from empathic.reading import readings as reading
-    from empathic.run import Run
+    from empathic.run import Run, exports
 
     run = Run.open(folder)
-    place = out or run.path("export")
+    place = out or (exports.of_run(run.folder) if replies or readings else run.path("export"))
     with Progress() as display:
         found = shipped.find(run, place, system, quant, force) if replies or readings else None
         if found is None and readings and not replies:
             raise UserError(f"{place}: no export of the student as it is now; --readings wants one whose files replied")
-        found = found or exporting.export(run, out, system, quant, force, display)
+        found = found or exporting.export(run, place, system, quant, force, display)
         if replies:
             shipped.reply(run, place, found, replies, display)
         if readings:

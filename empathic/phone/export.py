@@ -48,7 +48,7 @@ class _Student:
 
 def export(
     run: Run,
-    out: Path | None,
+    folder: Path,
     system: str | None,
     quants: Sequence[str] | None,
     force: bool,
@@ -58,7 +58,7 @@ def export(
 
     Args:
         run: the run.
-        out: the folder; None is `export` in the run.
+        folder: where it goes: a new or empty folder, or an earlier export's.
         system: whose files; None is the student after the last step.
         quants: names in `ladder.QUANTS`; None is all.
         force: also write files that are below their bars.
@@ -70,7 +70,6 @@ def export(
     """
     system, names = system or run.recipe.final, ladder.chosen(quants)
     adapter = _adapter(run, system)
-    folder = out or run.path("export")
     with place.workplace(folder) as work:
         ready = work / "ready"
         with _staged(display, "merge"):

@@ -60,10 +60,12 @@ def gather(
             new = _of_run(Path(source), systems, split, prefix)
         else:
             new = _of_file(source, log)
+        there = set(found)
+        new = [one for one in map(_writable, new) if one not in there]  # a run's, and its export's once more
         taken = {one.system for one in found} & {one.system for one in new}
         if taken:
             raise UserError(f"{source}: there is a system {min(taken)!r} already; give it another name, as NAME=FILE")
-        found += [_writable(one) for one in new]
+        found += new
     if systems and not folders:
         raise UserError("--systems: chooses among the systems of runs, and no run was given")
     return found

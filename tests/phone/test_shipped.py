@@ -71,6 +71,24 @@ def test_a_files_replies_depend_on_it_alone(replied: Path, tmp_path: Path) -> No
     assert again == list(files.read_jsonl(exports.replies(replied / "export", Q4)))
 
 
+def test_an_export_that_lies_elsewhere_is_found_again(copied: Path) -> None:
+    elsewhere = copied.parent / "elsewhere"
+    (copied / "export").rename(elsewhere)
+    found = exports.read(copied)
+    shipped.keep(Run.open(copied), elsewhere, found.model_copy(update={"folder": "../elsewhere"}))
+    before = files.sha256(elsewhere / Q4)
+    command(copied, replies=4)
+    assert not (copied / "export").exists() and files.sha256(elsewhere / Q4) == before
+    assert len(list(files.read_jsonl(exports.replies(elsewhere, Q4)))) == 4
+
+
+def test_a_run_and_its_export_are_read_together_once(copied: Path) -> None:
+    alone = reading.gather([str(copied / "export")])
+    both = reading.gather([str(copied), str(copied / "export")], ["dpo", Q4])
+    assert sorted(one.id for one in both if one.system == Q4) == sorted(one.id for one in alone if one.system == Q4)
+    assert {one.system for one in both} == {"dpo", *(one.system for one in alone)}
+
+
 class _Stopped(Exception):
     """Somebody stopped it."""
 

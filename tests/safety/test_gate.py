@@ -197,7 +197,24 @@ def test_too_many_tablets_get_the_emergency_number_before_any_question(gate: Gat
 @pytest.mark.parametrize(
     "text",
     [
+        "I took too much and now I can't feel my legs",
+        "my daughter took 20 of my sleeping pills",
+        "he's swallowed a whole box of tablets",
+        "the baby swallowed a whole packet of my tablets",
+    ],
+)
+def test_an_overdose_is_one_whoever_took_it(gate: Gate, text: str) -> None:
+    assert say(gate, text).kind == "overdose"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "i took two tablets for my headache",
+        "my nan takes 12 tablets a day",
+        "i took too much on at work and now i need a list",
+        "my brother took an overdose in 2009 and he is fine",
+        "she took all the biscuits",
         "i take 50 mg sertraline",
         "i took 20 mg of fluoxetine",
         "i took all the credit",
