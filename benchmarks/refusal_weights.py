@@ -3,7 +3,7 @@
     python benchmarks/refusal_weights.py
 
 Logistic regression with an L2 penalty over runs of two to five characters. The line is drawn on texts that the weights
-have not seen (each a fifth of them), so that no more than 1 in 200 of the replies lies above it.
+have not seen (each a fifth of them), so that no more than 1 in 100 of the replies lies above it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TEXTS, EXAM = (ROOT / "tests" / "teacher" / "data" / name for name in ("refusals
 OUT = ROOT / "empathic" / "data" / "refusal_weights.json"
 PENALTY, KEPT, SEEN = 0.2, 8000, 2  # runs: so many are kept, and none of fewer texts
 EVERYDAY, WEIGHT = 4000, 0.2  # English replies beside, and what one weighs
-ALARMS = 1 / 200
+ALARMS = 1 / 100
 
 
 def main() -> None:

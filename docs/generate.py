@@ -1,10 +1,10 @@
-"""Write the generated parts of the docs: commands, keys of a recipe, the picture of imports, what laws ask for."""
+"""Write the generated parts of the docs: commands, keys of a recipe, the picture of imports, laws, speed."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import gate_table  # noqa: E402  beside this file
 import imports  # noqa: E402
+import phone_table  # noqa: E402
 
 
 def commands() -> str:
@@ -92,19 +93,36 @@ def architecture() -> str:
 
 
 def safety() -> str:
-    """The page as it is written by hand, with the tables of what the gate catches and of what laws ask for."""
+    """The page as it is written by hand, with the tables of what the gate catches and of what laws ask for, speed."""
     asked = protocol.table([*compliance.presets().values()])
     text = f"{asked}\n\nNot done by any preset: {'; '.join(compliance.table()['uncovered'])}."
-    page = (HERE / "safety.md").read_text(encoding="utf-8")
-    for name, part in (("compliance", text), ("gate", gate_table.table())):
-        between = f"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)"
+    return _filled("safety.md", {"compliance": text, "gate": gate_table.table()})
+
+
+def phone() -> str:
+    """The page as it is written by hand, with the tables of what `make bench-phone` measured."""
+    return _filled("phone.md", {"native": phone_table.native(), "browser": phone_table.in_browser()})
+
+
+def _filled(name: str, parts: Mapping[str, str]) -> str:
+    """A page with each part between its marks."""
+    page = (HERE / name).read_text(encoding="utf-8")
+    for mark, part in parts.items():
+        between = f"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)"
         page = re.sub(between, lambda _, part=part: f"{part}\n", page, flags=re.DOTALL)  # type: ignore[misc]
     return page
 
 
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"commands.md": commands(), "recipe.md": recipe(), "architecture.md": architecture(), "safety.md": safety()}
+    return {
+        "commands.md": commands(),
+        "recipe.md": recipe(),
+        "architecture.md": architecture(),
+        "safety.md": safety(),
+        "phone.md": phone(),
+        "phone.svg": phone_table.picture(),
+    }
 
 
 if __name__ == "__main__":

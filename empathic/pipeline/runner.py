@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -139,27 +140,33 @@ def _words(run: Run, redo: bool) -> dict[Path, str | None]:
     Raises:
         UserError: a file was edited since a stage went by it, and `redo` isn't set.
     """
-    settings = run.recipe.student
-    template = prompt.template(settings.template) if settings.template else None
     found: dict[Path, str | None] = {}
-    for key, text in {"prompt": prompt.instruction(settings.prompt), "template": template}.items():
-        path = run.words[key]
+    for path, text, key, names in _told(run):
         found[path] = text
         if not path.exists() or path.read_text(encoding="utf-8") == text:
             continue
-        went = {n: r for n, r in run.manifest.stages.items() if r.recipe.get(f"student.{key}") is not None}
+        went = {name: record for name, record in run.manifest.stages.items() if name in names}
         if not redo and (done := [name for name, record in went.items() if record.status == "done"]):
             raise UserError(
-                f"{run.folder}: the text of student.{key} changed under the finished stage {done[0]!r} "
+                f"{run.folder}: the text of {key} changed under the finished stage {done[0]!r} "
                 f"({path.name} there is what it was); --redo does it over, another --out keeps both"
             )
         for record in went.values():
             record.status, record.recipe = "outdated", {}
-    for step in run.recipe.distillations:  # an edited file makes its stage run anew: the copy is among its inputs
-        ours = step.teacher_prompt in prompt.OURS
-        text = None if ours else prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
-        found[run.teacher_prompt(step)] = text
     return found
+
+
+def _told(run: Run) -> Iterator[tuple[Path, str | None, str, set[str]]]:
+    """Each such text: where the run keeps it, what it is now, its key, and the stages that went by it."""
+    settings, stages = run.recipe.student, run.manifest.stages
+    template = prompt.template(settings.template) if settings.template else None
+    for key, text in {"prompt": prompt.instruction(settings.prompt), "template": template}.items():
+        names = {name for name, record in stages.items() if record.recipe.get(f"student.{key}") is not None}
+        yield run.words[key], text, f"student.{key}", names
+    for step in run.recipe.distillations:
+        key = step.key("teacher_prompt")
+        own = None if step.teacher_prompt in prompt.OURS else prompt.instruction(step.teacher_prompt, key)
+        yield run.teacher_prompt(step), own, key, {step.name}
 
 
 def _keep(words: dict[Path, str | None]) -> None:

@@ -4,6 +4,8 @@
 export const CLASSES = ["ordinary", "distress", "past", "harmful", "self", "eating", "abuse", "others", "someone"];
 const BITS = 22, PIECES = 2048, PRIME = 16777619, BASIS = 2166136261, LENGTHS = [3, 4], LONGEST = 16;
 const RUNS = [1, 2, 3, 5], PATTERN = 0.25;
+const PLACES = RUNS.reduce((sum, run) => sum + run); // that a word may have in a run, over all lengths of runs
+const KNOWN = 1024; // words whose vectors and answers are kept: 6 MB
 const WINDOW = 30, STEP = 15, MASK = " xx ", GENERAL = 6;
 const utf8 = new TextEncoder();
 
@@ -184,42 +186,65 @@ export class Model {
       throw new Error("layers differ in width");
   }
 
-  vector(word) {
+  /** A word's vector, and each filter's answer to it at each place of a run: most of all sums, so they are kept. */
+  word(word) {
     let found = this.known.get(word);
     if (!found) {
-      const [number, pieces] = numbers(word), row = this.row.get(number), { width } = this;
-      found = new Float64Array(width);
-      for (const piece of pieces)
-        for (let at = 0; at < width; at++) found[at] += this.pieces[piece * width + at];
-      const root = Math.sqrt(Math.max(1, pieces.length));
-      for (let at = 0; at < width; at++)
-        found[at] = (row === undefined ? 0 : this.words[row * width + at]) + found[at] / root;
-      if (this.known.size >= 4096) this.known.clear();
+      const vector = this.vector(word);
+      found = { vector, answers: this.answers(vector) };
+      if (this.known.size >= KNOWN) this.known.clear();
       this.known.set(word, found);
     }
     return found;
   }
 
-  logits(words, hits) {
-    const { width, filters } = this, count = words.length, edge = RUNS.at(-1) - 1;
-    const around = new Float64Array((count + 2 * edge) * width), seen = [], sum = new Float64Array(width);
-    words.forEach((word, at) => {
-      const vector = this.vector(word);
-      around.set(vector, (edge + at) * width);
-      for (let n = 0; n < width; n++) sum[n] += vector[n];
-    });
+  vector(word) {
+    const [number, pieces] = numbers(word), row = this.row.get(number), { width } = this;
+    const found = new Float64Array(width);
+    for (const piece of pieces)
+      for (let at = 0; at < width; at++) found[at] += this.pieces[piece * width + at];
+    const root = Math.sqrt(Math.max(1, pieces.length));
+    for (let at = 0; at < width; at++)
+      found[at] = (row === undefined ? 0 : this.words[row * width + at]) + found[at] / root;
+    return found;
+  }
+
+  answers(vector) {
+    const { width, filters } = this, found = new Float64Array(PLACES * filters);
+    let to = 0;
     RUNS.forEach((run, number) => {
-      const { weights, bias } = this.runs[number], size = run * width, first = (edge - run + 1) * width;
-      for (let filter = 0; filter < filters; filter++) {
-        let most = -Infinity;
-        for (let at = 0; at < count + run - 1; at++) {
+      const { weights } = this.runs[number];
+      for (let place = 0; place < run; place++)
+        for (let filter = 0; filter < filters; filter++) {
           let answer = 0;
-          for (let n = 0, from = first + at * width, to = filter * size; n < size; n++)
-            answer += around[from + n] * weights[to + n];
-          if (answer > most) most = answer;
+          const from = (filter * run + place) * width;
+          for (let n = 0; n < width; n++) answer += weights[from + n] * vector[n];
+          found[to++] = answer;
         }
-        seen.push(Math.max(0, most + bias[filter]));
+    });
+    return found;
+  }
+
+  logits(words, hits) {
+    const { width, filters } = this, count = words.length, said = words.map((word) => this.word(word));
+    const seen = [], sum = new Float64Array(width), answer = new Float64Array(filters);
+    for (const { vector } of said) for (let n = 0; n < width; n++) sum[n] += vector[n];
+    let before = 0;
+    RUNS.forEach((run, number) => {
+      const most = new Float64Array(filters).fill(-Infinity);
+      for (let last = 0; last < count + run - 1; last++) {
+        answer.fill(0);
+        for (let place = 0; place < run; place++) {
+          const at = last - run + 1 + place;
+          if (at < 0 || at >= count) continue;
+          const { answers } = said[at], from = (before + place) * filters;
+          for (let filter = 0; filter < filters; filter++) answer[filter] += answers[from + filter];
+        }
+        for (let filter = 0; filter < filters; filter++) most[filter] = Math.max(most[filter], answer[filter]);
       }
+      for (let filter = 0; filter < filters; filter++)
+        seen.push(Math.max(0, most[filter] + this.runs[number].bias[filter]));
+      before += run;
     });
     for (const value of sum) seen.push(value / Math.sqrt(count));
     const patterns = this.hits.length / CLASSES.length;

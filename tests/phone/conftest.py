@@ -18,5 +18,5 @@ def exported(whole: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("exported") / "run"
     shutil.copytree(whole.run, run)
     opened = Run.open(run)
-    export.export(opened, None, None, ["q8_0", "q4_0", "f16"], True, opened.display)
+    export.export(opened, run / "export", None, ["q8_0", "q4_0", "f16"], True, opened.display)
     return run

@@ -170,9 +170,9 @@ def test_another_export_takes_the_first_ones_place(
 @pytest.mark.long
 def test_files_below_their_bar_are_refused(copied: Path) -> None:
     with pytest.raises(UserError, match="every file is below its bar; the nearest is q4_0"):
-        _export(copied, None, None, ["q4_0"], False)
+        _export(copied, None, ["q4_0"], False)
     _nothing_written(copied)
-    found = _export(copied, None, None, ["f16", "q4_0"], False)
+    found = _export(copied, None, ["f16", "q4_0"], False)
     assert [row.file for row in found.rows] == ["dpo-f16.gguf", None, None]
     assert len(list((copied / "export").glob("dpo-*.gguf"))) == 2, "f16 and the adapter"
 
@@ -180,7 +180,7 @@ def test_files_below_their_bar_are_refused(copied: Path) -> None:
 @pytest.mark.long
 def test_a_run_whose_corpus_is_empty_has_no_importance_matrix(copied: Path) -> None:
     Run.open(copied).corpus("sft").write_text("", encoding="utf-8")
-    assert _export(copied, None, None, ["q4_0"], True).imatrix is None
+    assert _export(copied, None, ["q4_0"], True).imatrix is None
 
 
 def test_mistakes_are_told_in_one_line_before_anything_is_written(copied: Path, refused: Callable[..., str]) -> None:
@@ -194,7 +194,7 @@ def test_mistakes_are_told_in_one_line_before_anything_is_written(copied: Path, 
 def test_a_full_disk_is_noticed_before_anything_is_written(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda where: shutil._ntuple_diskusage(10**9, 10**9, 10**6))  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="and 1 MB are free; make room"):
-        _export(copied, None, None, None, False)
+        _export(copied, None, None, False)
     _nothing_written(copied)
 
 
@@ -210,7 +210,7 @@ def test_a_model_that_the_converter_does_not_know_is_refused_in_its_words(
     tokenizer.save_pretrained(tmp_path / "opt")
     _student(copied, str(tmp_path / "opt"))
     with pytest.raises(UserError, match=r"can't write it as GGUF \(.*OPTForCausalLM"):
-        _export(copied, None, "base", ["q8_0"], False)
+        _export(copied, "base", ["q8_0"], False)
     _nothing_written(copied)
 
 
@@ -224,9 +224,9 @@ def test_a_torn_base_is_refused_in_one_line(
     _nothing_written(copied)
 
 
-def _export(run: Path, out: Path | None, system: str | None, quants: list[str] | None, force: bool) -> Export:
+def _export(run: Path, system: str | None, quants: list[str] | None, force: bool) -> Export:
     opened = Run.open(run)
-    return export.export(opened, out, system, quants, force, opened.display)
+    return export.export(opened, run / "export", system, quants, force, opened.display)
 
 
 def _student(run: Path, model: str) -> None:

@@ -10,11 +10,13 @@ import pytest
 from distilling import recipe_of
 
 from empathic import files
+from empathic.errors import UserError
 from empathic.pipeline.plan import plan
 from empathic.pipeline.runner import run_pipeline
 from empathic.pipeline.stages.order import stages_of
 from empathic.recipe import load_recipe
 from empathic.run import Run
+from empathic.run.artefacts import StageRecord
 from empathic.student import prompt
 
 ANY_SIZE = ("--set", "sample={}")
@@ -102,6 +104,16 @@ def test_what_a_teacher_is_told_is_kept_and_an_edit_makes_its_stage_run_anew(
     assert prompt.instruction(run.trained.distillations[0].teacher_prompt) == "Be brief."
     told.unlink()
     assert wanted() == after and prompt.instruction(run.taught(step).teacher_prompt) == "Be brief."
+
+    told.write_text("Be quick.", encoding="utf-8")
+    finished = Run.open(out)
+    facts = stage.values(recipe)
+    finished.manifest.stages["distil"] = StageRecord(status="done", recipe=facts)
+    finished.save()
+    with pytest.raises(UserError, match=r"the text of steps\.distil\.teacher_prompt changed under .* 'distil'.*--redo"):
+        run_pipeline(recipe, out, display, until="dialogues")
+    run_pipeline(recipe, out, display, until="dialogues", redo=True)
+    assert Run.open(out).manifest.stages["distil"].status == "outdated" and wanted() != after
 
     run_pipeline(recipe_of(tiny, larger), out, display, until="dialogues")
     assert not run.teacher_prompt(step).exists() and run.teacher_prompt(step).name not in wanted()

@@ -13,7 +13,7 @@ EXAM = DATA / "refusals.jsonl"
 
 @pytest.mark.parametrize(
     ("half", "missed", "alarms"),
-    [(0, 0, 0), (1, 13, 0)],  # of 122 and 118 bad ones, 118 and 122 replies; the rules were written on the first half
+    [(0, 0, 0), (1, 11, 0)],  # of 122 and 118 bad ones, 118 and 122 replies; the rules were written on the first half
     ids=["seen", "held out"],
 )
 def test_refusals_are_found_and_replies_are_not(half: int, missed: int, alarms: int) -> None:
@@ -25,7 +25,7 @@ def test_refusals_are_found_and_replies_are_not(half: int, missed: int, alarms: 
 
 @pytest.mark.parametrize(
     ("name", "missed", "alarms"),
-    [("refusals-written", 0, 7), ("refusals-held", 41, 5)],  # of 756 and 200 refusals, 618 and 200 replies
+    [("refusals-written", 488, 15), ("refusals-held", 17, 7)],  # of 2,304 and 200 refusals, 1,630 and 200 replies
 )
 def test_refusals_in_thirteen_languages(name: str, missed: int, alarms: int) -> None:
     rows = [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
