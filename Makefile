@@ -17,7 +17,8 @@ check: lint  ## what answers in two minutes: no whole run, no llama.cpp, no down
 test: lint  ## everything that CI checks
 	$(PYTEST)
 
-long: .venv/installed  ## what takes minutes each: every family of models, a run killed again and again, a real teacher (half an hour)
+long: .venv/installed  ## what takes minutes each: every family of models, runs and a Ray cluster killed, a real teacher (half an hour)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	$(PYTEST) -m long
 
 servers: .venv/installed  ## real servers of the chat API, each installed into the cache first (half an hour)

@@ -37,6 +37,28 @@ def teacher_export_batch(
     print(f"when they are answered: empathic teacher import-batch {where} RESULTS.jsonl")
 
 
+@teachers.command("ask-batch")
+def teacher_ask_batch(
+    where: Where,
+    questions: Annotated[list[Path], typer.Argument(metavar="FILE.jsonl", help="What `export-batch` wrote.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="RESULTS.jsonl", help="The results; what it has already isn't asked.")
+    ],
+) -> None:
+    """Ask what batch files hold on a Ray cluster: the one that RAY_ADDRESS names, else one on this machine.
+
+    A job that was killed goes on where it was. Wants empathic[ray].
+    """
+    from empathic.cli.progress import Progress
+    from empathic.pipeline import batch_cluster, batch_files
+
+    with Progress() as display:
+        run = batch_files.prepare(where, display)
+        answers, errors = batch_cluster.ask_batch(run, questions, out, display.counting("ask"))
+    print(f"{answers:,} answers and {errors:,} errors are new in {out}")
+    print(f"to use them: empathic teacher import-batch {where} {out}")
+
+
 @teachers.command("import-batch")
 def teacher_import_batch(
     where: Where,

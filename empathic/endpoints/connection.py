@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ def connect(url: str, key: str, timeout: float) -> openai.AsyncOpenAI:
         api_key=key,
         max_retries=0,
         timeout=timeout,
-        http_client=_http(url, openai.DefaultAsyncHttpxClient),
+        http_client=http(url, openai.DefaultAsyncHttpxClient),
     )
 
 
@@ -61,11 +62,16 @@ def connect_waiting(url: str, key: str, retries: int) -> openai.OpenAI:
     import openai
 
     return openai.OpenAI(
-        base_url=url, api_key=key, max_retries=retries, http_client=_http(url, openai.DefaultHttpxClient)
+        base_url=url, api_key=key, max_retries=retries, http_client=http(url, openai.DefaultHttpxClient)
     )
 
 
-def _http(url: str, kind: Any) -> Any:
+def http(url: str, kind: Callable[..., Any]) -> Any:
+    """A client of `kind`, which takes `trust_env`, for one server.
+
+    Raises:
+        UserError: a proxy that can't be used.
+    """
     try:
         return kind(trust_env=not is_loopback(url))
     except ImportError as error:

@@ -25,7 +25,7 @@ def test_refusals_are_found_and_replies_are_not(half: int, missed: int, alarms: 
 
 @pytest.mark.parametrize(
     ("name", "missed", "alarms"),
-    [("refusals-written", 488, 15), ("refusals-held", 17, 7)],  # of 2,304 and 200 refusals, 1,630 and 200 replies
+    [("refusals-written", 387, 17), ("refusals-held", 14, 8)],  # of 2,304 and 200 refusals, 2,410 and 200 replies
 )
 def test_refusals_in_thirteen_languages(name: str, missed: int, alarms: int) -> None:
     rows = [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
