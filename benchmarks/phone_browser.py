@@ -85,7 +85,7 @@ class _Isolated(_Handler):
 
 
 def measured(path: Path, told: str) -> Iterator[dict[str, Any]]:
-    """A row of a file for each way that a browser may run it; memory is that of the page's process, in MB."""
+    """A row of a file for each way that a browser may run it; memory is that of Chromium's page processes, in MB."""
     with tempfile.TemporaryDirectory() as folder:
         student = Student(path.stem, path, told, Sampling(talk.WRITTEN, 0.0, 0), talk.CONTEXT)
         site.build(student, Path(folder) / "site")

@@ -50,7 +50,9 @@ def export(
     from empathic.run import Run, exports
 
     run = Run.open(folder)
-    place = out or (exports.of_run(run.folder) if replies or readings else run.path("export"))
+    last = run.export() if replies or readings else None
+    here = last and last.system == (system or run.recipe.final)
+    place = out or (exports.of_run(run.folder) if here else run.path("export"))
     with Progress() as display:
         found = shipped.find(run, place, system, quant, force) if replies or readings else None
         if found is None and readings and not replies:

@@ -7,23 +7,19 @@ tries again. Results are written as they come, so that a job that was killed goe
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO
 
 from empathic import files
-from empathic.endpoints import backoff, connection
-from empathic.endpoints.batch_lines import MOST_BYTES, PATH
+from empathic.endpoints.batch_lines import PATH
 from empathic.endpoints.endpoint import Endpoint
-from empathic.endpoints.refusals import refusal
+from empathic.endpoints.ray_session import Sessions
 from empathic.errors import UserError
 
-TRIES = 8  # of a question that fails for reasons of the server's
 TOGETHER = 64  # questions of a batch
 EACH = 32  # questions that a worker has at the server at a time, at most
 Row = dict[str, Any]
@@ -44,25 +40,25 @@ def ask(
         progress: told how many questions of how many have a result.
 
     Raises:
-        UserError: Ray isn't installed; a line is no question, or `out` holds one that is no result; nothing is left to
-            ask; the server can't be used for any of them.
+        UserError: Ray isn't installed; a line is no question, or `out` holds one that is no result or can't be written;
+            nothing is left to ask; the server can't be used for any of them.
     """
     asked = {id: body for path in questions for id, body in _read(path)}
-    done = _cut_whole(out)
+    done = _begun(out)
     left = [{"id": id, "body": body} for id, body in asked.items() if id not in done]
     if not left:
-        raise UserError(f"{out}: every question has its result already; import them")
-    answers = errors = 0
-    with out.open("ab") as file:
+        raise UserError(f"{out}: every question has its answer already; import them")
+    came, answers, known = set(done), 0, len(asked) - len(left)
+    with _appended(out) as file:
         for row in _results(left, endpoint):
-            if row["id"] in done:
+            if row["id"] in came:
                 continue
-            done.add(row["id"])
+            came.add(row["id"])
             file.write(row["line"].encode() + b"\n")
             file.flush()
-            answers, errors = answers + row["answered"], errors + (not row["answered"])
-            progress(len(done & asked.keys()), len(asked))
-    return answers, errors
+            answers += row["answered"]
+            progress(known + len(came) - len(done), len(asked))
+    return answers, len(came) - len(done) - answers
 
 
 def _read(path: Path) -> Iterator[tuple[str, str]]:
@@ -75,45 +71,70 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
         yield row["custom_id"], json.dumps(row["body"], ensure_ascii=False)
 
 
-def _cut_whole(out: Path) -> set[str]:
-    """The ids that a file of results holds; a last line that was cut off by a kill goes."""
-    if not out.exists():
-        return set()
-    with out.open("rb+") as file:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(0, end - MOST_BYTES))
-        tail = file.read()
-        file.truncate(end - (len(tail) - (tail.rfind(b"\n") + 1)))
-    found = {row.get("custom_id") for row in files.read_jsonl(out)}
-    if not all(isinstance(id, str) for id in found):
-        raise UserError(f"{out}: holds lines that are no results; give another --out")
+def _begun(out: Path) -> set[str]:
+    """The ids that a file of results has an answer or a refusal to; a last line that a kill cut off goes.
+
+    A question whose tries failed for reasons of the server's has a line without `response`, and isn't among them.
+    """
+    found, end, whole = set(), 0, True
+    try:
+        for number, line in enumerate(out.open("rb") if out.exists() else (), 1):
+            whole = line.endswith(b"\n")
+            try:
+                row = json.loads(line)
+            except ValueError:
+                if not whole and line.startswith(b'{"custom_id"'):
+                    whole = True
+                    break
+                row = None
+            if not isinstance(row, dict) or "custom_id" not in row or not row.keys() & {"response", "error"}:
+                raise UserError(f"{out}: line {number} is no result; give another --out")
+            if row.get("response"):
+                found.add(str(row["custom_id"]))
+            end += len(line)
+        if end or out.exists():
+            with out.open("rb+") as file:
+                file.truncate(end)
+                file.seek(end)
+                file.write(b"" if whole else b"\n")
+    except OSError as error:
+        raise UserError(f"{out}: can't be read or written ({error.strerror or error})") from error
     return found
+
+
+@contextmanager
+def _appended(out: Path) -> Iterator[BinaryIO]:
+    """The file, to write on at its end."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("ab") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"{out}: can't be written ({error.strerror or error})") from error
 
 
 def _results(rows: list[Row], endpoint: Endpoint) -> Iterator[Row]:
     """Results as they come from a cluster."""
     ray, llm = _ray()
-    workers = -(-endpoint.max_connections // EACH)
+    workers = max(1, endpoint.max_connections // EACH)
     config = llm.HttpRequestProcessorConfig(
         url=f"{endpoint.urls[0]}/chat/completions",
         batch_size=TOGETHER,
         concurrency=workers,
-        session_factory=Sessions(
-            endpoint.urls[0], endpoint.key, endpoint.timeout, -(-endpoint.max_connections // workers)
-        ),
+        session_factory=Sessions(endpoint.urls[0], endpoint.key, endpoint.timeout, endpoint.max_connections // workers),
     )
     processor = llm.build_processor(config, preprocess=question, postprocess=result_line)
     ours = not ray.is_initialized()
     if ours:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars, context.raise_original_map_exception = False, True
         asked = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // TOGETHER))
         yield from processor(asked).iter_rows()
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, UserError):
-            raise error.cause from None
-        raise UserError(f"Ray: the job failed ({str(error.cause).splitlines()[0]})") from error
+        said = (str(error.cause).strip() or type(error.cause).__name__).splitlines()[0]
+        raise UserError(said if isinstance(error.cause, UserError) else f"Ray: the job failed ({said})") from error
     finally:
         if ours:
             ray.shutdown()
@@ -141,94 +162,4 @@ def result_line(row: Row) -> Row:
     line = {"custom_id": row["id"], "response": came if came["status_code"] else None, "error": None}
     if not came["status_code"]:
         line["error"] = {"message": came["body"]}
-    return {"id": row["id"], "line": json.dumps(line, ensure_ascii=False), "answered": came["status_code"] == 200}
-
-
-@dataclass(frozen=True)
-class Sessions:
-    """What makes a worker's session; the key is shown nowhere.
-
-    Attributes:
-        server: the base URL.
-        key: sent as the API key.
-        timeout: seconds for an answer.
-        most: questions at the server at a time.
-    """
-
-    server: str
-    key: str = field(repr=False)
-    timeout: float
-    most: int
-
-    def __call__(self) -> Session:
-        """A session for one batch."""
-        return Session(self)
-
-
-class Session:
-    """A session as Ray's HTTP stage uses one: it posts at once, and every answer that it gives is of use."""
-
-    def __init__(self, made: Sessions) -> None:
-        self._made = made
-
-    async def __aenter__(self) -> Self:
-        import httpx2
-
-        client = partial(httpx2.AsyncClient, timeout=self._made.timeout)
-        self._client, self._places = connection.http(self._made.server, client), asyncio.Semaphore(self._made.most)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
-
-    def post(self, url: str, headers: dict[str, str], data: str) -> asyncio.Task[Came]:
-        """Begin to ask; `data` is a body's JSON as a JSON string."""
-        return asyncio.create_task(self._asked(url, json.loads(data)))
-
-    async def _asked(self, url: str, body: str) -> Came:
-        """What came at last, after as many tries as it takes.
-
-        Raises:
-            UserError: any other question would fare alike.
-        """
-        import httpx2
-
-        head = {"content-type": "application/json", "authorization": f"Bearer {self._made.key}"}
-        status, found = 0, "no answer came"
-        for failures in range(TRIES):
-            asked = 0.0
-            try:
-                async with self._places:
-                    response = await self._client.post(url, content=body.encode(), headers=head)
-                status, found, asked = response.status_code, response.json(), backoff.retry_after(response)
-            except httpx2.HTTPError as error:
-                status, found = 0, str(error) or type(error).__name__
-            except ValueError:
-                status, found = (0 if response.status_code == 200 else response.status_code), response.text
-            if status == 200 and isinstance(found, dict) and "choices" in found:
-                break
-            said = refusal(status, found if status else "", self._made.key)
-            if said.of_money or status == 401 or (status == 404 and not said.of_filter):
-                raise UserError(f"{self._made.server}: the server takes no question ({said})")
-            if status and status < 500 and status not in (200, 408, 409, 425, 429):
-                break  # about this question alone
-            await asyncio.sleep(max(asked, backoff.jitter(failures)))
-        return Came(json.dumps({"status_code": status, "body": found}, ensure_ascii=False))
-
-
-@dataclass(frozen=True)
-class Came:
-    """A response as Ray's HTTP stage reads one; its status is ours, since what the server's means was seen to."""
-
-    answer: str
-    status: int = 200
-    reason: str = ""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-    async def json(self) -> Row:
-        """One column of text, whatever shape the answer has."""
-        return {"answer": self.answer}
+    return {"id": row["id"], "line": json.dumps(line), "answered": came["status_code"] == 200}

@@ -22,12 +22,12 @@ def ask_batch(run: Run, questions: Sequence[Path], out: Path, progress: Callable
         progress: told how many questions of how many have a result.
 
     Raises:
-        UserError: as `batch_ray.ask` does; the key isn't there; the recipe caps requests by the minute.
+        UserError: as `batch_ray.ask` does; the key isn't there; the recipe has a budget or caps of a minute.
     """
     asked = run.recipe.teacher
-    if asked.requests_per_minute or asked.tokens_per_minute:
+    if asked.requests_per_minute or asked.tokens_per_minute or asked.budget:
         raise UserError(
-            f"{run.folder}: a cluster doesn't keep teacher.requests_per_minute and tokens_per_minute; "
+            f"{run.folder}: a cluster keeps neither teacher.requests_per_minute, tokens_per_minute nor budget; "
             "leave them out, and choose teacher.max_connections by them"
         )
     with open_endpoint(str(asked.endpoint), asked.model, asked.key_env, log=run.display.note) as found:
