@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEPT = 6000  # words with a vector of their own
 SEEN = 3  # a word of fewer texts has none
-WIDTH, FILTERS = 28, 64
+WIDTH, FILTERS = 28, 96
 EPOCHS, BATCH, RATE, DECAY = 14, 64, 2e-3, 0.01
 DROPPED, FORGOTTEN = 0.2, 0.1  # shares of numbers, and of words' own vectors
 MOST = 60  # words of a text to learn from

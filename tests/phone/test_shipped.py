@@ -82,6 +82,14 @@ def test_an_export_that_lies_elsewhere_is_found_again(copied: Path) -> None:
     assert len(list(files.read_jsonl(exports.replies(elsewhere, Q4)))) == 4
 
 
+def test_an_export_of_another_student_elsewhere_is_left_alone(copied: Path) -> None:
+    other = exports.read(copied).model_copy(update={"system": "sft", "folder": "../elsewhere"})
+    files.write_json(copied / exports.FILE, other.model_dump(mode="json"))
+    command(copied, replies=4)
+    assert not (copied.parent / "elsewhere").exists()
+    assert len(list(files.read_jsonl(exports.replies(copied / "export", Q4)))) == 4
+
+
 def test_a_run_and_its_export_are_read_together_once(copied: Path) -> None:
     alone = reading.gather([str(copied / "export")])
     both = reading.gather([str(copied), str(copied / "export")], ["dpo", Q4])

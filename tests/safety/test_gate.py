@@ -201,6 +201,11 @@ def test_too_many_tablets_get_the_emergency_number_before_any_question(gate: Gat
         "my daughter took 20 of my sleeping pills",
         "he's swallowed a whole box of tablets",
         "the baby swallowed a whole packet of my tablets",
+        "i just overdosed",
+        "i've just overdosed on my meds",
+        "i od'd on my meds",
+        "he overdosed",
+        "my girlfriend took all of her antidepressants",
     ],
 )
 def test_an_overdose_is_one_whoever_took_it(gate: Gate, text: str) -> None:
@@ -215,6 +220,10 @@ def test_an_overdose_is_one_whoever_took_it(gate: Gate, text: str) -> None:
         "i took too much on at work and now i need a list",
         "my brother took an overdose in 2009 and he is fine",
         "she took all the biscuits",
+        "i took all my tablets this morning",
+        "i overdosed on cheese last night",
+        "my mum took a box of paracetamol to work",
+        "he took a packet of ibuprofen back to the shop",
         "i take 50 mg sertraline",
         "i took 20 mg of fluoxetine",
         "i took all the credit",
@@ -222,6 +231,18 @@ def test_an_overdose_is_one_whoever_took_it(gate: Gate, text: str) -> None:
 )
 def test_everyday_medicine_is_no_overdose(gate: Gate, text: str) -> None:
     assert say(gate, text).label != "crisis"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my mum took an overdose when i was 15 and died, i still miss her",
+        "my friend took an overdose, she died in march",
+        "my brother took an overdose last year",
+    ],
+)
+def test_what_was_long_ago_or_with_a_meal_is_no_overdose_now(gate: Gate, text: str) -> None:
+    assert say(gate, text).kind != "overdose"
 
 
 @pytest.mark.parametrize("text", ["as a child i was sexually abused", "i have two kids and no sex life"])

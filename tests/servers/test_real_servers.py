@@ -29,7 +29,9 @@ _MODEL = "qwen2.5-coder-0.5b"
 def _litellm(place: Place) -> list[str]:
     config = place.folder / "litellm.yaml"
     given = {"model": "openai/local", "api_base": place.upstream, "api_key": "none"}
-    config.write_text(yaml.safe_dump({"model_list": [{"model_name": "teacher", "litellm_params": given}]}))
+    settings = {"dangerously_permit_weak_or_unset_master_key": True}  # it listens on loopback alone
+    served = {"model_list": [{"model_name": "teacher", "litellm_params": given}], "general_settings": settings}
+    config.write_text(yaml.safe_dump(served))
     return [f"{place.bin}/litellm", "--config", str(config), "--port", str(place.port), "--host", "127.0.0.1"]
 
 
