@@ -5,7 +5,7 @@ export const CLASSES = ["ordinary", "distress", "past", "harmful", "self", "eati
 const BITS = 22, PIECES = 2048, PRIME = 16777619, BASIS = 2166136261, LENGTHS = [3, 4], LONGEST = 16;
 const RUNS = [1, 2, 3, 5], PATTERN = 0.25;
 const PLACES = RUNS.reduce((sum, run) => sum + run); // that a word may have in a run, over all lengths of runs
-const KNOWN = 1024; // words whose vectors and answers are kept: 6 MB
+const KNOWN = 1024; // words whose vectors and answers are kept, twice: 18 MB at most
 const WINDOW = 30, STEP = 15, MASK = " xx ", GENERAL = 6;
 const utf8 = new TextEncoder();
 
@@ -179,7 +179,7 @@ export class Model {
     this.row = unpacked(bytes(tables.numbers));
     this.runs = tables.runs.map((one) => ({ weights: eightBits(one.weights), bias: one.bias }));
     [this.out, this.hits] = [tables.out, tables.hits].map(eightBits);
-    this.known = new Map();
+    [this.known, this.older] = [new Map(), new Map()];
     const layer = this.filters * RUNS.length + this.width;
     if (this.row.size * this.width !== this.words.length || this.pieces.length !== PIECES * this.width ||
         this.out.length !== layer * CLASSES.length || tables.runs.length !== RUNS.length)
@@ -190,9 +190,12 @@ export class Model {
   word(word) {
     let found = this.known.get(word);
     if (!found) {
-      const vector = this.vector(word);
-      found = { vector, answers: this.answers(vector) };
-      if (this.known.size >= KNOWN) this.known.clear();
+      found = this.older.get(word);
+      if (!found) {
+        const vector = this.vector(word);
+        found = { vector, answers: this.answers(vector) };
+      }
+      if (this.known.size >= KNOWN) [this.older, this.known] = [this.known, new Map()]; // common words come again
       this.known.set(word, found);
     }
     return found;
