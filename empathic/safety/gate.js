@@ -21,7 +21,7 @@ const ROUTINE = ["hello", "thanks", "bye", "night"];
 const ABOUT_ITSELF = ["human", "feeling", "life", "maker"];
 const OVERDOSE = "overdose"; // a crisis that words alone tell, with a reply of its own
 const BY_WORDS = [...CRISIS, OVERDOSE];
-const ANSWER = 5, SMALL = 20;
+const ANSWER = 5, SMALL = 20, UNSURE = 2;
 
 const verdict = (label, more = {}) =>
   ({ label, kind: null, reply: null, careful: false, offer: null, score: 0, ...more });
@@ -142,7 +142,9 @@ export class Gate {
     if (byWords || score >= limit || affirmed) {
       const kind = byWords ? read.decided : affirmed ? state.kind : likeliest;
       const again = state.crises && kind !== OVERDOSE;
-      const reply = affirmed ? "crisis.urgent" : again ? "crisis.again" : `crisis.${kind}`;
+      const [first, second] = read.logits.slice(4).sort((a, b) => b - a);
+      const one = byWords || first - second >= UNSURE ? `crisis.${kind}` : "crisis.unsure";
+      const reply = affirmed ? "crisis.urgent" : again ? "crisis.again" : one;
       Object.assign(state, { careful: true, asked: true, kind, crises: state.crises + 1 });
       return verdict("crisis", { kind, reply, careful: true, score });
     }

@@ -21,6 +21,7 @@ ANSWER = 5  # words that a "yes" to the question about danger has at most
 ABOUT_ITSELF = ("human", "feeling", "life", "maker")  # why a reply was refused: it made itself out to be somebody
 ROUTINE = ("hello", "thanks", "bye", "night")  # messages with a fixed answer where nothing weighed before
 SMALL = 20  # words that small talk has at most
+UNSURE = 2.0  # by how much a crisis's kind has to lead, a difference of logarithms, for a reply of its own
 OVERDOSE = "overdose"  # a crisis that words alone tell, with a reply of its own
 BY_WORDS = (*model.CRISIS, OVERDOSE)
 CLOSED = (
@@ -203,7 +204,9 @@ class Gate:
         if by_words or score >= limit or affirmed:
             kind = read.decided if by_words else state.kind if affirmed else likeliest
             again = state.crises and kind != OVERDOSE
-            name = "crisis.urgent" if affirmed else "crisis.again" if again else f"crisis.{kind}"
+            second, most = sorted(crisis_logits)[-2:]
+            first = f"crisis.{kind}" if by_words or most - second >= UNSURE else "crisis.unsure"
+            name = "crisis.urgent" if affirmed else "crisis.again" if again else first
             state.careful, state.asked, state.kind = True, True, kind
             state.crises += 1
             return Verdict("crisis", kind, name, True, None, score)

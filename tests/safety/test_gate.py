@@ -10,8 +10,10 @@ import pytest
 from saying import say
 
 from empathic.safety import gate as module
-from empathic.safety import replies, spec
-from empathic.safety.gate import Gate
+from empathic.safety import replies, spec, texts
+from empathic.safety.gate import UNSURE, Gate
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,19 @@ def test_messages_of_others_and_bad_content_are_not_read(gate: Gate) -> None:
     assert (
         gate.check([{"role": "assistant", "content": "I want to die"}, {"role": "user", "content": None}]).reply is None
     )
+
+
+def test_a_kind_that_hardly_leads_gets_the_reply_that_asks_for_all(gate: Gate) -> None:
+    messages = [text.turns[0] for text in texts.read(ROOT / "benchmarks" / "safety" / "test5-crisis.jsonl")]
+    kinds = [sorted(gate.read(message).logits[4:]) for message in messages]
+    found = [(last - second, say(gate, message)) for message, (*_, second, last) in zip(messages, kinds, strict=True)]
+    unsure = [one for lead, one in found if lead < UNSURE and one.label == "crisis" and one.kind != "overdose"]
+    asked = {
+        one.reply for one in unsure if one.reply and one.reply.startswith(replies.texts()["en"]["crisis.unsure"][:60])
+    }
+    assert len(unsure) >= 10 and asked
+    sure = [one for lead, one in found if lead >= UNSURE and one.label == "crisis"]
+    assert not asked & {one.reply for one in sure}
 
 
 @pytest.mark.parametrize("earlier", [[], ["i want to die"]])
