@@ -47,7 +47,8 @@ def ask(
     done = _begun(out)
     left = [{"id": id, "body": body} for id, body in asked.items() if id not in done]
     if not left:
-        raise UserError(f"{out}: every question has its answer already; import them")
+        raise UserError(f"{out}: every question has its answer or refusal already; import them")
+    _ray()
     came, answers, known = set(done), 0, len(asked) - len(left)
     with _appended(out) as file:
         for row in _results(left, endpoint):
@@ -71,6 +72,9 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
         yield row["custom_id"], json.dumps(row["body"], ensure_ascii=False)
 
 
+_BEGINNING = b'{"custom_id":'  # of a line of results
+
+
 def _begun(out: Path) -> set[str]:
     """The ids that a file of results has an answer or a refusal to; a last line that a kill cut off goes.
 
@@ -80,10 +84,13 @@ def _begun(out: Path) -> set[str]:
     try:
         for number, line in enumerate(out.open("rb") if out.exists() else (), 1):
             whole = line.endswith(b"\n")
+            if not line.strip():
+                end += len(line)
+                continue
             try:
                 row = json.loads(line)
-            except ValueError:
-                if not whole and line.startswith(b'{"custom_id"'):
+            except (ValueError, RecursionError):
+                if not whole and number > 1 and line[:13] == _BEGINNING[: len(line)] and b'"method"' not in line:
                     whole = True
                     break
                 row = None
@@ -118,23 +125,24 @@ def _results(rows: list[Row], endpoint: Endpoint) -> Iterator[Row]:
     ray, llm = _ray()
     workers = max(1, endpoint.max_connections // EACH)
     config = llm.HttpRequestProcessorConfig(
-        url=f"{endpoint.urls[0]}/chat/completions",
+        url=f"{endpoint.urls[0].rstrip('/')}/chat/completions",
         batch_size=TOGETHER,
         concurrency=workers,
         session_factory=Sessions(endpoint.urls[0], endpoint.key, endpoint.timeout, endpoint.max_connections // workers),
     )
     processor = llm.build_processor(config, preprocess=question, postprocess=result_line)
     ours = not ray.is_initialized()
-    if ours:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
+        if ours:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars, context.raise_original_map_exception = False, True
         asked = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // TOGETHER))
         yield from processor(asked).iter_rows()
-    except ray.exceptions.RayTaskError as error:
-        said = (str(error.cause).strip() or type(error.cause).__name__).splitlines()[0]
-        raise UserError(said if isinstance(error.cause, UserError) else f"Ray: the job failed ({said})") from error
+    except (ray.exceptions.RayError, ConnectionError, TimeoutError) as error:
+        cause = getattr(error, "cause", None) or error
+        said = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        raise UserError(said if isinstance(cause, UserError) else f"Ray: the job failed ({said})") from error
     finally:
         if ours:
             ray.shutdown()

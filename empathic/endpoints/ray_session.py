@@ -88,8 +88,10 @@ class Session:
                 break  # about this question alone
             status, found = 0, str(said)
             await asyncio.sleep(max(wait, backoff.jitter(failures)))
-        answer = json.dumps({"status_code": status, "body": found})
-        return Came(answer.replace(self._made.key, "…") if self._made.key != "none" else answer)
+        words = found if isinstance(found, str) else json.dumps(found)
+        if status != 200 and self._made.key != "none":
+            found = words.replace(self._made.key, "…")  # a server's words may hold the key, an answer doesn't
+        return Came(json.dumps({"status_code": status, "body": found}))
 
     async def _tried(self, url: str, body: str) -> tuple[int, Any, float]:
         """A status, 0 where nothing of use came; what came; and the seconds that the server asks to wait."""

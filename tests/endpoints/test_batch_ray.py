@@ -129,11 +129,13 @@ def test_a_server_that_is_not_there_ends_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_odd_answers_are_lines_that_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.001)
-    odd = '{"choices": [{"message": {"content": "sk-secret \\ud83d"}, "finish_reason": "stop"}]}'
+    odd = '{"choices": [{"message": {"content": "Oh \\ud83d"}, "finish_reason": "stop"}]}'
     with saying(200, odd) as url:
         (row,) = asked(url, range(1))
-    said = json.dumps(row)
-    assert "\\ud83d" in said and "sk-secret" not in said
+    assert result(row).answer and "\\ud83d" in json.dumps(row)
+    with saying(400, '{"error": {"message": "sk-secret sent no such field"}}') as url:
+        (row,) = asked(url, range(1))
+    assert "no such field" in result(row).why and "sk-secret" not in json.dumps(row)
     with saying(200, '{"error": {"message": "overloaded"}}') as url:
         (row,) = asked(url, range(1))
     assert row["response"] is None and "overloaded" in row["error"]["message"]
@@ -146,7 +148,7 @@ def test_files_that_are_none_are_refused_before_ray_starts(tmp_path: Path) -> No
     with pytest.raises(UserError, match="line 1 is no question"):
         batch_ray.ask([path], endpoint, out, lambda done, total: None)
     path.write_bytes(request_line("a", body(1)))
-    for others in ('{"my": "precious"}', "precious", request_line("a", body(1)).decode()):
+    for others in ('{"my": "precious"}', "precious", '{"custom_id": "a", "method', request_line("a", body(1)).decode()):
         out.write_text(others)
         with pytest.raises(UserError, match="line 1 is no result; give another --out"):
             batch_ray.ask([path], endpoint, out, lambda done, total: None)
@@ -173,6 +175,7 @@ def test_what_has_an_answer_is_not_asked_again_and_a_line_that_a_kill_cut_off_is
         yield {"id": "c", "line": '{"custom_id": "c", "response": null, "error": {}}', "answered": False}
 
     monkeypatch.setattr(batch_ray, "_results", results)
+    monkeypatch.setattr(batch_ray, "_ray", lambda: None)
     seen: list[tuple[int, int]] = []
     assert batch_ray.ask([path], endpoint, out, lambda *at: seen.append(at)) == (1, 1)
     assert left == ["b", "c"] and seen == [(2, 3), (3, 3)]
