@@ -7,13 +7,13 @@ Messages are those of the gate's test files (`benchmarks/safety/*.jsonl`), each 
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import time
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+import chromium
 from machine import machine
 
 from empathic import files
@@ -55,7 +55,7 @@ def in_python(texts: Sequence[str]) -> list[float]:
 
 def in_chromium(texts: Sequence[str], slowed: int) -> list[float]:
     """Milliseconds a message, in a page whose CPU is slowed so many times."""
-    from playwright.sync_api import Route, sync_playwright
+    from playwright.sync_api import Route
 
     package = resources.files("empathic") / "safety"
     scripts = {name: (package / name).read_text(encoding="utf-8") for name in ("gate.js", "reader.js")}
@@ -66,15 +66,11 @@ def in_chromium(texts: Sequence[str], slowed: int) -> list[float]:
         kind = "text/javascript" if name in scripts else "text/html"
         route.fulfill(body=scripts.get(name, "<!doctype html>"), content_type=kind)
 
-    with sync_playwright() as driver:
-        found = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_page()
+    with chromium.page() as page:
         page.route("**/*", serve)
         page.goto("http://gate.test/")
         page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
         took: list[float] = page.evaluate(RUN, [tables, replies.texts(), replies.table(), list(texts)])
-        browser.close()
     return took
 
 

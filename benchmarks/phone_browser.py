@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import chromium
 import phone_talk as talk
 
 from empathic.conversation.speaker import Sampling
-from empathic.errors import UserError
 from empathic.web import site
 from empathic.web.student import Student
 
@@ -106,20 +105,12 @@ def _served(folder: Path, isolated: bool) -> Iterator[str]:
 
 
 def _visit(address: str, before: str) -> dict[str, Any]:
-    from playwright.sync_api import sync_playwright
-
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        raise UserError("needs Chromium (Debian: apt-get install chromium)")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_page()
+    with chromium.page() as page:
         page.add_init_script(before)
         page.goto(address)
         empty = _renderers()
         seen = page.evaluate(_TALK, [talk.FIRST, list(talk.SAID), talk.LONG])
         memory = _renderers() - empty
-        browser.close()
     row = talk.row(seen["loaded"], seen["reading"], seen["firsts"], seen["written"])
     return {"threads": seen["threads"], **row, "memory_mb": round(memory)}
 

@@ -99,7 +99,7 @@ def _begun(out: Path) -> set[str]:
             if row.get("response"):
                 found.add(str(row["custom_id"]))
             end += len(line)
-        if end or out.exists():
+        if out.exists():
             with out.open("rb+") as file:
                 file.truncate(end)
                 file.seek(end)

@@ -132,8 +132,8 @@ export class Gate {
     const limit = state.careful && state.crises ? limits.concern : limits.crisis;
     const asked = state.asked;
     state.asked = false;
-    const most = Math.max(...read.logits.slice(4));
-    const likeliest = CRISIS[read.logits.slice(4).indexOf(most)];
+    const [most, second] = read.logits.slice(4).sort((a, b) => b - a);
+    const likeliest = CRISIS[read.logits.indexOf(most, 4) - 4];
     const byWords = BY_WORDS.includes(read.decided);
     const wrong = read.decided === "harmful" || read.harm >= limits.harmful;
     const refusal = verdict("harmful", { reply: "harmful", careful: state.careful, score });
@@ -142,8 +142,7 @@ export class Gate {
     if (byWords || score >= limit || affirmed) {
       const kind = byWords ? read.decided : affirmed ? state.kind : likeliest;
       const again = state.crises && kind !== OVERDOSE;
-      const [first, second] = read.logits.slice(4).sort((a, b) => b - a);
-      const one = byWords || first - second >= UNSURE ? `crisis.${kind}` : "crisis.unsure";
+      const one = byWords || most - second >= UNSURE ? `crisis.${kind}` : "crisis.unsure";
       const reply = affirmed ? "crisis.urgent" : again ? "crisis.again" : one;
       Object.assign(state, { careful: true, asked: true, kind, crises: state.crises + 1 });
       return verdict("crisis", { kind, reply, careful: true, score });

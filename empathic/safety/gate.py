@@ -195,16 +195,16 @@ class Gate:
         limit = limits["concern"] if state.careful and state.crises else limits["crisis"]
         asked, state.asked = state.asked, False
         crisis_logits = read.logits[4:]
-        likeliest = model.CRISIS[crisis_logits.index(max(crisis_logits))]
+        second, most = sorted(crisis_logits)[-2:]
+        likeliest = model.CRISIS[crisis_logits.index(most)]
         by_words = read.decided in BY_WORDS
         wrong = read.decided == "harmful" or read.harm >= limits["harmful"]
-        if wrong and not by_words and read.logits[3] >= max(crisis_logits):
+        if wrong and not by_words and read.logits[3] >= most:
             return Verdict("harmful", None, "harmful", state.careful, None, score)
         affirmed = asked and read.plain.count(" ") < ANSWER and self._affirms.search(read.plain) is not None
         if by_words or score >= limit or affirmed:
             kind = read.decided if by_words else state.kind if affirmed else likeliest
             again = state.crises and kind != OVERDOSE
-            second, most = sorted(crisis_logits)[-2:]
             first = f"crisis.{kind}" if by_words or most - second >= UNSURE else "crisis.unsure"
             name = "crisis.urgent" if affirmed else "crisis.again" if again else first
             state.careful, state.asked, state.kind = True, True, kind
