@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import typer
 from empathic import __version__
 from empathic.cli.doctor import doctor
 from empathic.cli.export import export
+from empathic.cli.failures import told
 from empathic.cli.inspect import inspect
 from empathic.cli.judge import AskLevels, Endpoint, Json, Kept, KeyEnv, Model, Pairwise, Questions, judges, print_json
 from empathic.cli.read import readers
@@ -80,10 +80,12 @@ def _run(
 ) -> None:
     from empathic.cli import tables
     from empathic.cli.progress import Progress
+    from empathic.doctor.packages import want_training
     from empathic.pipeline import matrix
     from empathic.pipeline import plan as planning
     from empathic.recipe import load_recipe
 
+    want_training()
     recipe = load_recipe(name, overrides)
     folder = out or Path("runs") / recipe.name
     if dry:
@@ -272,8 +274,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is first imported: the libraries' bars would break ours
     try:
         app(args=arguments, standalone_mode=True)
-    except UserError as error:
-        _fail(str(error))
     except BatchPending as error:
         print(f"\n{error}")
     except (KeyboardInterrupt, SystemExit) as ended:
@@ -282,12 +282,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         sys.exit(_INTERRUPTED)
     except Exception as error:
-        if "No space left on device" in str(error) or getattr(error, "errno", 0) in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-        ):
-            _fail("the disk is full; make room, and the same command goes on from here")
-        raise
+        line = told(error)
+        if line is None:
+            raise
+        _fail(line)
 
 
 def _fail(line: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from importlib import metadata
 from pathlib import Path
 
 from empathic import files, models
+from empathic.doctor import packages
 from empathic.doctor.finding import Finding, fails, mind, ok
 
 _MEGA = 1_000_000
@@ -27,8 +28,10 @@ def examine(names: Collection[str] = ()) -> Iterator[Finding]:
         names: known models that are wanted; none means any of them may be.
     """
     yield python()
-    yield packages()
-    yield from gpu()
+    yield packages.needed()
+    yield packages.training()
+    if importlib.util.find_spec("torch"):
+        yield from gpu()
     yield cache()
     yield room(names)
     yield from programs()
@@ -37,31 +40,6 @@ def examine(names: Collection[str] = ()) -> Iterator[Finding]:
 def python() -> Finding:
     """The interpreter."""
     return ok("Python", f"{platform.python_version()}, {platform.machine()}, {platform.system()}")
-
-
-def packages() -> Finding:
-    """Whether the packages that ours names are there, in the versions that it wants."""
-    from packaging.requirements import Requirement
-
-    try:
-        wanted = [Requirement(line) for line in metadata.requires("empathic") or ()]
-    except metadata.PackageNotFoundError:
-        return mind("packages", "empathic runs from a folder and isn't installed", "pip install -e .")
-    amiss = []
-    for one in wanted:
-        if one.marker and not one.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            version = metadata.version(one.name)
-        except metadata.PackageNotFoundError:
-            amiss.append(f"no {one.name}")
-            continue
-        if not one.specifier.contains(version, prereleases=True):
-            amiss.append(f"{one.name} {version}, not {one.specifier}")
-    if amiss:
-        return fails("packages", ", ".join(amiss), "pip install 'empathic' anew mends it")
-    shown = ", ".join(f"{name} {metadata.version(name)}" for name in ("transformers", "trl", "peft", "xllamacpp"))
-    return ok("packages", shown)
 
 
 def gpu() -> Iterator[Finding]:

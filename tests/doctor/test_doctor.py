@@ -192,7 +192,7 @@ def test_a_whole_key_is_not_shown_either(habits, lines, monkeypatch) -> None:
 def test_without_an_endpoint_this_machine_is_looked_at(lines) -> None:
     code, found = lines()
     assert code == 0
-    assert {"Python", "packages", "torch", "GPU", "cache", "disk", "git", "chromium"} < found.keys()
+    assert {"Python", "packages", "training", "torch", "GPU", "cache", "disk", "git", "chromium"} < found.keys()
     assert "teacher" not in found
 
 
