@@ -121,6 +121,9 @@ class Kernels(Section):
     """What makes training cheap without changing it: true, false (as TRL and PEFT run it), or auto (where it can)."""
 
     prefix_sharing: bool | Literal["auto"] = Field("auto", description="run once what examples of a batch share")
+    flex_attention: bool | Literal["auto"] = Field(
+        "auto", description="on a GPU, attend to what is shared by blocks (FlexAttention)"
+    )
     lm_head: bool | Literal["auto"] = Field("auto", description="score labels in one pass over the vocabulary")
     lora: bool | Literal["auto"] = Field("auto", description="add LoRA's product in place")
     norms: bool | Literal["auto"] = Field("auto", description="norms and gates in fewer passes over memory")

@@ -7,14 +7,15 @@ from typing import Any
 
 from empathic.errors import UserError
 from empathic.recipe import Kernels
-from empathic.student.kernels import elementwise, head, lora, matmul_precision
-from empathic.student.kernels.shared_prefix import share_prefixes
+from empathic.student.kernels import elementwise, head, lora, matmul_precision, tree_attention
+from empathic.student.kernels.shared_prefix import causal_model, share_prefixes
 
 _PATCHES: dict[str, Callable[[Any], str | None]] = {  # in the order in which they go on
     "matmul": lambda model: matmul_precision.use_onednn(),
     "lora": lora.patch_lora,
     "norms": elementwise.patch_norms,
     "lm_head": head.patch_lm_head,
+    "flex_attention": lambda model: tree_attention.use_flex(causal_model(model)),
     "prefix_sharing": share_prefixes,
 }
 

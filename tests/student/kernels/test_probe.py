@@ -5,7 +5,6 @@ Faults are put into the tree on purpose, each as small as the family's own round
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,47 +12,56 @@ import pytest
 import torch
 from rounding import FAMILIES, rounding_model
 
-from empathic.student.kernels import probe, shared_prefix
-from empathic.student.kernels.shared_prefix import PrefixTree
+from empathic.student.kernels import probe, shared_prefix, tree_attention
+from empathic.student.kernels.prefix_tree import PrefixTree
 
+pytestmark = pytest.mark.usefixtures("eager_blocks")
 DTYPES = (torch.float32, torch.bfloat16)
 OLD_BOUND = 0.02  # nats, whatever the type: below what bfloat16 rounds
 
 
-@pytest.fixture(params=["in one call", "by branch"])
+@pytest.fixture(params=["in one call", "by branch", "by blocks"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Attention as a GPU has it, and as a CPU has it in float32."""
+    """Attention as a GPU has it, with one dense mask or by FlexAttention's blocks, and as a CPU has it in float32."""
     if request.param == "in one call":
-        monkeypatch.setattr(shared_prefix, "_by_branch", shared_prefix._in_one_call)
+        monkeypatch.setattr(tree_attention, "_by_branch", tree_attention._in_one_call)
     return str(request.param)
+
+
+def _made(family: str, dtype: torch.dtype, way: str) -> Any:
+    model = rounding_model(family, dtype)
+    if way == "by blocks":
+        model.tree_attention = tree_attention.FLEX
+    return model
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_only_rounds_otherwise_is_shared(family: str, dtype: torch.dtype, way: str) -> None:
-    model = rounding_model(family, dtype)
+    model = _made(family, dtype, way)
     assert shared_prefix.share_prefixes(model) is None
-    assert model.config._attn_implementation == shared_prefix.NAME
+    name = tree_attention.FLEX if way == "by blocks" else tree_attention.NAME
+    assert model.config._attn_implementation == name
 
 
-_ancestors: Any = PrefixTree.__dict__["is_ancestor"].func
+_descends = PrefixTree.descends
 _folded = PrefixTree.of
 
 
-def _siblings(tree: PrefixTree) -> torch.Tensor:
+def _siblings(tree: PrefixTree, node: torch.Tensor, other: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
     """A node sees all before it, those of other branches too."""
-    return torch.ones_like(_ancestors(tree)).tril()
+    return other <= node
 
 
-def _no_last_of_the_prefix(tree: PrefixTree) -> torch.Tensor:
-    seen = _ancestors(tree).clone()
-    seen[tree.prefix_len :, tree.prefix_len - 1] = False
-    return seen
+def _no_last_of_the_prefix(
+    tree: PrefixTree, node: torch.Tensor, other: torch.Tensor, ends: torch.Tensor
+) -> torch.Tensor:
+    last = tree.prefix_len - 1
+    return _descends(tree, node, other, ends) & ~((node > last) & (other == last))
 
 
-def _next_token(tree: PrefixTree) -> torch.Tensor:
-    seen = _ancestors(tree).clone()
-    return seen | seen.roll(1, 1)
+def _next_token(tree: PrefixTree, node: torch.Tensor, other: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+    return _descends(tree, node, other, ends) | (other == node + 1)
 
 
 def _in_order(cls: type[PrefixTree], **batch: torch.Tensor) -> PrefixTree:
@@ -73,9 +81,8 @@ def _break(monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any]) -> None:
     if fault in (_in_order, _one_late):
         monkeypatch.setattr(PrefixTree, "of", classmethod(fault))
         return
-    broken: Any = functools.cached_property(fault)
-    broken.__set_name__(PrefixTree, "is_ancestor")
-    monkeypatch.setattr(PrefixTree, "is_ancestor", broken)
+    torch._dynamo.reset()  # it keeps what it traced, and guards no method of a class
+    monkeypatch.setattr(PrefixTree, "descends", fault)
 
 
 @pytest.mark.parametrize("fault", [_siblings, _no_last_of_the_prefix, _next_token, _in_order, _one_late])
@@ -84,7 +91,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any]) -> None:
 def test_a_wrong_mask_or_position_is_refused(
     family: str, dtype: torch.dtype, fault: Callable[..., Any], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = rounding_model(family, dtype)
+    model = _made(family, dtype, way)
     before = model.config._attn_implementation
     _break(monkeypatch, fault)
     why = shared_prefix.share_prefixes(model)

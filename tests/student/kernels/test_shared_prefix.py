@@ -17,7 +17,6 @@ from tokens import vocabulary
 from empathic import files
 from empathic.recipe import Kernels, Recipe, load_recipe
 from empathic.student import trainers, training
-from empathic.student.kernels.shared_prefix import PrefixTree
 
 FIRST, *OTHERS = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")  # the first answers in `make check`
 STARTS = ("I lost", "We won", "Nobody came to", "My mother says that", "It rained on", "I lost", "You", "The boat and")
@@ -246,36 +245,3 @@ def test_a_model_that_cannot_share_runs_as_trl_runs_it_and_says_so(families, tmp
     )
     assert result["first_loss"] > 0
     assert sum("gemma2 caps its attention scores" in line for line in said) == 1
-
-
-def _tree(rows: list[list[int]], labels_from: int = 1) -> PrefixTree:
-    width = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    labels = ids.masked_fill(mask == 0, -100)
-    labels[:, :labels_from] = -100
-    return PrefixTree.of(ids, mask, labels)
-
-
-def test_a_tree_holds_what_rows_share_once() -> None:
-    asked, others = list(range(100, 120)), list(range(200, 220))
-    tree = _tree([[1, 2, *asked, 5], [1, 2, *others, 6, 7], [1, 2, *asked, 8, 9, 10]], labels_from=3)
-    assert tree.prefix_len == 2
-    assert tree.ids.shape[1] == 2 + (20 + 1 + 3) + (20 + 2)
-    assert len(tree.branches) == 2
-    assert tree.labels[0].tolist() == [*asked[1:], 5, *others[1:], 6, 7, *asked[1:], 8, 9, 10]
-    for path, row in zip(tree.paths, [[1, 2, *asked, 5], [1, 2, *others, 6, 7]], strict=False):
-        assert tree.ids[0, path].tolist() == row
-        assert tree.positions[0, path].tolist() == list(range(len(row)))
-    assert int(tree.is_ancestor.sum(1).max()) == 2 + 20 + 3
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [[[1, 2, 3], [4, 5, 6]], [[1, 2, 3]], [[1, 2, 3], [1, 2, 3]], [[1, 2], [1, 2, 3]]],
-    ids=["no common prefix", "one row", "equal rows", "a row that is another's prefix"],
-)
-def test_odd_batches_fold_too(rows: list[list[int]]) -> None:
-    tree = _tree(rows)
-    assert [tree.ids[0, path].tolist() for path in tree.paths] == rows
-    assert tree.labels[0].tolist() == [token for row in rows for token in row[1:]]
