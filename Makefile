@@ -6,7 +6,7 @@ SHARED_DATA := $(wildcard ../shared/data)
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 export EMPATHIC_DATA ?= $(if $(SHARED_DATA),$(abspath $(SHARED_DATA)),data)
 
-.PHONY: gate demo check test long servers fuzz lint rivals study bench bench-serve bench-phone strategies questions docs clean
+.PHONY: gate demo check test long servers fuzz lint rivals study bench bench-gpu bench-serve bench-phone strategies questions docs clean
 
 demo: .venv/installed  ## distil, judge and export a real small model
 	$(BIN)/empathic demo
@@ -42,6 +42,9 @@ study: .venv/installed  ## the paper's two claims on a small student (five hours
 
 bench: .venv/installed  ## examples per second of both steps beside stock TRL and LLaMA-Factory, on this machine (two to three hours; rows are kept as they come)
 	$(BIN)/python benchmarks/training.py
+
+bench-gpu: .venv/installed  ## training on a GPU beside stock TRL: a minute of whether it is right, then speed and memory (eight minutes; without a GPU tiny shapes try the script)
+	$(BIN)/python benchmarks/gpu/bench.py
 
 bench-serve: .venv/installed  ## what `empathic serve` bears, and what it costs over llama.cpp alone (ten minutes)
 	$(BIN)/python benchmarks/serve.py

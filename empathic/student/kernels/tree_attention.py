@@ -168,11 +168,10 @@ def tried(device: torch.device, dtype: torch.dtype, heads: int, key_heads: int, 
     try:
         with torch.enable_grad():
             for flex in (True, False):
-                parts = [part.to(device, dtype).requires_grad_() for part in made]
-                model: Any = torch.nn.Module()
-                out, _ = _attention(model, *parts, None, tree=tree, flex=flex)
+                query, key, value = (part.to(device, dtype).requires_grad_() for part in made)
+                out, _ = _attention(torch.nn.Module(), query, key, value, None, tree=tree, flex=flex)
                 out.float().square().mean().backward()
-                found.append([out.detach(), *(part.grad for part in parts)])
+                found.append([out.detach(), query.grad, key.grad, value.grad])
     except Exception as error:  # a compiler has many ways to fail
         return f"FlexAttention doesn't run here: {' '.join(str(error).split())[:120]}"
     for ours, theirs in zip(*found, strict=True):

@@ -1,0 +1,272 @@
+"""What training costs on a GPU beside stock TRL, after a minute of whether it is right: `make bench-gpu`.
+
+    python benchmarks/gpu/bench.py [--sizes 8b,0.5b,1b] [--steps sft,dpo] [--minutes 7] [--out benchmarks/gpu.json]
+
+Weights are random in the shapes of Qwen2.5 0.5B, Llama 3.2 1B and Llama 3.1 8B; rows are Everyday's, under the `full`
+prompt. Each check compares loss and gradients of a step with stock TRL's in float32, in float32 and in bfloat16, and
+looks through sixty steps for a number that is none. Each case then trains as `empathic run` does, a few steps at each
+batch; its seconds are the median step's, its memory the most that PyTorch held. A row is kept as it comes; what was not
+begun within the minutes is named. Without a GPU the tiny shapes try the script itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib.util
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import random_students
+import torch
+
+from empathic import files
+from empathic.corpus import direct
+from empathic.dialogues import sources
+from empathic.recipe import Kernels, Recipe, load_recipe
+from empathic.student import budget, placement, trainers, training
+from empathic.student.shape import shape_of
+
+GPU = torch.cuda.is_available()
+RANK, WARM, TIMED, EPOCHS = 8, 2, 4, 3  # steps of each; epochs over which a pass for DPO's references is spread
+BATCHES = {"sft": (16, 64), "dpo": (2, 8, 32)} if GPU else {"sft": (4,), "dpo": (2,)}
+PEERS = {  # what the recipe's kernels are, and what TRL is told beside
+    "ours": (Kernels(), {}),
+    "ours, dense mask": (Kernels(flex_attention=False), {}),
+    "trl": (Kernels(**dict.fromkeys(Kernels.model_fields, False)), {}),
+    "trl, liger": (Kernels(**dict.fromkeys(Kernels.model_fields, False)), {"use_liger_kernel": True}),
+}
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def corpus() -> Rows:
+    """Everyday's rows of the demo, by step."""
+    recipe = load_recipe("demo", [])
+    train = [one for one in sources.load_dialogues(recipe.dialogues, recipe.seed) if one.split == "train"]
+    made: Rows = {"sft": [], "dpo": []}
+    for one in direct.build(lambda: train, recipe.method, recipe.seed):
+        made["sft" if one.part == "sft" else "dpo"].append(one.row)
+    return made
+
+
+def first(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """So many rows, from the beginning again where there are fewer."""
+    return list(itertools.islice(itertools.cycle(rows), count))
+
+
+def recipe_of(step: str, batch: int, peer: str, dtype: str = "auto") -> Recipe:
+    """A recipe whose step has this batch, with a peer's kernels."""
+    settings = [f"student.dtype={dtype}", "student.prompt=full", f"steps.sft.lora_rank={RANK}"]
+    settings += [f"steps.{step}.batch_size={batch}", f"steps.{step}.epochs=1", f"steps.{step}.save_steps=1000"]
+    return load_recipe("demo", settings).model_copy(update={"kernels": PEERS[peer][0]})
+
+
+def trainer_of(step: str, rows: list[dict[str, Any]], recipe: Recipe, peer: str, adapter: Path, out: Path) -> Any:
+    """The trainer of a step; stock TRL computes DPO's references in every step, its default."""
+    beside = dict(PEERS[peer][1])
+    if peer.startswith("trl"):
+        beside["precompute_ref_log_probs"] = False
+    kept = trainers.SFTConfig, trainers.DPOConfig
+    sft, dpo = kept
+    trainers.SFTConfig = lambda **keys: sft(**keys | {k: v for k, v in beside.items() if "ref" not in k})
+    trainers.DPOConfig = lambda **keys: dpo(**keys | beside)
+    stock = trainers.SharedDPOTrainer
+    if peer.startswith("trl"):
+        trainers.SharedDPOTrainer = _plain  # type: ignore[assignment, misc]
+    try:
+        return trainers.make_trainer(step, rows, recipe, adapter if step == "dpo" else None, out)
+    finally:
+        trainers.SFTConfig, trainers.DPOConfig = kept
+        trainers.SharedDPOTrainer = stock  # type: ignore[misc]
+
+
+def _plain(kernels: Kernels, **settings: Any) -> Any:
+    """TRL's own DPO trainer on rows that hold tokens."""
+
+    class Plain(trainers.DPOTrainer):
+        kernels_off: dict[str, str] = {}  # noqa: RUF012
+
+        def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+            return dataset
+
+    return Plain(**settings)
+
+
+def first_step(trainer: Any) -> tuple[float, torch.Tensor]:
+    """Loss and gradients of the first batch, in float32, the adapter moved off zero."""
+    dice = torch.Generator().manual_seed(3)
+    for name, weight in trainer.model.named_parameters():
+        if "lora_B.default" in name:
+            weight.data += 0.05 * torch.randn(weight.shape, generator=dice).to(weight)
+    size = trainer.args.per_device_train_batch_size
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in range(size)])
+    batch = trainer._prepare_inputs(batch)
+    trainer.model.train()
+    with trainer.compute_loss_context_manager():
+        loss = trainer.compute_loss(trainer.model, batch)
+    trainer.accelerator.backward(loss)
+    grads = [weight.grad.float().flatten() for weight in trainer.model.parameters() if weight.grad is not None]
+    return loss.item(), torch.cat(grads).cpu()
+
+
+def check(size: str, step: str, rows: Rows, folder: Path) -> dict[str, Any]:
+    """Whether a step's loss and gradients are stock TRL's, and whether sixty steps stay numbers."""
+    random_students.use(size)
+    adapter = random_students.adapter(size, RANK, folder / "adapter")
+    batch = 4
+    found: dict[str, Any] = {"check": size, "step": step}
+    steps = {}
+    for kind, peer in itertools.product(("float32", "bfloat16"), ("ours", "trl")):
+        recipe = recipe_of(step, batch, peer, kind)
+        trainer = trainer_of(step, first(rows[step], 8), recipe, peer, adapter, folder / f"{kind}-{peer}")
+        if peer == "ours":
+            found[f"off in {kind}"] = trainer.kernels_off
+        steps[kind, peer] = first_step(trainer)
+        _free(trainer)
+    exact_loss, exact = steps["float32", "trl"]
+    for (kind, peer), (loss, grads) in steps.items():
+        apart = float((grads - exact).norm() / exact.norm())
+        found[f"{peer}, {kind}"] = {"loss": round(loss - exact_loss, 6), "gradients": round(apart, 6)}
+    ours, theirs = (found[f"{peer}, bfloat16"] for peer in ("ours", "trl"))
+    right = found["ours, float32"]["gradients"] < 1e-3 and ours["gradients"] <= 1.5 * theirs["gradients"]
+    recipe = recipe_of(step, batch, "ours")
+    trainer = trainer_of(step, first(rows[step], 60 * batch), recipe, "ours", adapter, folder / "sixty")
+    result = training.train(trainer, folder / "adapted", lambda done, total: None, lambda text: None)
+    _free(trainer)
+    found["steps"] = len(result["history"])
+    found["ok"] = right and found["steps"] == 60  # a loss or gradient that is not finite stops a training
+    return found
+
+
+def time_of(size: str, step: str, batch: int, peer: str, rows: Rows, folder: Path) -> dict[str, Any]:
+    """Examples a second and memory of a case."""
+    random_students.use(size)
+    adapter = random_students.adapter(size, RANK, folder / "adapter")
+    some = first(rows[step], batch * (WARM + TIMED))
+    found: dict[str, Any] = {"size": size, "step": step, "batch": batch, "peer": peer, "dtype": placement.place().dtype}
+    if GPU:
+        torch.cuda.reset_peak_memory_stats()
+    ends: list[float] = []
+
+    def done(at: int, total: int) -> None:
+        if GPU:
+            torch.cuda.synchronize()
+        ends.append(time.perf_counter())
+
+    started = time.perf_counter()
+    trainer = trainer_of(step, some, recipe_of(step, batch, peer), peer, adapter, folder / "step")
+    before = time.perf_counter() - started
+    training.train(trainer, folder / "step", done, lambda text: None)
+    seconds = statistics.median(b - a for a, b in itertools.pairwise(ends[WARM - 1 :])) / batch
+    found["off"] = trainer.kernels_off
+    if step == "dpo" and not peer.startswith("trl"):
+        reference = _reference(trainer, batch)
+        found["reference"] = round(reference, 5)
+        seconds += reference / EPOCHS
+    found |= {"per_second": round(1 / seconds, 2), "set up": round(before, 1)}
+    tokens = [_tokens(trainer.train_dataset[i]) for i in range(len(some))]
+    found["tokens_per_second"] = round(sum(tokens) / len(tokens) / seconds)
+    if GPU:
+        found["gigabytes"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+    found["reckoned"] = _reckoned(size, step, batch, not peer.startswith("trl"), trainer)
+    _free(trainer)
+    return found
+
+
+def _reference(trainer: Any, batch: int) -> float:
+    """Seconds an example of the pass for references, which ours makes once."""
+    data = trainer.train_dataset.select(range(min(len(trainer.train_dataset), 2 * batch)))
+    trainer._references(data, batch)
+    started = time.perf_counter()
+    trainer._references(data, batch)
+    return (time.perf_counter() - started) / len(data)
+
+
+def _tokens(row: dict[str, Any]) -> int:
+    """How many tokens stock TRL runs of a row, padding aside."""
+    if "input_ids" in row:
+        return len(row["input_ids"])
+    return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
+
+
+def _reckoned(size: str, step: str, batch: int, shared: bool, trainer: Any) -> str | None:
+    """What the forecast says of the case's memory."""
+    shape = shape_of(random_students.config(size))
+    if shape is None:
+        return None
+    rows = [trainer.train_dataset[i] for i in range(min(len(trainer.train_dataset), 200))]
+    if step == "sft":
+        said = [sum(label != -100 for label in row["labels"]) for row in rows]
+        whole = [len(row["input_ids"]) for row in rows]
+    else:
+        said = [(len(row["chosen_ids"]) + len(row["rejected_ids"])) // 2 for row in rows]
+        whole = [len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in rows]
+    firsts = [row["input_ids"] if step == "sft" else row["prompt_ids"] for row in rows]
+    told = next((i for i, same in enumerate(zip(min(firsts), max(firsts), strict=False)) if same[0] != same[1]), 0)
+    mean = statistics.mean
+    asked = round(mean(whole) - told - mean(said))
+    lengths = budget.Lengths(told, max(asked, 1), round(mean(said)), max(whole))
+    of = recipe_of(step, batch, "ours").step(step)
+    return str(budget.needed(of, shape, placement.place(), RANK, lengths, shared))
+
+
+def _free(trainer: Any) -> None:
+    trainer.model = None
+    del trainer
+    gc.collect()
+    if GPU:
+        torch.cuda.empty_cache()
+
+
+def cases(sizes: list[str], steps: list[str]) -> Iterator[tuple[str, Callable[..., dict[str, Any]], tuple[Any, ...]]]:
+    """What is done, in order: checks first, then the larger sizes' cases, ours and stock TRL's as neighbours."""
+    for family, step in itertools.product(("tiny", "tiny-qwen2"), steps):
+        yield f"check {family} {step}", check, (family, step)
+    peers = [one for one in PEERS if "liger" not in one or importlib.util.find_spec("liger_kernel")]
+    for size, step in itertools.product(sizes, steps):
+        for batch, peer in itertools.product(BATCHES[step], peers):
+            yield f"{size} {step} {batch} {peer}", time_of, (size, step, batch, peer)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Training on a GPU, beside stock TRL.")
+    parser.add_argument("--sizes", default="8b,0.5b,1b" if GPU else "tiny")
+    parser.add_argument("--steps", default="sft,dpo")
+    parser.add_argument("--minutes", type=float, default=7, help="after which nothing but the first check is begun")
+    parser.add_argument("--out", type=Path, help="a JSON file for the rows")
+    chosen = parser.parse_args()
+    ends = time.monotonic() + 60 * chosen.minutes
+    warnings.simplefilter("ignore", FutureWarning)  # transformers' of its own settings, once a case
+    device = torch.cuda.get_device_name() if GPU else "no GPU"
+    kept: list[dict[str, Any]] = []
+    rows, left = corpus(), []
+    for name, work, arguments in cases(chosen.sizes.split(","), chosen.steps.split(",")):
+        if kept and time.monotonic() > ends:
+            left.append(name)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                found = work(*arguments, rows, Path(folder))
+            except Exception as error:  # one case that fails leaves the others to be measured
+                found = {"failed": name, "why": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+                gc.collect()
+        kept.append(found | {"device": device, "torch": torch.__version__})
+        print(json.dumps(kept[-1]), flush=True)
+        if chosen.out:
+            files.write_json(chosen.out, kept)
+    if left:
+        print(f"not begun: {'; '.join(left)}", file=sys.stderr)
+    if any("failed" in row or not row.get("ok", True) for row in kept):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
