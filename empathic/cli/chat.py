@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from empathic.safety.compliance import NOTHING, Compliance, Notice, everything
 
 OFF = "The safety gate is off: the model itself answers whatever is said, also by somebody in danger."
 _HELP = "Ctrl-C stops a reply; /new starts over; /quit ends."
+_ENDS = ("/quit", "/exit", "/bye")
+_COMMAND = re.compile(r"/\w*|exit|quit", re.IGNORECASE)  # what people type to be rid of a program, and tell nobody
 
 
 class Chat:
@@ -33,7 +36,7 @@ class Chat:
         now: seconds of a clock that only goes forward.
 
     Raises:
-        UserError: what is kept there already isn't conversations.
+        UserError: what is kept there already isn't conversations, or nothing can be kept there.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class Chat:
     ) -> None:
         self.speakers, self.save, self.compliance, self.now = speakers, save, compliance, now
         self.name = " AND ".join(speaker.name for speaker in speakers)
-        self.before = list(files.read_jsonl(save)) if save and save.exists() else []
+        self.before = _kept(save) if save else []
         self.conversations: list[Conversation] = []
         self.begin()
 
@@ -70,11 +73,13 @@ class Chat:
             console.print(f"[dim]{_HELP}[/dim]", highlight=False)
         while (text := _heard("\nyou> " if watched else "")) is not None:
             command = text.strip()
-            if command == "/quit":
+            if command.lower() in _ENDS:
                 return
             if command == "/new":
                 self.begin()
                 _tell(self.compliance.start(self.name))
+            elif _COMMAND.fullmatch(command):
+                print(f"empathic: {command}: no such command; {_HELP}", file=sys.stderr, flush=True)
             elif command:
                 if self.reminder.due():
                     _tell(self.compliance.reminder(self.name))
@@ -100,6 +105,26 @@ class Chat:
             files.write_jsonl(self.save, [*self.before, *self._rows()])
 
 
+def _kept(save: Path) -> list[dict[str, Any]]:
+    """The conversations that a file holds already, once it is sure that more can be put there.
+
+    Raises:
+        UserError: it holds something else, or can't be written.
+    """
+    new = not save.exists()
+    try:
+        with save.open("a", encoding="utf-8"):
+            pass
+        if new:
+            save.unlink()
+    except OSError as error:
+        raise UserError(f"--save {save}: can't be written ({error.strerror}); name another file") from error
+    found = [] if new else list(files.read_jsonl(save))
+    if any(not isinstance(row.get("messages"), list) for row in found):
+        raise UserError(f"--save {save}: holds something else than conversations; name another file")
+    return found
+
+
 def _tell(notices: Sequence[Notice]) -> None:
     """Show what has to be seen, a line each."""
     for notice in notices:
@@ -109,12 +134,14 @@ def _tell(notices: Sequence[Notice]) -> None:
 def _heard(asking: str) -> str | None:
     """The next message; None where there will be no more."""
     try:
-        return input(asking)
+        text = input(asking)
+        text.encode()  # a byte that is none of UTF-8's comes as half a pair
+        return text
     except (EOFError, KeyboardInterrupt):
         if asking:
             print()
         return None
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise UserError("stdin: not UTF-8; save the messages as UTF-8") from error
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from empathic import files, models
 from empathic.endpoints.endpoint import Capabilities, Endpoint
@@ -19,10 +25,13 @@ CAPABILITIES = Capabilities(
 
 
 CONTEXT = 4096  # tokens of a prompt and its reply
+_UP = 30.0  # seconds that a server which was loaded may take until it takes a task
 
 
 def load(path: Path, threads: int, **settings: Any) -> Any:
     """A server of llama.cpp's own, in this process and on a free loopback port, until it is let go.
+
+    One that is let go before it takes its first task waits for itself without end, so that a Ctrl-C is held until then.
 
     Args:
         path: the GGUF file.
@@ -41,10 +50,46 @@ def load(path: Path, threads: int, **settings: Any) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     for name, value in settings.items():
         setattr(params, name, value)
+    with _interrupts_held():
+        try:
+            server = xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise UserError(f"{path}: llama.cpp can't load it ({error}); is the file whole?") from error
+        _first_task(server.listening_address, [*params.api_keys])
+    return server
+
+
+def _first_task(address: str, keys: list[str]) -> None:
+    """Ask for something that stands in line with the prompts, and touches none of them."""
+    key = {"Authorization": f"Bearer {keys[0]}"} if keys else {}
+    end = time.monotonic() + _UP
+    while time.monotonic() < end:
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=_UP)
+        try:
+            connection.request("GET", "/slots", headers=key)
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        except OSError:  # it doesn't listen yet
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.02)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C comes when the block is done; in other threads than the main one none ever comes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
     try:
-        return xllamacpp.Server(params)
-    except RuntimeError as error:
-        raise UserError(f"{path}: llama.cpp can't load it ({error}); is the file whole?") from error
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(*came[0])
 
 
 @contextmanager

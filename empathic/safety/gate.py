@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from empathic.errors import UserError
 from empathic.safety import model, replies, spec
 from empathic.safety.normalise import Normaliser
 from empathic.safety.patterns import Patterns
@@ -108,10 +109,11 @@ class Gate:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Gate:
-        """The gate in a file; default: the package's. Where the file is missing or damaged, a closed one."""
+        """The gate in a file; default: the package's. Where it, or what it replies, is damaged, a closed one."""
         try:
+            replies.texts(), replies.table()
             return cls(spec.read(path))
-        except (spec.Damaged, KeyError, TypeError, ValueError, IndexError):
+        except (spec.Damaged, UserError, AttributeError, KeyError, TypeError, ValueError, IndexError):
             return cls(None)
 
     def check(self, messages: Sequence[Mapping[str, Any]], country: str | None = None) -> Verdict:

@@ -6,13 +6,20 @@ import json
 from functools import cache
 from typing import Any
 
+from empathic.errors import UserError
 from empathic.safety.spec import FOLDER
 
 
 @cache
 def texts() -> dict[str, dict[str, str]]:
-    """Language -> name -> text."""
-    found: dict[str, dict[str, str]] = json.loads((FOLDER / "replies.json").read_text(encoding="utf-8"))
+    """Language -> name -> text.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    found: dict[str, dict[str, str]] = _read("replies.json")
+    if "disclosure" not in found.get("en", {}) or any(found[one].keys() != found["en"].keys() for one in found):
+        raise _damaged("replies.json")
     return found
 
 
@@ -23,9 +30,30 @@ def disclosure(language: str = "en") -> str:
 
 @cache
 def table() -> dict[str, Any]:
-    """The table of help lines, with its date."""
-    found: dict[str, Any] = json.loads((FOLDER / "helplines.json").read_text(encoding="utf-8"))
+    """The table of help lines, with its date.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    found: dict[str, Any] = _read("helplines.json")
+    countries = found.get("countries")
+    if not isinstance(countries, dict) or not all({"emergency", "lines"} <= {*one} for one in countries.values()):
+        raise _damaged("helplines.json")
     return found
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(name) from error
+    if not isinstance(found, dict):
+        raise _damaged(name)
+    return found
+
+
+def _damaged(name: str) -> UserError:
+    return UserError(f"{FOLDER / name}: damaged, and nobody is answered without it; install the package anew")
 
 
 @cache

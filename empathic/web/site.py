@@ -16,6 +16,7 @@ from empathic.errors import UserError
 from empathic.phone import place
 from empathic.safety import replies
 from empathic.safety.compliance import Notice
+from empathic.safety.gate import Gate
 from empathic.safety.spec import FOLDER as GATE
 from empathic.web import npm, wllama
 from empathic.web.student import Student
@@ -58,8 +59,11 @@ def build(
         progress: told how many bytes of the student are written, of how many.
 
     Raises:
-        UserError: the folder holds other files or can't be written, no room on disk, or wllama can't be fetched.
+        UserError: the gate is damaged, the folder holds other files or can't be written, no room on disk, or wllama
+            can't be fetched.
     """
+    if Gate.load().closed:
+        raise UserError("the safety gate is damaged, and no page is made without it; install the package anew")
     with place.workplace(folder, _is_site) as work:
         ready = work / "ready"
         size = student.path.stat().st_size

@@ -139,3 +139,52 @@ def test_ctrl_c_stops_a_reply_and_at_the_prompt_the_program(
     time.sleep(0.3)  # readline misses a signal that comes just before it waits
     at.type(end)
     assert at.code() == 0
+
+
+@pytest.mark.slow
+def test_what_one_types_to_be_rid_of_a_program_is_told_to_nobody(run: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    done = piped("/help\nexit\nQUIT\n/ my boat sank\n/exit\nnot this\n", run, "--save", kept)
+    assert done.returncode == 0, done.stderr
+    refused = done.stderr.strip().splitlines()
+    assert [line.split(": ")[1] for line in refused] == ["/help", "exit", "QUIT"]
+    assert all("no such command" in line and "/quit ends" in line for line in refused)
+    assert [row["messages"][1]["content"] for row in files.read_jsonl(kept)] == ["/ my boat sank"]
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_kept_nothing_is_said(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"id": 1}\n')
+    for save, why in ((other / "kept.jsonl", "can't be written"), (other, "something else than conversations")):
+        done = piped("My boat sank.\n", run, "--save", save)
+        assert done.returncode == 2 and "dpo> " not in done.stdout
+        assert why in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert other.read_text() == '{"id": 1}\n'
+
+
+@pytest.mark.slow
+def test_bytes_that_are_none_of_utf_8_end_it(run: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "empathic.cli", "chat", run],
+        input=b"My caf\xe9 burnt down.\n",
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, "LANG": "C", "LC_ALL": "C"},
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode().strip() == "empathic: stdin: not UTF-8; save the messages as UTF-8"
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_a_model_loads_ends_it(tiny_gguf: Path) -> None:
+    code = "import sys; from pathlib import Path; from empathic.endpoints import llama_cpp\n"
+    code += "for _ in range(5): one = llama_cpp.load(Path(sys.argv[1]), 1); del one\nprint('gone')"
+    done = subprocess.run([sys.executable, "-c", code, tiny_gguf], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "gone\n", done.stderr
+    code = "import os, signal, sys; from pathlib import Path; from empathic.endpoints import llama_cpp\n"
+    code += "whole = llama_cpp._first_task\n"
+    code += "def first(*told): os.kill(os.getpid(), signal.SIGINT); whole(*told); print('up', flush=True)\n"
+    code += "llama_cpp._first_task = first\nllama_cpp.load(Path(sys.argv[1]), 1)\nprint('not this')"
+    done = subprocess.run([sys.executable, "-c", code, tiny_gguf], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "up\n" and "KeyboardInterrupt" in done.stderr
