@@ -18,7 +18,7 @@ test: lint  ## everything that CI checks
 	$(PYTEST)
 
 long: .venv/installed  ## what takes minutes each: every family of models, runs and a Ray cluster killed, a real teacher (half an hour)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,onnx]'
 	$(PYTEST) -m long
 
 servers: .venv/installed  ## real servers of the chat API, each installed into the cache first (half an hour)

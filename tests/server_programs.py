@@ -90,7 +90,7 @@ def installed(program: Program, name: str, folder: Path) -> Path:
     if ended.returncode:
         raise Absent(f"{name}: {(ended.stderr.strip().splitlines() or ['pip said nothing'])[-1][:300]}")
     if program.without:
-        out = [python, "-m", "pip", "uninstall", "--quiet", "--yes", *program.without]
+        out: list[str | Path] = [python, "-m", "pip", "uninstall", "--quiet", "--yes", *program.without]
         subprocess.run(out, check=True, capture_output=True)
     if program.alias:
         (site,) = venv.glob("lib/python*/site-packages")

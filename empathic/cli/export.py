@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from empathic.phone.transformers_js import Written
     from empathic.run.artefacts import Export, ExportRow
 
 
@@ -28,6 +29,9 @@ def export(
         int | None,
         typer.Option("--replies", min=1, metavar="N", help="Have every file reply to the first N test dialogues."),
     ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="NAME", help="Also write it for another engine: transformers.js.")
+    ] = None,
     readings: Annotated[
         list[Path] | None,
         typer.Option(
@@ -39,22 +43,25 @@ def export(
 ) -> None:
     """Write what ships of a student: GGUF files, weights, Modelfile and model card.
 
-    With --replies or --readings files that are there already are taken as they are.
+    With --replies, --readings or --to files that are there already are taken as they are.
     """
     from empathic.cli.progress import Progress
     from empathic.errors import UserError
     from empathic.phone import export as exporting
-    from empathic.phone import shipped
+    from empathic.phone import shipped, transformers_js
     from empathic.reading import exported
     from empathic.reading import readings as reading
     from empathic.run import Run, exports
 
+    if to not in (None, "transformers.js"):
+        raise UserError(f"--to {to}: no such engine here; want transformers.js")
+    again = replies or readings or to
     run = Run.open(folder)
-    last = run.export() if replies or readings else None
+    last = run.export() if again else None
     here = last and last.system == (system or run.recipe.final)
     place = out or (exports.of_run(run.folder) if here else run.path("export"))
     with Progress() as display:
-        found = shipped.find(run, place, system, quant, force) if replies or readings else None
+        found = shipped.find(run, place, system, quant, force and not to) if again else None
         if found is None and readings and not replies:
             raise UserError(f"{place}: no export of the student as it is now; --readings wants one whose files replied")
         found = found or exporting.export(run, place, system, quant, force, display)
@@ -62,7 +69,10 @@ def export(
             shipped.reply(run, place, found, replies, display)
         if readings:
             shipped.rank(run, place, found, exported.sendable(place, reading.read(readings)))
+        graphs = transformers_js.write(run, place, force, display) if to else []
     table(found, place)
+    if graphs:
+        _graphs(graphs, place / transformers_js.NAME)
 
 
 def table(found: Export, folder: Path) -> None:
@@ -102,6 +112,24 @@ def table(found: Export, folder: Path) -> None:
     console.print(f"\nthe files  {folder}", highlight=False, soft_wrap=True)
     if any(row.replies for row in found.rows):
         console.print(f"replies    {folder / 'replies'}", highlight=False, soft_wrap=True)
+
+
+def _graphs(rows: list[Written], folder: Path) -> None:
+    """The graphs for transformers.js."""
+    from rich.table import Table
+
+    from empathic.cli.progress import console
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    shown.add_column("dtype", no_wrap=True)
+    for column in ("MB", "KL", "99.9%", "top-1"):
+        shown.add_column(column, justify="right")
+    for row in rows:
+        measured = f"{row.found.kl_mean:.4f}", f"{row.found.kl_999:.3f}", f"{row.found.top1:.1%}"
+        shown.add_row(f"{' ' if row.holds else '!'} {row.dtype}", f"{row.bytes / 1e6:.0f}", *measured)
+    console.print()
+    console.print(shown)
+    console.print(f"for transformers.js  {folder}", highlight=False, soft_wrap=True)
 
 
 def _sendable(found: Export) -> Table:

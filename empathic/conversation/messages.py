@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
 from empathic.errors import UserError
 
 Message = dict[str, str]
+
+# What shows nothing: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and white space.
+_SHOWN = re.compile(
+    r"[^\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 class BadMessage(UserError):
@@ -26,15 +33,15 @@ def checked(turns: Iterable[Message]) -> list[Message]:
     """The turns as a model gets them: line ends as in training, nothing else changed.
 
     Raises:
-        BadMessage: a person's message is empty, or one that isn't the model's own holds control characters or halves
-            of surrogate pairs.
+        BadMessage: a person's message is empty or shows nothing, or one that isn't the model's own holds control
+            characters or halves of surrogate pairs.
     """
     found = []
     for turn in turns:
         text = turn["content"].replace("\r\n", "\n").replace("\r", "\n")
         if turn["role"] == "assistant":
             text = printable(text)  # a model may say such a thing; its next turn isn't refused for it
-        if turn["role"] == "user" and not text.strip():
+        if turn["role"] == "user" and not _SHOWN.search(text):
             raise BadMessage("the message is empty; write something")
         if bad := next(_unprintable(text), None):
             raise BadMessage(f"the message holds a control character (U+{ord(bad):04X}); leave it out")

@@ -1,5 +1,6 @@
 const $ = (selector) => document.querySelector(selector);
 const main = $("main"), turns = $(".turns"), text = $("#text"), error = $(".error");
+const SHOWN = /[^\s\p{Default_Ignorable_Code_Point}]/u; // as conversation/messages.py has it
 // source.open() gives who replies; source.reply(speaker, messages, signal) its reply, in the chat API's events.
 let source = null, speakers = [], histories = {}, stopping = null;
 
@@ -101,7 +102,7 @@ async function open() {
 $(".say").addEventListener("submit", (event) => {
   event.preventDefault();
   const content = text.value;
-  if (!content.trim() || !speakers.length || !$(".stop").hidden) return;
+  if (!SHOWN.test(content) || !speakers.length || !$(".stop").hidden) return;
   text.value = "";
   say(content);
 });

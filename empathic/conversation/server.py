@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
+import errno
 import json
 import socket
 import sys
@@ -12,9 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-from empathic.conversation import wire
+from empathic.conversation import request, wire
 from empathic.conversation.clients import Replies, while_there
 from empathic.conversation.engine import EngineFailed
 from empathic.conversation.messages import BadMessage, Message
@@ -26,9 +24,9 @@ from empathic.errors import UserError
 from empathic.safety.compliance import NOTHING, Compliance, everything
 
 SLOTS = 4  # replies that an engine writes at a time: more of them slow each other down on a CPU
-_LONGEST_BODY = 1_000_000  # bytes
 _LONGEST_PASSED_OVER = 10_000_000  # bytes of a body that is refused
 _CONNECTIONS = 512  # at a time; a request takes up to three descriptors, and a process often has 1,024
+_PORTS_FAULT = (errno.EADDRINUSE, errno.EACCES)  # any other is the host's
 _RETRY_AFTER = 5  # seconds; about as long as a short reply takes
 
 
@@ -65,14 +63,13 @@ class Server(ThreadingHTTPServer):
         self.room = threading.BoundedSemaphore(limit)
         self.connections = threading.BoundedSemaphore(_CONNECTIONS)
         self.replies = Replies()
-        self.local = _is_loopback(host)
+        self.local = request.is_loopback(host)
         if ":" in host:
             self.address_family = socket.AF_INET6
         try:
             super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UserError(f"--port: can't listen on {host}:{port} ({why}); name another port or address") from error
+        except (OSError, OverflowError, TypeError, UnicodeError) as error:  # the last two: no name of a computer
+            raise _cannot_listen(host, port, error) from error
 
     @property
     def url(self) -> str:
@@ -115,13 +112,21 @@ def check_open(host: str, key: str | None) -> None:
     Raises:
         UserError: that.
     """
-    if key is None and not _is_loopback(host):
+    if key is None and not request.is_loopback(host):
         raise UserError(f"--host {host}: others can reach it; name the variable with the key they need, --key-env NAME")
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> UserError:
+    why = getattr(error, "strerror", None) or error
+    ports = isinstance(error, OverflowError) or getattr(error, "errno", None) in _PORTS_FAULT
+    option, instead = ("--port", "another port") if ports else ("--host", "an address of this computer")
+    return UserError(f"{option}: can't listen on {host}:{port} ({why}); name {instead}")
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "empathic", ""
+    default_request_version = "HTTP/1.0"  # or a line that is no request would be answered without a status
     timeout = 60  # seconds for a client to send or take something
     disable_nagle_algorithm = True  # or a small piece waits until the client's computer has said that it got the last
     server: Server
@@ -129,39 +134,36 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         with self._refusing():
             path = self._admitted()
-            if self._length() != 0 and ("content-length" in self.headers or "transfer-encoding" in self.headers):
+            if request.has_body(self.headers):
                 self.close_connection = True  # nobody reads the body of a GET
             if path == "/":
                 body, policy = self.server.page()
                 self._send(body, "text/html; charset=utf-8", more={"content-security-policy": policy})
             elif path == "/health":
                 self._send_json({"status": "ok"})
-            elif path == "/v1/models":
-                self._send_json({"object": "list", "data": wire.models(self.server.speakers.values())})
-            elif path.startswith("/v1/models/"):
-                self._send_json(wire.models([self._speaker(path.removeprefix("/v1/models/"))])[0])
+            elif (name := request.model_of(path)) is not None:
+                self._send_json(wire.models([self._speaker(name)])[0])
             else:
-                raise Refused(404, "there is nothing here")
+                self._send_json({"object": "list", "data": wire.models(self.server.speakers.values())})
+
+    do_HEAD = do_GET  # `_send` leaves the body out
 
     def do_POST(self) -> None:
         with self._refusing():
-            path = self._admitted()
-            body = self._body()
-            if path != "/v1/chat/completions":
-                raise Refused(404, "there is nothing here")
-            request = wire.read(body)
-            speaker = self._speaker(request.model)
-            turns = self.server.talks.without(speaker.name, request.turns)
-            reply = speaker.reply(turns, **request.asked)
-            answer, headers = self._answer(speaker, reply, turns, request.user)
+            self._admitted()
+            asked = wire.read(self._body())
+            speaker = self._speaker(asked.model)
+            turns = self.server.talks.without(speaker.name, asked.turns)
+            reply = speaker.reply(turns, **asked.asked)
+            answer, headers = self._answer(speaker, reply, turns, asked.user)
             if isinstance(reply, Given):  # needs no room: somebody in danger isn't told to come back
-                self._reply(answer, request, headers | ({"x-empathic-gate": reply.label} if reply.label else {}))
+                self._reply(answer, asked, headers | ({"x-empathic-gate": reply.label} if reply.label else {}))
                 return
             if not self.server.room.acquire(blocking=False):
                 raise Refused(503, f"{self.server.limit} requests are at work or waiting; try again", "overloaded")
             try:
                 with self.server.replies.kept(reply), while_there(self.connection, reply):
-                    self._reply(answer, request, headers)
+                    self._reply(answer, asked, headers)
             finally:
                 self.server.room.release()
 
@@ -174,14 +176,14 @@ class _Handler(BaseHTTPRequestHandler):
         chunks, about = self.server.talks.noted(whose, speaker.name, turns, reply, apart)
         return wire.Answer(speaker, chunks, about), {"ai-disclosure": MARK} if about.get("ai_generated") else {}
 
-    def _reply(self, answer: wire.Answer, request: wire.ChatRequest, more: dict[str, str]) -> None:
-        if not request.stream:
+    def _reply(self, answer: wire.Answer, asked: wire.ChatRequest, more: dict[str, str]) -> None:
+        if not asked.stream:
             if whole := answer.whole():
                 self._send_json(whole, more=more)
             else:
                 self.close_connection = True
             return
-        events = answer.events(bool(request.stream_options and request.stream_options.include_usage))
+        events = answer.events(bool(asked.stream_options and asked.stream_options.include_usage))
         first = next(events, b"")  # what is refused is refused with its status, before a stream begins
         self.close_connection = True
         self.send_response(200)
@@ -202,57 +204,52 @@ class _Handler(BaseHTTPRequestHandler):
         """The path that is asked for.
 
         Raises:
-            Refused: a name that another site points at this computer, or a missing key. The connection ends then.
+            Refused: who asks isn't let in, and the connection ends; or this path or its method isn't served.
         """
         try:
-            return self._let_in()
+            path = request.path_of(self.path, self.headers, self.server.local, self.server.key)
         except Refused:
-            self.close_connection = True  # what is left of the body would be read as a request
-            self._pass_over(self._length() or 0)
+            self._end()
             raise
-
-    def _let_in(self) -> str:
         try:
-            path = urlsplit(self.path).path
-            host = (urlsplit(f"//{self.headers.get('host') or ''}").hostname or "").lower()
-        except ValueError as error:
-            raise Refused(400, f"want a path and a host ({error})") from error
-        if self.server.local and host != "localhost" and not _is_loopback(host):
-            raise Refused(403, "ask for this server by 127.0.0.1 or localhost")
-        if self.server.key and path.startswith("/v1/"):
-            sent = (self.headers.get("authorization") or "").encode("latin-1", "replace")  # as headers are read
-            if not hmac.compare_digest(sent, f"Bearer {self.server.key}".encode()):
-                raise Refused(401, "the key is missing or wrong", "invalid_api_key")
+            request.check_route(self.command, path)
+        except Refused:
+            if request.has_body(self.headers):
+                self._end()
+            raise
         return path
 
     def _body(self) -> bytes:
-        """A request's body, read before anything is refused, so that the connection can go on."""
-        length = self._length()
-        if length is None or length > _LONGEST_BODY:
-            self.close_connection = True
-            self._pass_over(length or 0)
-            raise Refused(413, f"want a body of at most {_LONGEST_BODY} bytes, its length said in content-length")
+        """A request's body, read before more is refused, so that the connection can go on.
+
+        Raises:
+            Refused: its length isn't one that is taken, and the connection ends; or it's of another kind.
+        """
+        try:
+            length = request.length_to_read(self.headers)
+        except Refused:
+            self._end()
+            raise
         body = self.rfile.read(length)
         if self.headers.get_content_type() != "application/json":  # keeps pages of other sites out
             raise Refused(415, "want content-type: application/json")
         return body
 
-    def _length(self) -> int | None:
-        """A body's length in bytes, where it is said, and in figures that a length may have."""
-        said = self.headers.get("content-length") or ""
-        told = said.isascii() and said.isdigit() and len(said) < 20 and "transfer-encoding" not in self.headers
-        return int(said) if told else None
+    def _end(self) -> None:
+        """End the connection with this answer: what is left of a body would be read as a request.
 
-    def _pass_over(self, length: int) -> None:
-        """Read a body and forget it: a client that is still sending wouldn't hear why it is refused."""
-        length = min(length, _LONGEST_PASSED_OVER)
+        The body is read and forgotten: a client that is still sending wouldn't hear why it is refused.
+        """
+        self.close_connection = True
+        length = min(request.known_length(self.headers) or 0, _LONGEST_PASSED_OVER)
         while length > 0 and (block := self.rfile.read(min(length, 65536))):
             length -= len(block)
 
     def _speaker(self, name: str) -> Speaker:
         if found := self.server.speakers.get(name):
             return found
-        raise Refused(404, f"no model is called {name!r}; want {', '.join(self.server.speakers)}", "model_not_found")
+        want = ", ".join(self.server.speakers)
+        raise Refused(404, f"no model is called {name!r}; want {want}", "model_not_found", "model")
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -268,7 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, error: Refused) -> None:
         more = {"retry-after": str(_RETRY_AFTER)} if error.status == 503 else {}
-        self._send_json(error.body(), error.status, more)
+        self._send_json(error.body(), error.status, {**more, **error.headers})
 
     def _send_json(self, row: dict[str, Any], status: int = 200, more: dict[str, str] | None = None) -> None:
         self._send(json.dumps(row).encode(), "application/json", status, more)
@@ -281,19 +278,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the base class refuses (no HTTP, a method that isn't served) has the same shape."""
         self.close_connection = True
-        self._refuse(Refused(405, "want GET or POST") if code == 501 else Refused(code, message or "not HTTP"))
+        if code == 501:
+            with self._refusing():
+                self._admitted()  # no route has such a method
+        else:
+            self._refuse(request.no_request(code, message))
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: what people write to it is theirs."""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

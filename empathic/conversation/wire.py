@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from empathic.conversation.engine import Chunk
 from empathic.conversation.messages import BadMessage, Message
 from empathic.conversation.speaker import Speaker
 
 MOST_MESSAGES = 400  # of a conversation; a context holds fewer
+_SHOWN = 40  # characters of what was sent that are told back
 _MOST_TOKENS = 100_000  # of a reply; llama.cpp counts in 32 bits
-_Stop = Annotated[str, Field(min_length=1)]
+_UNSERVED_VERSION = 505  # the one status from 500 on that is the client's mistake
+_WANTED = {  # pydantic's names of what is wrong with a field, and what is wanted there
+    "string_type": "want a text",
+    "bool_type": "want true or false",
+    "bool_parsing": "want true or false",
+    "int_type": "want a whole number",
+    "int_from_float": "want a whole number",
+    "float_type": "want a number",
+    "model_type": "want an object",
+    "string_too_short": "want at least one character",
+    "greater_than": "want more than {gt:.10g}",
+    "greater_than_equal": "want at least {ge:.10g}",
+    "less_than": "want less than {lt:.10g}",
+    "less_than_equal": "want at most {le:.10g}",
+    "too_short": "want at least {min_length}",
+    "too_long": "want at most {max_length}",
+    "literal_error": "want {expected}",
+    "value_error": "{error}",
+}
+_LISTS = {
+    "messages": "want a list of messages",
+    "content": "want a text, or a list of text parts",
+    "stop": "want a text, or a list of texts",
+}
 
 
 class Refused(Exception):
@@ -26,16 +52,35 @@ class Refused(Exception):
         status: the HTTP status.
         message: what to mend.
         code: the word that programs look at.
+        param: the field of the request that it is about.
+        headers: what else the answer's head is to say.
     """
 
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.param, self.headers = status, code, param, headers or {}
 
     def body(self) -> dict[str, Any]:
         """The error as OpenAI shapes it."""
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
-        return {"error": {"message": str(self), "type": kind, "param": None, "code": self.code}}
+        kind = "invalid_request_error" if self.status < 500 or self.status == _UNSERVED_VERSION else "server_error"
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+def _texts(said: Any) -> Any:
+    """One text as a list of one."""
+    return [said] if isinstance(said, str) else said
+
+
+def _parts(said: Any) -> Any:
+    """A text as the one part of a message."""
+    return [{"type": "text", "text": said}] if isinstance(said, str) else said
 
 
 class _Part(BaseModel):
@@ -49,11 +94,11 @@ class _Turn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[_Part]
+    content: Annotated[list[_Part], BeforeValidator(_parts)]
     name: str | None = None
 
     def message(self) -> Message:
-        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        text = "".join(part.text for part in self.content)
         return {"role": "system" if self.role == "developer" else self.role, "content": text}
 
 
@@ -72,7 +117,7 @@ class ChatRequest(BaseModel):
     messages: list[_Turn] = Field(min_length=1, max_length=MOST_MESSAGES)
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
-    stop: _Stop | list[_Stop] | None = None
+    stop: Annotated[list[Annotated[str, Field(min_length=1)]] | None, BeforeValidator(_texts)] = None
     seed: int | None = Field(None, ge=0, lt=2**32)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
@@ -115,9 +160,25 @@ def read(body: bytes) -> ChatRequest:
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "body"
-        raise Refused(400, f"{where}: {first['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        raise Refused(400, _sentence(first), param=str(first["loc"][0]) if first["loc"] else None) from error
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """What is wrong with a field, and what is wanted there."""
+    kind, context, loc = error["type"], error.get("ctx", {}), error["loc"]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".") or "the body"
+    if kind == "json_invalid":
+        place = re.search(r"line \d+ column \d+", error["msg"])
+        return "the body is no JSON that can be read" + (f", from {place[0]} on" if place else "")
+    if kind == "missing":
+        return f"{where} is missing"
+    if kind == "extra_forbidden":
+        return f"{where} isn't taken here; leave it out"
+    if kind == "literal_error" and loc[-1] == "type" and isinstance(error["input"], str):
+        return f"{where.removesuffix('.type')}: only text parts are taken, not {error['input'][:_SHOWN]!r}"
+    wanted = _LISTS.get(str(loc[-1])) if kind == "list_type" else _WANTED.get(kind)
+    return f"{where}: {(wanted or 'this can not be taken').format(**context)}"
 
 
 class Answer:
@@ -185,7 +246,7 @@ def models(speakers: Iterable[Speaker]) -> list[dict[str, Any]]:
 
 def refusal(error: BadMessage) -> Refused:
     """A message that can't be taken, as OpenAI says it."""
-    return Refused(400, str(error), error.code)
+    return Refused(400, str(error), error.code, "messages")
 
 
 def _delta(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:

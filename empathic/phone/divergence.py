@@ -1,4 +1,4 @@
-"""How far a GGUF file's next-token distributions are from the merged model's, as llama.cpp computes the file.
+"""How far a file's next-token distributions are from the merged model's, as the engine that ships it computes them.
 
 Decoding is forced: both read the merged model's own greedy replies, so that one flipped word doesn't make the rest
 incomparable. Perplexity is on what people wrote, in its place in the prompt.
@@ -109,8 +109,13 @@ def reference(
     return Reference(followed, math.exp(lost / max(1, read)))
 
 
-def measure(path: Path, against: Reference) -> Divergence:
-    """A GGUF file against the merged model.
+def measure(path: Path, against: Reference, opened: Callable[[Path, int], Any] = Logits) -> Divergence:
+    """A file against the merged model.
+
+    Args:
+        path: the file.
+        against: what the merged model said.
+        opened: what reads the file, as `Logits` does.
 
     Raises:
         UserError: llama.cpp can't load it, or its vocabulary is another.
@@ -118,7 +123,7 @@ def measure(path: Path, against: Reference) -> Divergence:
     import numpy
 
     divergences, same, lost, read = [], 0, 0.0, 0
-    with Logits(path, against.longest) as file:
+    with opened(path, against.longest) as file:
         for one in against.followed:
             ours = numpy.load(one.logps)
             if ours.shape[1] != file.vocabulary:

@@ -101,7 +101,7 @@ def test_what_cannot_be_served_is_refused_in_openais_shape(start: Start, speaker
         assert refused.status_code == status, content[:20]
         assert refused.json()["error"]["message"]
     assert httpx2.get(f"{server.url}/nothing").status_code == 404
-    assert httpx2.put(url).json()["error"]["message"] == "want GET or POST"
+    assert httpx2.put(url).json()["error"]["message"] == "want POST"
     assert post(server).status_code == 200
 
 
@@ -147,11 +147,14 @@ def test_what_isnt_let_in_leaves_nothing_to_be_read_as_a_request(start: Start, s
     for head, status in (
         (f"POST /v1/models HTTP/1.1\r\nhost: evil.example\r\n{body}", 403),
         (f"POST /v1/models HTTP/1.1\r\nhost: localhost\r\n{body}", 401),
-        (f"POST /nothing HTTP/1.1\r\nhost: localhost\r\n{chunked}", 413),
+        (f"POST /nothing HTTP/1.1\r\nhost: localhost\r\n{chunked}", 404),
+        (f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer s3cret\r\n{chunked}", 411),
         (f"GET /nothing HTTP/1.1\r\nhost: localhost\r\n{body}", 404),
         ("GET /nothing HTTP/1.1\r\nhost: [\r\n\r\n", 400),
         ("GET http://[ HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
-        (f"POST /nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: {'9' * 5000}\r\n\r\n", 413),
+        (f"POST /nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: {'9' * 5000}\r\n\r\n", 404),
+        (f"PUT /health HTTP/1.1\r\nhost: localhost\r\n{body}", 405),
+        (f"HEAD /health HTTP/1.1\r\nhost: localhost\r\n{body}", 200),
     ):
         said = whole_answer(server, head.encode())
         assert said.startswith(f"HTTP/1.1 {status}".encode()), head
