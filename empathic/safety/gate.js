@@ -37,6 +37,7 @@ export class Gate {
     this.model = new Model(tables.model);
     this.limits = tables.limits;
     this.affirms = new RegExp(tables.patterns.affirms);
+    this.young = new RegExp(tables.patterns.young);
     this.refused = tables.patterns.reply.map(([name, pattern]) => [name, new RegExp(pattern)]);
     this.small = tables.patterns.small.map(([name, pattern]) => [name, new RegExp(pattern)]);
     this.languages = Object.entries(tables.languages).map(([name, words]) => [name, new Set(words)]);
@@ -61,7 +62,9 @@ export class Gate {
     if (!said.length) return found;
     const language = this.language(said.slice(-4).map((one) => this.read(one.content).plain).join(" "));
     const kind = ["crisis", "harmful"].includes(found.label) ? found.kind : state.kind;
-    const words = (name) => name?.split(" ").map((part) => this.fixed(part, language, country, kind)).join(" ") ?? null;
+    const young = said.some((one) => this.young.test(this.read(one.content).plain));
+    const whom = young ? ["child", kind] : [kind];
+    const words = (name) => name?.split(" ").map((part) => this.fixed(part, language, country, whom)).join(" ") ?? null;
     return { ...found, reply: words(found.reply), offer: words(found.offer) };
   }
 
@@ -72,7 +75,7 @@ export class Gate {
     if (!kind) return verdict("ordinary");
     this.replaced[kind] = (this.replaced[kind] ?? 0) + 1;
     const name = ABOUT_ITSELF.includes(kind) ? "reply.self" : "reply";
-    return verdict("harmful", { kind, reply: this.fixed(name, this.language(plain), country, null) });
+    return verdict("harmful", { kind, reply: this.fixed(name, this.language(plain), country, []) });
   }
 
   read(text) {
@@ -168,12 +171,12 @@ export class Gate {
     return best;
   }
 
-  fixed(name, language, country, kind) {
+  fixed(name, language, country, whom) {
     const words = this.replies[language] ?? this.replies.en;
     const code = (country ?? "").toUpperCase();
     const known = Object.hasOwn(this.helplines.countries, code);
     const here = known ? this.helplines.countries[code] : { emergency: words.emergency, lines: [] };
-    const own = here.lines.filter((line) => line.for?.includes(kind));
+    const own = whom.flatMap((one) => here.lines.filter((line) => line.for?.includes(one)));
     const lines = [...own, ...here.lines.filter((line) => !line.for)].map((line) => {
       const ways = ["call", "text"].filter((way) => way in line).map((way) => `${words[way]} ${line[way]}`);
       return `${line.name} (${ways.join(", ")})`;

@@ -100,6 +100,7 @@ class Gate:
         self._model = model.Model(tables["model"])
         self._limits: dict[str, float] = tables["limits"]
         self._affirms = re.compile(tables["patterns"]["affirms"], re.ASCII)
+        self._young = re.compile(tables["patterns"]["young"], re.ASCII)
         self._reply = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["reply"]]
         self._small = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["small"]]
         self._languages: dict[str, frozenset[str]] = {
@@ -132,7 +133,8 @@ class Gate:
         if not said:
             return verdict
         language = self.language(" ".join(self.read(text).plain for text in said[-4:]))
-        return self._worded(verdict, state, language, country)
+        young = any(self._young.search(self.read(text).plain) for text in said)
+        return self._worded(verdict, state, language, country, young)
 
     def check_reply(self, text: str, country: str | None = None) -> Verdict:
         """Whether the student's reply may be sent; if not, `reply` is what to send for it, and `replaced` counts it."""
@@ -223,10 +225,11 @@ class Gate:
             return Verdict("past" if label == "past" else "distress", None, None, True, offer, score)
         return Verdict(label, None, None, state.careful, "offer.past" if label == "past" else None, score)
 
-    def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None) -> Verdict:
+    def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None, young: bool) -> Verdict:
         def words(name: str | None) -> str | None:
             kind = verdict.kind if verdict.label in ("crisis", "harmful") else state.kind
-            parts = [replies.fixed(part, language, country, kind) for part in (name or "").split()]
+            whom = ("child", kind) if young else (kind,)
+            parts = [replies.fixed(part, language, country, whom) for part in (name or "").split()]
             return " ".join(parts) or None
 
         fields = {**verdict.__dict__, "reply": words(verdict.reply), "offer": words(verdict.offer)}

@@ -57,19 +57,19 @@ def _damaged(name: str) -> UserError:
 
 
 @cache
-def fixed(name: str, language: str, country: str | None = None, kind: str | None = None) -> str:
+def fixed(name: str, language: str, country: str | None = None, whom: tuple[str | None, ...] = ()) -> str:
     """A fixed reply in a language, with the numbers of a country.
 
     Args:
         name: such as `crisis.self`, `harmful`, `offer.past`.
         language: one of `texts`; another is answered in English.
         country: two letters; None or unknown: the default that holds everywhere.
-        kind: of the crisis: lines made for it come first.
+        whom: the crisis's kind, and `child` for somebody young: lines made for these come first, in this order.
     """
     words = texts().get(language, texts()["en"])
     here = table()["countries"].get((country or "").upper(), {"emergency": words["emergency"], "lines": []})
     general = [line for line in here["lines"] if "for" not in line]
-    own = [line for line in here["lines"] if kind in line.get("for", ())]
+    own = [line for one in whom for line in here["lines"] if one in line.get("for", ())]
     named = "; ".join([*(_line(line, words) for line in own + general), words["directory"]])
     return words[name].replace("{emergency}", here["emergency"]).replace("{lines}", named)
 

@@ -104,5 +104,5 @@ def patterns(rules: Mapping[str, Any], normalise: Normaliser) -> dict[str, Any]:
     reply = [[name, whole(pattern)] for name, pattern in rules["reply"]]
     begins, ends = f"(?:(?:{rules['small_before']}) (?:[.?] )*)*", f"(?: (?:[.?]|{rules['small_after']}))*"
     small = [[name, f"^{begins}(?:{pattern}){ends}$"] for name, pattern in rules["small"]]
-    tables = {"affirms": rules["affirms"], "foreign": foreign, "reply": reply, "small": small}
+    tables = {"affirms": rules["affirms"], "young": rules["young"], "foreign": foreign, "reply": reply, "small": small}
     return {**joined, **tables, "list": listed}
