@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ def whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"{path}: can't be written ({error.strerror or error}); mend that and run again") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # no folder, or a disk that takes no writes: what went wrong is told already
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -154,17 +155,49 @@ def gguf(name: str, log: Callable[[str], None] = print) -> Path:
         _check(path, KNOWN[name].sha256, path.stat().st_size, path.stat().st_mtime_ns)
         return path
     path = Path(name)
-    if path.suffix == ".gguf" and path.is_file():
-        with path.open("rb") as head:
-            if head.read(4) != b"GGUF":
-                raise UserError(f"{path}: not a GGUF file; export it again or download it anew")
+    if is_file(name) and path.is_file():
+        _check_head(path)
         return path
     close = difflib.get_close_matches(name, list(KNOWN), 1)
-    raise UserError(
-        f"{name}: no such model; "
-        + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(KNOWN)}")
-        + ", or give the path of a .gguf file"
-    )
+    meant = f"did you mean {close[0]!r}?" if close else None
+    if path.is_dir():
+        raise UserError(f"{name}: a folder; give the path of a .gguf file")
+    if path.is_file():
+        raise UserError(f"{name}: not named as a .gguf file is; give the path of a .gguf file")
+    if is_file(name):
+        raise UserError(f"{name}: no such file; {meant or 'check the path'}")
+    known = f"known: {', '.join(KNOWN)}"
+    raise UserError(f"{name}: no such model; {meant or known}, or give the path of a .gguf file")
+
+
+def is_file(name: str) -> bool:
+    """Whether a name means a GGUF file: a known model's, or a path's by its ending."""
+    return name in KNOWN or name.lower().endswith(".gguf")
+
+
+_TYPE = struct.pack("<Q", 12) + b"general.type" + struct.pack("<I", 8)  # a key of 12 letters whose value is a string
+_HEAD = 2**20  # bytes: the key stands before the tokenizer's lists, and what isn't a model has none of these
+_OTHERS = {
+    "adapter": "an adapter, not a model; give the merged file",
+    "imatrix": "an importance matrix, not a model; give the model's own file",
+    "mmproj": "a part that reads pictures or sound, not a model; give the model's own file",
+}
+
+
+def _check_head(path: Path) -> None:
+    """Refuse what can't be read, isn't GGUF, or says of itself (`general.type`) that it isn't a model."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise UserError(f"{path}: can't be read ({error.strerror or error})") from error
+    if not head.startswith(b"GGUF"):
+        raise UserError(f"{path}: not a GGUF file; export it again or download it anew")
+    _, found, rest = head.partition(_TYPE)
+    kind = rest[8 : 8 + min(40, int.from_bytes(rest[:8], "little"))].decode(errors="replace")
+    if found and kind != "model":
+        other = _OTHERS.get(kind, f"a file of the type {kind!r}, not a model; give a model's file")
+        raise UserError(f"{path}: {other}")
 
 
 @functools.cache

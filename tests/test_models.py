@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -60,3 +61,64 @@ def test_a_full_disk_is_noticed_before_anything_is_fetched(tmp_path: Path, monke
     with pytest.raises(UserError, match="and 1 MB are free; make room"):
         models.gguf("qwen2.5-coder-1.5b")
     assert not [*tmp_path.iterdir()]
+
+
+def _gguf(path: Path, kind: str | None) -> Path:
+    """A GGUF file of one tensor, with a list before its type as nothing forbids."""
+    import gguf
+    import numpy
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_array("general.tags", ["general.type", "adapter"])
+    if kind:
+        writer.add_type(kind)
+    writer.add_tensor("t", numpy.zeros((1, 32), dtype=numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("adapter", "an adapter, not a model; give the merged file"),
+        ("imatrix", "an importance matrix, not a model"),
+        ("mmproj", "not a model; give the model's own file"),
+        ("voice", "a file of the type 'voice', not a model"),
+    ],
+)
+def test_a_gguf_file_that_is_no_model_is_told_by_what_it_is(tmp_path: Path, kind: str, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        models.gguf(str(_gguf(tmp_path / "x.gguf", kind)))
+
+
+def test_a_large_file_is_looked_at_in_no_time(tmp_path: Path) -> None:
+    path = _gguf(tmp_path / "x.gguf", "adapter")
+    os.truncate(path, 2**34)  # it takes no room on disk
+    with pytest.raises(UserError, match="an adapter"):
+        models.gguf(str(path))
+
+
+@pytest.mark.parametrize("kind", ["model", None])
+@pytest.mark.parametrize("name", ["x.gguf", "X.GGUF"])
+def test_a_models_file_is_taken_however_its_ending_is_spelled(tmp_path: Path, name: str, kind: str | None) -> None:
+    path = _gguf(tmp_path / name, kind)
+    assert models.gguf(str(path)) == path
+
+
+def test_a_path_that_is_no_models_file_is_told_by_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"GGUF")
+    (tmp_path / "locked.gguf").symlink_to("/proc/self/mem")  # a file, and not to be read even by root
+    for name, line in (
+        ("none.gguf", r"none\.gguf: no such file; check the path$"),
+        ("none.GGUF", r"none\.GGUF: no such file"),
+        ("", "a folder; give the path of a .gguf file"),
+        ("model.bin", r"model\.bin: not named as a \.gguf file is"),
+        ("locked.gguf", r"locked\.gguf: can't be read"),
+    ):
+        with pytest.raises(UserError, match=line):
+            models.gguf(str(tmp_path / name))
+    with pytest.raises(UserError, match=r"smollm2-135m\.gguf: no such file; did you mean 'smollm2-135m'\?"):
+        models.gguf("smollm2-135m.gguf")

@@ -131,7 +131,7 @@ def _weights(check: str, key: str, name: str, adapter: Path | None = None) -> Fi
     with suppress(UserError):
         return ok(check, f"{models.gguf(base)}{under}")
     path = Path(base)
-    if base.endswith(".gguf"):
+    if models.is_file(base):
         return fails(check, f"{base}{under} is no GGUF file that is there", f"check {key}")
     if path.is_dir():
         if not (path / "config.json").is_file():

@@ -28,7 +28,7 @@ from empathic.endpoints.generator import (
     RequestFailed,
 )
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.pricing import Budget, estimated_tokens
+from empathic.endpoints.pricing import Budget, Prices, estimated_tokens
 from empathic.endpoints.refusals import Refusal, refusal
 from empathic.errors import UserError
 
@@ -43,10 +43,11 @@ class BatchClient:
         endpoint: OpenAI's, or a server that has its files and batches endpoints.
         ledger: where answers, and batches under way, are kept.
         budget: with prices of a batch.
+        live: prices of what was asked like any question; None: as in a batch.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, budget: Budget) -> None:
-        self.endpoint, self.ledger, self.budget = endpoint, ledger, budget
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, budget: Budget, live: Prices | None = None) -> None:
+        self.endpoint, self.ledger, self.budget, self.live = endpoint, ledger, budget, live
         self.wanted: dict[str, tuple[str, dict[str, Any]]] = {}  # id: purpose and body
         self.given_up: list[str] = []  # ids of the attempts at requests that got no usable answer
         self.useless: dict[str, str] = {}  # ids of attempts that another follows, and why
@@ -177,7 +178,7 @@ class BatchClient:
             most = found.why == THOUGHT_TOO_LONG
             written = limit(self.endpoint, request) if most else estimated_tokens(found.text)
             tokens = self.budget.counted(tokens, request.messages, written)
-        cost = self.budget.settle(0.0, tokens)
+        cost = self.budget.settle(0.0, tokens, self.live if found.live else None)
         self.ledger.store_batch_result(
             found.id, asdict(found.answer) if found.answer else None, found.why, tokens, cost
         )

@@ -14,7 +14,7 @@ from empathic.endpoints.batch_lines import Result, result
 from empathic.endpoints.chat_api import Request
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.pricing import Budget
+from empathic.endpoints.pricing import Budget, Prices
 from empathic.errors import UserError
 
 
@@ -76,10 +76,13 @@ class ImportClient(BatchClient):
         ledger: where answers are kept.
         budget: with prices of a batch, and without an end: what came is paid for.
         results: what the files hold.
+        live: prices of what was asked like any question.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, budget: Budget, results: Results) -> None:
-        super().__init__(endpoint, ledger, budget)
+    def __init__(
+        self, endpoint: Endpoint, ledger: Ledger, budget: Budget, results: Results, live: Prices | None = None
+    ) -> None:
+        super().__init__(endpoint, ledger, budget, live)
         self.results = results
         self.taken: set[str] = set()  # ids of lines that were new
 

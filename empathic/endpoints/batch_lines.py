@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from empathic.endpoints.answers import ErrorReply, NoAnswer, Tokens, read
@@ -26,6 +26,7 @@ class Result:
         why: there is none; "" where there is.
         tokens: read and written by the server's count.
         text: what was written, of use or not; None where nothing was.
+        live: whether it was asked like any question, at the full price, and only written as a batch's.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Result:
     why: str
     tokens: Tokens
     text: str | None
+    live: bool = False
 
 
 def request_line(id: str, asked: dict[str, Any]) -> bytes:
@@ -59,9 +61,13 @@ def result(row: dict[str, Any], key: str = "") -> Result:
     """What a line of results brought: its answer, or the server's words where there is none.
 
     Args:
-        row: the line, with `custom_id`.
+        row: the line, with `custom_id`; our own `live` says that no batch's price was paid.
         key: what is not to be shown, though the server does.
     """
+    return replace(_result(row, key), live=row.get("live") is True)
+
+
+def _result(row: dict[str, Any], key: str) -> Result:
     response = row["response"] if isinstance(row.get("response"), dict) else {}
     status, found = response.get("status_code"), response.get("body")
     try:

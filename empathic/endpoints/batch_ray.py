@@ -165,9 +165,9 @@ def question(row: Row) -> Row:
 
 
 def result_line(row: Row) -> Row:
-    """A row with its result, as hosts of OpenAI's batches write it."""
+    """A row with its result, as hosts of OpenAI's batches write it, and that no batch's price was paid."""
     came = json.loads(row["http_response"]["answer"])
-    line = {"custom_id": row["id"], "response": came if came["status_code"] else None, "error": None}
+    line = {"custom_id": row["id"], "response": came if came["status_code"] else None, "error": None, "live": True}
     if not came["status_code"]:
         line["error"] = {"message": came["body"]}
     return {"id": row["id"], "line": json.dumps(line), "answered": came["status_code"] == 200}

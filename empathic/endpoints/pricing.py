@@ -94,9 +94,15 @@ class Budget:
         said = "".join(message["content"] for message in messages)
         return tokens[0] or estimated_tokens(said), tokens[1] or written
 
-    def settle(self, reserved: float, tokens: tuple[int, int]) -> float:
-        """What a request cost in the end, in the place of what was set aside for it."""
-        found = cost(self.prices, tokens)
+    def settle(self, reserved: float, tokens: tuple[int, int], prices: Prices | None = None) -> float:
+        """What a request cost in the end, in the place of what was set aside for it.
+
+        Args:
+            reserved: what was set aside.
+            tokens: read and written.
+            prices: its own, where they aren't the purse's.
+        """
+        found = cost(prices or self.prices, tokens)
         self.reserved -= reserved
         self.spent += found
         return found

@@ -17,7 +17,7 @@ from empathic.errors import UserError
 from empathic.judge.measures.behaviours import JudgedReply
 from empathic.judge.replies import EvalDialogue, EvalSet
 from empathic.student import placement
-from empathic.student.load import load_student
+from empathic.student.load import adapted, load_student
 
 _MESSAGE, _REPLY = 160, 96  # tokens that are read of each, at most: of a longer message its end
 _AT_ONCE = 16
@@ -150,12 +150,11 @@ class Classifier:
 
     def __init__(self, folder: Path, heads: Mapping[str, int]) -> None:
         about = check(folder, heads)
-        from peft import PeftModel
 
         self.heads = dict(heads)
         self.learnt = frozenset[str](about["learnt"])  # the messages that it learnt from, by `of_message`
         base, self.tokenizer = _base(about["base_model"], self.heads, f"{folder}: its base")
-        merged = PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
+        merged = adapted(base, folder).merge_and_unload()
         self.model = placement.place().put(merged).eval()
         _optimize(self.model)
 

@@ -110,7 +110,7 @@ def _licence(run: Run) -> str | None:
     model = run.recipe.student.model
     if model in models.KNOWN:
         return models.KNOWN[model].licence
-    if model.endswith(".gguf"):
+    if models.is_file(model):
         from empathic.phone import gguf_file
 
         return gguf_file.read(Path(model)).keys.get("general.license")

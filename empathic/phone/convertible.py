@@ -37,9 +37,10 @@ def check(name: str, config: Any, tokenizer: Any) -> None:
     architecture = _architecture(config)
     known = _architectures()
     if known and architecture not in known:
+        article = "an" if architecture[0] in "AEIOU" else "a"
         raise UserError(
-            f"student.model: {name} is a {architecture}, which llama.cpp's converter doesn't know, so that there would "
-            "be no file for the phone; choose another (docs/phone.md says which it knows)"
+            f"student.model: {name} is {article} {architecture}, which llama.cpp's converter doesn't know, so that "
+            "there would be no file for the phone; choose another (docs/phone.md says which it knows)"
         )
     if _fingerprint(tokenizer) not in _fingerprints():
         _try(name, config, architecture, tokenizer)
@@ -98,11 +99,10 @@ def _try(name: str, config: Any, architecture: str, tokenizer: Any) -> None:
             return
         try:
             convert.convert_vocabulary(folder, made := Path(work) / "student.gguf")
-        except UserError as error:
-            why = str(error).partition("(")[2].rstrip(")")
+        except convert.Unconvertible as error:
             raise UserError(
-                f"student.model: llama.cpp's converter can't take the tokenizer of {name} ({why}), so that there would "
-                "be no file for the phone; choose another student"
+                f"student.model: llama.cpp's converter can't take the tokenizer of {name} ({error.why}), so that there "
+                "would be no file for the phone; choose another student"
             ) from error
         _read_alike(name, made, tokenizer)
         files.write_text(kept, f"{name}\n")

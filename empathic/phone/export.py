@@ -100,7 +100,8 @@ def _convert(student: _Student, adapter: Path | None, ready: Path) -> None:
     merged = ready / "merged"
     load.save(student.model, student.tokenizer, student.run.recipe.student.model, merged)
     files.write_text(merged / "README.md", card.front_matter(student.run))
-    convert.convert(merged, student.source, "f32", card.keys(student.run, student.system))
+    name = student.run.recipe.student.model
+    convert.convert(merged, student.source, "f32", card.keys(student.run, student.system), of=name)
     if adapter:
         convert.convert_adapter(adapter, merged, ready / f"{student.system}-lora-f16.gguf")
 

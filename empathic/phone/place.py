@@ -24,10 +24,10 @@ def workplace(folder: Path, ours: Callable[[Path], bool] | None = None) -> Itera
 
     Args:
         folder: where it goes.
-        ours: whether a folder holds what may be replaced; default: an earlier export.
+        ours: whether a folder holds an earlier site, where a site is made; None where an export is.
 
     Raises:
-        UserError: the folder is a file, can't be written, or holds what isn't an export.
+        UserError: the folder is a file, can't be written, or holds what isn't an export or a site.
     """
     new = not folder.exists()
     try:
@@ -35,7 +35,8 @@ def workplace(folder: Path, ours: Callable[[Path], bool] | None = None) -> Itera
             raise UserError(f"{folder}: a file; want a folder to write to")
         folder.mkdir(parents=True, exist_ok=True)
         if any(_foreign(part) for part in folder.iterdir()) and not (ours or _is_export)(folder):
-            raise UserError(f"{folder}: holds other files than an export's; name an empty or a new folder with --out")
+            made = "a site's" if ours else "an export's"
+            raise UserError(f"{folder}: holds other files than {made}; name an empty or a new folder with --out")
         work = tempfile.TemporaryDirectory(prefix=_WORK, dir=folder)
     except OSError as error:
         raise UserError(f"{folder}: can't be written ({error.strerror or error}); name another --out") from error
@@ -82,15 +83,16 @@ _MARKS = ("export.json", "student.json")  # they say that a folder is whole, and
 def move(ready: Path, folder: Path) -> None:
     """Put what was made in its place; then files of an earlier export that this one has no longer go.
 
-    Replies of an earlier export's files go first: those of the same names are other files now.
+    What was made of an earlier export goes first, its files' replies and such: they are other files now.
 
     Raises:
         UserError: the folder can't be written.
     """
     try:
         rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
-        if rows and (folder / "replies").is_dir():
-            (folder / "replies").rename(ready.parent / "earlier-replies")
+        for made_of_them in ("replies", "transformers.js"):
+            if rows and (folder / made_of_them).is_dir():
+                (folder / made_of_them).rename(ready.parent / f"earlier-{made_of_them}")
         parts = sorted(ready.iterdir(), key=lambda part: (part.name in _MARKS, part.name))
         for part in parts:
             _replace(part, folder / part.name, ready.parent / f"earlier-{part.name}")
@@ -98,6 +100,18 @@ def move(ready: Path, folder: Path) -> None:
             (folder / earlier).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: can't be written ({error.strerror or error}); mend that and run again") from error
+
+
+def put(part: Path, where: Path, aside: Path) -> None:
+    """Put a file or a folder in its place, as `move` does with many.
+
+    Raises:
+        UserError: it can't be written there.
+    """
+    try:
+        _replace(part, where, aside)
+    except OSError as error:
+        raise UserError(f"{where}: can't be written ({error.strerror or error}); mend that and run again") from error
 
 
 def _replace(part: Path, place: Path, aside: Path) -> None:

@@ -163,7 +163,7 @@ def _imported(
     run: Run, endpoint: Endpoint, ledger: Ledger, found: Results, done: Imported, progress: Progress
 ) -> ImportClient:
     """Take what a recipe asks for from results, and count what is left."""
-    client = ImportClient(endpoint, ledger, Budget(_prices(run)), found)
+    client = ImportClient(endpoint, ledger, Budget(_prices(run)), found, _prices(run, batch=False))
     dialogues, step = run.each_dialogue("train"), _counter(run, progress)
 
     def told(rows: list[Row] | None) -> None:
@@ -257,8 +257,8 @@ def _check_secret(run: Run, endpoint: Endpoint) -> None:
         )
 
 
-def _prices(run: Run) -> pricing.Prices | None:
-    return pricing.prices(run.recipe.teacher.model, run.recipe.teacher.prices, batch=True)
+def _prices(run: Run, batch: bool = True) -> pricing.Prices | None:
+    return pricing.prices(run.recipe.teacher.model, run.recipe.teacher.prices, batch)
 
 
 def _counter(run: Run, progress: Progress) -> Callable[[], None]:

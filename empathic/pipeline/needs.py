@@ -129,7 +129,7 @@ def _shape(name: str) -> Shape | None:
         name = str(models.cache() / "dequantised" / models.KNOWN[name].sha256)
         if not Path(name).is_dir():
             return None
-    if name.endswith(".gguf"):
+    if models.is_file(name):
         return None
     try:
         return shape_of(load.load_config(name))

@@ -72,7 +72,7 @@ def _known(name: str, key: str) -> None:
     path = Path(name)
     if name in models.KNOWN or (path / "config.json").exists() or re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return
-    if path.suffix == ".gguf":
+    if models.is_file(name):
         models.gguf(name)
         return
     close = difflib.get_close_matches(name, list(models.KNOWN), 1)

@@ -57,9 +57,7 @@ class Likelihood:
             return cls(placed.put(model), tokenizer, system_prompt)
         model, tokenizer = load.load_student(name, template, placed=placed)
         if adapter:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, str(adapter))
+            model = load.adapted(model, adapter)
         return cls(model, tokenizer, system_prompt)
 
     def of_replies(self, utterances: Sequence[str], replies: Sequence[str]) -> Any:

@@ -7,14 +7,12 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from empathic import files, models
 from empathic.errors import UserError
-from empathic.student import prompt, templates
+from empathic.student import prompt, templates, unloadable
 from empathic.student.placement import Placement
 
 _WHOLE = ("model*.safetensors", "pytorch_model*.bin")
@@ -46,7 +44,7 @@ def load_student(
         UserError: no such model, an adapter without its base, or a chat template that can't be used.
     """
     tokenizer = load_tokenizer(name, template, key)[0]
-    with _refused(name, key=key):
+    with unloadable.model(name, key=key):
         model = _weights(name, classes, tokenizer, key, placed)
     return model, tokenizer
 
@@ -64,7 +62,7 @@ def load_tokenizer(name: str, template: str | None = None, key: str = "student.m
     of: str | None = None
     while (base := adapter_base(where, key)) and not any((Path(where) / part).exists() for part in _TOKENIZER):
         where, of = base, where
-    with _refused(where, of, key):
+    with unloadable.model(where, of, key):
         tokenizer = AutoTokenizer.from_pretrained(_place(where), trust_remote_code=False)
     if template:
         tokenizer.chat_template = prompt.template(template)
@@ -83,7 +81,7 @@ def load_config(name: str, key: str = "student.model") -> Any:
     of: str | None = None
     while base := adapter_base(name, key):
         name, of = base, name
-    with _refused(name, of, key):
+    with unloadable.model(name, of, key):
         return AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
 
 
@@ -120,7 +118,7 @@ def adapter_base(name: str, key: str = "student.model") -> str | None:
     Raises:
         UserError: an adapter that isn't one of a language model, names no base, or lies beside a whole model.
     """
-    if name in models.KNOWN or name.endswith(".gguf"):
+    if models.is_file(name):
         return None
     from transformers.utils.peft_utils import find_adapter_config_file
 
@@ -149,7 +147,7 @@ def _weights(name: str, classes: int, tokenizer: Any, key: str, placed: Placemen
 
         if placed.four_bit:
             raise UserError(f"student.load_in_4bit: {name} is an adapter, which 4 bits can't take in; merge it first")
-        with _refused(base, name, key):
+        with unloadable.model(base, name, key):
             model = _weights(base, classes, tokenizer, key, Placement())  # it is rounded once, after the merge
         if len(tokenizer) > model.get_input_embeddings().num_embeddings:
             model.resize_token_embeddings(len(tokenizer))  # tokens that came with the adapter
@@ -163,30 +161,7 @@ def _weights(name: str, classes: int, tokenizer: Any, key: str, placed: Placemen
 
 
 def _place(name: str) -> str | Path:
-    return dequantised(models.gguf(name)) if name in models.KNOWN or name.endswith(".gguf") else name
-
-
-@contextmanager
-def _refused(name: str, of: str | None = None, key: str = "student.model") -> Iterator[None]:
-    """What the libraries raise, as a line: of a model, or of the base `name` of an adapter."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        why = " ".join(str(error).split())[:200]
-        if of:
-            raise UserError(
-                f"{key}: {of} is an adapter for {name}, which can't be loaded ({why}); put it there, or mend "
-                "base_model_name_or_path in adapter_config.json"
-            ) from error
-        hub = models.on_hub(name)
-        raise UserError(
-            f"{key}: {name} can't be loaded ({why}); "
-            + (
-                hub.access
-                if hub
-                else f"known: {', '.join(models.KNOWN)}, or give a .gguf file, a folder, or a Hugging Face id"
-            )
-        ) from error
+    return dequantised(models.gguf(name)) if models.is_file(name) else name
 
 
 def dequantised(path: Path) -> Path:
@@ -241,13 +216,24 @@ def merged(model: str, template: str | None, adapter: Path | None, key: str = "s
         template: the chat template to give it.
         adapter: a PEFT adapter's folder, or None for the base itself.
         key: as `load_student` has it.
+
+    Raises:
+        UserError: as `load_student` and `adapted` do.
     """
     student, tokenizer = load_student(model, template, key=key)
-    if adapter is not None:
-        from peft import PeftModel
+    return student if adapter is None else adapted(student, adapter).merge_and_unload(), tokenizer
 
-        student = PeftModel.from_pretrained(student, str(adapter)).merge_and_unload()
-    return student, tokenizer
+
+def adapted(student: Any, adapter: Path, trainable: bool = False) -> Any:
+    """A student under a PEFT adapter, as a `PeftModel`.
+
+    Raises:
+        UserError: the adapter is damaged, or isn't for this student.
+    """
+    from peft import PeftModel
+
+    with unloadable.adapter(adapter):
+        return PeftModel.from_pretrained(student, str(adapter), is_trainable=trainable)
 
 
 def merge(model: str, template: str | None, adapter: Path | None, out: Path) -> None:
@@ -287,7 +273,7 @@ def save(student: Any, tokenizer: Any, model: str, out: Path) -> None:
 
 def _sentencepiece(model: str) -> str | None:
     """The file of a SentencePiece tokenizer, where the student has one."""
-    if model in models.KNOWN or model.endswith(".gguf"):
+    if models.is_file(model):
         return None
     from transformers.utils import cached_file
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from accelerate.utils import gather_object
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, get_peft_model
 from transformers import TrainingArguments, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
@@ -23,7 +23,7 @@ from empathic.recipe.steps import Distil, Dpo, Sft, Training
 from empathic.stats import sample
 from empathic.student import checkpoints, distil, distil_teacher, examples, placement, prompt
 from empathic.student.kernels.optimize import optimize_model
-from empathic.student.load import context, load_student
+from empathic.student.load import adapted, context, load_student
 
 
 class SharedDPOTrainer(DPOTrainer):
@@ -104,7 +104,7 @@ def _sft_trainer(step: Sft, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     told = examples.examples(tokenizer, _told(rows, recipe))
     _fits(model, rows, [len(row["input_ids"]) for row in told])
     trainer = SFTTrainer(
-        model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True) if adapter else model,
+        model=adapted(model, adapter, trainable=True) if adapter else model,
         args=SFTConfig(**_settings(step, recipe.seed, out, placed), max_length=None),
         train_dataset=Dataset.from_list(told),
         processing_class=tokenizer,
@@ -131,7 +131,7 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     _fits(model, rows, longest)
     trainer = SharedDPOTrainer(
         recipe.kernels,
-        model=PeftModel.from_pretrained(model, str(adapter), is_trainable=True),
+        model=adapted(model, adapter, trainable=True),
         args=DPOConfig(
             **settings,
             beta=step.beta,
@@ -166,11 +166,7 @@ def _distil_trainer(
         both = zip(encoded[f"{whose}prompt_ids"], encoded["reply_ids"], strict=True)
         lengths = [len(asked) + len(reply) for asked, reply in both]
         _fits(who, rows, lengths, *((step.key("teacher_prompt"), "teacher") if whose else ()))
-    student = (
-        PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-        if adapter
-        else get_peft_model(model, _new_adapter(recipe))
-    )
+    student = adapted(model, adapter, trainable=True) if adapter else get_peft_model(model, _new_adapter(recipe))
     if step.gradient_checkpointing:
         student.enable_input_require_grads()  # else nothing before the first adapter has a gradient to pass on
     return distil.DistilTrainer(

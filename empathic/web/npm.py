@@ -76,9 +76,12 @@ def registry(scope: str, log: Callable[[str], None] = print) -> str:
     Args:
         scope: such as `@wllama`.
         log: told of a file that can't be read, and is left out as npm does.
+
+    Raises:
+        UserError: what is named there is no address.
     """
     env = {name.lower(): value for name, value in os.environ.items() if value}
-    said: dict[str, str] = {}
+    said: dict[str, tuple[str, str]] = {}  # key -> value, and the place that says it
     for file in (Path(env.get("npm_config_userconfig") or Path.home() / ".npmrc"), Path(".npmrc")):
         try:
             lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
@@ -86,9 +89,23 @@ def registry(scope: str, log: Callable[[str], None] = print) -> str:
             log(f"{file}: can't be read ({error.strerror or error}), and is left out")
             continue
         pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith(("#", ";")))
-        said |= {key.strip(): os.path.expandvars(value.strip().strip("\"'")) for key, value in pairs}
-    named = said.get(f"{scope}:registry") or env.get("npm_config_registry") or said.get("registry") or _REGISTRY
+        for key, value in pairs:
+            said[key.strip()] = os.path.expandvars(value.strip().strip("\"'")), f"{file}: {key.strip()}"
+    variable = "npm_config_registry"
+    nothing = "", ""
+    choices = said.get(f"{scope}:registry", nothing), (env.get(variable, ""), variable), said.get("registry", nothing)
+    named, place = next((one for one in choices if one[0]), (_REGISTRY, ""))
+    if not _is_address(named):
+        raise UserError(f"{place} isn't an address; write it as {_REGISTRY}, or take it away")
     return named.rstrip("/")
+
+
+def _is_address(named: str) -> bool:
+    try:
+        parts = urlsplit(named)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is no number, or half an IPv6 address
+        return False
 
 
 def _download(url: str, part: Path, package: Package) -> None:

@@ -209,8 +209,25 @@ def test_a_model_that_the_converter_does_not_know_is_refused_in_its_words(
     ).save_pretrained(tmp_path / "opt")
     tokenizer.save_pretrained(tmp_path / "opt")
     _student(copied, str(tmp_path / "opt"))
-    with pytest.raises(UserError, match=r"can't write it as GGUF \(.*OPTForCausalLM"):
+    line = r"can't write (the student|\S+/opt) as GGUF \(Model OPTForCausalLM is not supported\); choose another"
+    with pytest.raises(UserError, match=line):
         _export(copied, "base", ["q8_0"], False)
+    _nothing_written(copied)
+
+
+def test_torn_weights_are_refused_in_one_line(
+    copied: Path, tiny: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    adapter = copied / "student" / "dpo" / "adapter_model.safetensors"
+    adapter.write_bytes(adapter.read_bytes()[:100])
+    assert "dpo/adapter_model.safetensors is cut short or damaged" in refused("export", copied)
+    shutil.copytree(tiny, tmp_path / "base")
+    weights = tmp_path / "base" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    _student(copied, str(tmp_path / "base"))
+    assert "base/model.safetensors is cut short or damaged" in refused("export", copied)
+    shutil.rmtree(tmp_path / "base")
+    assert f"{tmp_path / 'base'}: no such folder; put it there" in refused("export", copied)
     _nothing_written(copied)
 
 

@@ -66,8 +66,9 @@ def test_other_weights_are_noticed(tiny: Path, tiny_gguf: Path, tmp_path: Path) 
 def test_what_the_converter_does_not_know_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "config.json").write_text('{"architectures": ["NoSuchModel"]}', encoding="utf-8")
-    with pytest.raises(UserError, match="can't write it as GGUF"):
-        convert.convert(tmp_path / "odd", tmp_path / "odd.gguf", "q8_0")
+    line = r"^llama\.cpp's converter can't write our/odd as GGUF \(Model NoSuchModel is not supported\); choose another"
+    with pytest.raises(UserError, match=line):
+        convert.convert(tmp_path / "odd", tmp_path / "odd.gguf", "q8_0", of="our/odd")
     assert not (tmp_path / "odd.gguf").exists()
 
 

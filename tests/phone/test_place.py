@@ -25,8 +25,9 @@ def _made(work: Path, name: str) -> Path:
 def test_a_folder_of_other_files_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     for kept in ("README.md", "merged/notes.txt", "export.json"):
         files.write_text(tmp_path / kept, "{}")
-    with pytest.raises(UserError, match="--out"), place.workplace(tmp_path):
-        pass
+    for ours, line in ((None, "an export's; .*--out"), (lambda folder: False, "a site's; .*--out")):
+        with pytest.raises(UserError, match=f"holds other files than {line}"), place.workplace(tmp_path, ours):
+            pass
     assert {path.name for path in tmp_path.rglob("*")} == {"README.md", "merged", "notes.txt", "export.json"}
 
 

@@ -57,7 +57,9 @@ def test_answers_are_paid_by_batch_prices_and_open_turns_are_said(at: Path, comm
     second = export()
     assert len(second) == 4
     assert {len(line["body"]["messages"]) for line in second} == {3}
-    bring(*map(answered, second))
+    bring(*({**answered(line), "live": True} for line in second))
+    (row,) = bill()
+    assert row["cost"] == pytest.approx((400 * 1.25 + 80 * 5.0) / 1e6 + (400 * 2.5 + 80 * 10.0) / 1e6), "not a batch's"
     assert "nothing is open" in bring(*map(answered, export()))[1]
     code, said = command("teacher", "export-batch", "r.yaml", "--out", "none.jsonl")
     assert code == 2

@@ -46,7 +46,7 @@ def test_a_typing_mistake_ends_before_a_teacher_is_asked(faulty, refused, eight:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (("config.json", {"model_type": "opt", "architectures": ["OPTForCausalLM"]}), "is a OPTForCausalLM"),
+        (("config.json", {"model_type": "opt", "architectures": ["OPTForCausalLM"]}), "is an OPTForCausalLM"),
         (("config.json", {"model_type": "nosuch"}), "can't be loaded"),
         (("tokenizer_config.json", {"chat_template": "{{ 1 / 0 }}"}), "can't be filled in"),
     ],
@@ -66,7 +66,7 @@ def test_a_student_that_will_not_do_is_one_line(
 def test_judges_and_scorers_files_are_looked_at_too(tiny: Path, tmp_path: Path) -> None:
     student = f"student.model={tiny}"
     for settings, line in (
-        (["judge=[{endpoint: 'local:nowhere.gguf'}]"], "judge.endpoint: nowhere.gguf: no such model"),
+        (["judge=[{endpoint: 'local:nowhere.gguf'}]"], "judge.endpoint: nowhere.gguf: no such file"),
         (["judge=[{endpoint: 'local:qwen2.5-coder-1.5'}]"], "did you mean 'qwen2.5-coder-1.5b'"),
     ):
         with pytest.raises(UserError, match=line):

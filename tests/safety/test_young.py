@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from test_both import in_javascript
@@ -52,13 +53,12 @@ def test_an_age_is_remembered_and_moves_no_verdict() -> None:
     without, after = gate.check([one], "US"), gate.check([age, one], "US")
     assert "Childhelp (call 1-800-422-4453, text 1-800-422-4453); 988" in (after.reply or "")
     assert "Childhelp" not in (without.reply or "")
-    blank = {"reply": None, "score": 0.0}
-    assert replace(after, **blank) == replace(without, **blank)
+    assert replace(after, reply=None, score=0.0) == replace(without, reply=None, score=0.0)
 
 
 def test_python_and_javascript_name_the_same_lines() -> None:
     gate = Gate.load()
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"messages": [{"role": "user", "content": text}], "country": country}
         for text in YOUNG + GROWN
         for country in ("GB", "BE", "MX", None)

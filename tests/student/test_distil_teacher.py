@@ -31,7 +31,7 @@ def test_a_folder_and_a_known_model_teach_under_the_students_template(tiny: Path
     [
         ("steps.distil.teacher=nowhere", "steps.distil.teacher: nowhere: no such model, folder or run"),
         ("steps.distil.teacher=smollm2-135n", "did you mean 'smollm2-135m'"),
-        ("steps.distil.teacher=no.gguf", r"no\.gguf: no such model"),
+        ("steps.distil.teacher=no.gguf", r"no\.gguf: no such file"),
         ("steps.distil.teacher_step=sft", r"steps\.distil\.teacher_step: .* is no run's folder"),
         ("steps.distil.teacher_prompt=none.txt", r"steps\.distil\.teacher_prompt: none.txt can't be read"),
     ],

@@ -105,6 +105,19 @@ def test_the_registry_is_the_one_that_npm_would_ask(tmp_path: Path, monkeypatch:
     assert npm.registry("@theirs") == "https://b.example"
 
 
+@pytest.mark.parametrize("named", ["nonsense", "registry.example/npm", "ftp://a.example", "https://", "http://a:b"])
+def test_a_registry_that_is_no_address_is_told_by_who_says_it(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    serve(b"", 200)
+    monkeypatch.setenv("npm_config_registry", named)
+    with pytest.raises(UserError, match=r"^npm_config_registry isn't an address; write it as https://"):
+        npm.tarball(_package(b""))
+    (tmp_path / ".npmrc").write_text(f"@ours:registry={named}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"\.npmrc: @ours:registry isn't an address"):
+        npm.tarball(_package(b""))
+
+
 def test_an_npmrc_that_cant_be_read_is_left_out_and_told_of(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     body, told = _tarball(), list[str]()
     serve(body, 200)

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from html import escape
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_a_new_site_takes_an_earlier_ones_place(written: Callable[[], Path]) -> 
 def test_a_folder_of_somebody_elses_is_left_alone(written: Callable[[], Path], tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "student.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(UserError, match="--out"):
+    with pytest.raises(UserError, match=r"holds other files than a site's; .*--out"):
         written()
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["student.json"]
 
@@ -97,6 +98,12 @@ def test_mistakes_are_told_in_one_line(refused: Callable[..., str], tiny_gguf: P
     assert "no help lines" in refused("web", "--model", tiny_gguf, "--out", tmp_path / "s", "--country", "ZZ")
     (tmp_path / "torn.gguf").write_bytes(tiny_gguf.read_bytes()[:5000])
     assert "torn.gguf: " in refused("web", "--model", tmp_path / "torn.gguf", "--out", tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_an_adapter_is_no_student(refused: Callable[..., str], tmp_path: Path) -> None:
+    packed = resources.files("empathic") / "data" / "students" / "qwen2.5-coder-1.5b-everyday.gguf"
+    assert "an adapter, not a model; give the merged file" in refused("web", "--model", packed, "--out", tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 

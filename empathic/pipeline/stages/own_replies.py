@@ -23,7 +23,7 @@ def answered(run: Run, step: Training, requests: Sequence[Request]) -> list[Answ
     if not gguf.exists():
         merged = gguf.parent / "merged"
         load.merge(settings.model, settings.template, run.start(step.name), merged)
-        convert.convert(merged, gguf, "q8_0")
+        convert.convert(merged, gguf, "q8_0", of=settings.model)
         shutil.rmtree(merged)
     advance = run.counter(len(requests))
     with run.ledger() as ledger, open_endpoint(f"local:{gguf}", parallel=2) as endpoint:

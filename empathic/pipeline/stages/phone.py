@@ -33,7 +33,7 @@ def work(run: Run) -> Row:
             adapter = None if system == run.systems[0] else run.adapter(system)
             load.merge(settings.model, settings.template, adapter, merged)
         for quant, out in missing.items():
-            convert.convert(merged, out, quant)
+            convert.convert(merged, out, quant, of=settings.model)
         run.display.step(done := done + 1, steps)
     if not report.exists():
         utterances = [d.utterance for d in run.dialogues("test")[:4]]
