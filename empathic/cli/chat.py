@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import time
@@ -111,8 +112,9 @@ def _kept(save: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: it holds something else, or can't be written.
     """
-    new = not save.exists()
     try:
+        new = not os.path.lexists(save)
+        save.parent.mkdir(parents=True, exist_ok=True)
         with save.open("a", encoding="utf-8"):
             pass
         if new:

@@ -43,7 +43,7 @@ def export(
 ) -> None:
     """Write what ships of a student: GGUF files, weights, Modelfile and model card.
 
-    With --replies, --readings or --to files that are there already are taken as they are.
+    With --replies, --readings or --to, files that are there already are taken as they are.
     """
     from empathic.cli.progress import Progress
     from empathic.errors import UserError
@@ -55,13 +55,15 @@ def export(
 
     if to not in (None, "transformers.js"):
         raise UserError(f"--to {to}: no such engine here; want transformers.js")
+    if to:
+        transformers_js.check_packages()
     again = replies or readings or to
     run = Run.open(folder)
     last = run.export() if again else None
     here = last and last.system == (system or run.recipe.final)
     place = out or (exports.of_run(run.folder) if here else run.path("export"))
     with Progress() as display:
-        found = shipped.find(run, place, system, quant, force and not to) if again else None
+        found = shipped.find(run, place, system, quant, force and bool(replies or readings)) if again else None
         if found is None and readings and not replies:
             raise UserError(f"{place}: no export of the student as it is now; --readings wants one whose files replied")
         found = found or exporting.export(run, place, system, quant, force, display)
@@ -69,9 +71,10 @@ def export(
             shipped.reply(run, place, found, replies, display)
         if readings:
             shipped.rank(run, place, found, exported.sendable(place, reading.read(readings)))
-        graphs = transformers_js.write(run, place, force, display) if to else []
     table(found, place)
-    if graphs:
+    if to:
+        with Progress() as display:
+            graphs = transformers_js.write(run, place, force, display)
         _graphs(graphs, place / transformers_js.NAME)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import time
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from email.message import Message
+from io import BufferedIOBase
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from empathic.conversation.wire import Refused
@@ -18,6 +21,10 @@ _NO_REQUEST = {  # a status of the standard library's, in our words
     431: "a header is too long, or there are too many",
     505: "want HTTP/1.1",
 }
+_LONGEST_PASSED_OVER = 10_000_000  # bytes of a body that is refused
+_PASSING, _RECEIVING = 10.0, 60.0  # seconds for a body that is read over, and for one that is read
+_BLOCK = 65536  # bytes that are taken at a time
+_UNREADABLE = MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect  # the rest of the headers is lost
 _MOST_FIGURES = 19  # of a length; Python reads no number of thousands
 
 
@@ -41,6 +48,8 @@ def path_of(target: str, headers: Message, local: bool, key: str | None) -> str:
     Raises:
         Refused: it's no path, a name that another site points at this computer, or the key is missing or wrong.
     """
+    if any(isinstance(one, _UNREADABLE) for one in headers.defects) or len(headers.get_all("host", [])) > 1:
+        raise Refused(400, "a header can't be read, or the host is named twice")
     try:
         path = urlsplit(target).path
         host = (urlsplit(f"//{headers.get('host') or ''}").hostname or "").lower()
@@ -106,6 +115,33 @@ def length_to_read(headers: Message) -> int:
     if length is None or length > _LONGEST_BODY:
         raise Refused(413, f"the message is too long: {_LONGEST_BODY:,} bytes fit with the conversation; shorten it")
     return length
+
+
+def body(file: BufferedIOBase, headers: Message) -> bytes:
+    """A request's body.
+
+    Args:
+        file: what comes on its connection.
+        headers: the request's.
+
+    Raises:
+        Refused: its length isn't one that is taken, or it comes in drips, which would hold the connection without end.
+    """
+    left, end = length_to_read(headers), time.monotonic() + _RECEIVING
+    blocks: list[bytes] = []
+    while left > 0 and (block := file.read1(min(left, _BLOCK))):
+        blocks.append(block)
+        left -= len(block)
+        if left and time.monotonic() > end:
+            raise Refused(408, f"the body took longer than {_RECEIVING:.0f} s")
+    return b"".join(blocks)
+
+
+def pass_over(file: BufferedIOBase, headers: Message) -> None:
+    """Read a body that is refused, and forget it: a client that is still sending wouldn't hear why."""
+    left, end = min(known_length(headers) or 0, _LONGEST_PASSED_OVER), time.monotonic() + _PASSING
+    while left > 0 and time.monotonic() < end and (block := file.read1(min(left, _BLOCK))):
+        left -= len(block)
 
 
 def _said(headers: Message) -> str | None:

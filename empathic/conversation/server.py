@@ -24,7 +24,6 @@ from empathic.errors import UserError
 from empathic.safety.compliance import NOTHING, Compliance, everything
 
 SLOTS = 4  # replies that an engine writes at a time: more of them slow each other down on a CPU
-_LONGEST_PASSED_OVER = 10_000_000  # bytes of a body that is refused
 _CONNECTIONS = 512  # at a time; a request takes up to three descriptors, and a process often has 1,024
 _PORTS_FAULT = (errno.EADDRINUSE, errno.EACCES)  # any other is the host's
 _RETRY_AFTER = 5  # seconds; about as long as a short reply takes
@@ -226,11 +225,10 @@ class _Handler(BaseHTTPRequestHandler):
             Refused: its length isn't one that is taken, and the connection ends; or it's of another kind.
         """
         try:
-            length = request.length_to_read(self.headers)
+            body = request.body(self.rfile, self.headers)
         except Refused:
             self._end()
             raise
-        body = self.rfile.read(length)
         if self.headers.get_content_type() != "application/json":  # keeps pages of other sites out
             raise Refused(415, "want content-type: application/json")
         return body
@@ -241,9 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         The body is read and forgotten: a client that is still sending wouldn't hear why it is refused.
         """
         self.close_connection = True
-        length = min(request.known_length(self.headers) or 0, _LONGEST_PASSED_OVER)
-        while length > 0 and (block := self.rfile.read(min(length, 65536))):
-            length -= len(block)
+        request.pass_over(self.rfile, self.headers)
 
     def _speaker(self, name: str) -> Speaker:
         if found := self.server.speakers.get(name):

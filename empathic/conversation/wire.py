@@ -94,7 +94,7 @@ class _Turn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[list[_Part], BeforeValidator(_parts)]
+    content: Annotated[list[_Part], Field(fail_fast=True), BeforeValidator(_parts)]
     name: str | None = None
 
     def message(self) -> Message:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,7 +68,7 @@ def _first_task(address: str, keys: list[str]) -> None:
             connection.request("GET", "/slots", headers=key)
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return
-        except OSError:  # it doesn't listen yet
+        except (OSError, http.client.HTTPException):  # it doesn't listen yet
             pass
         finally:
             connection.close()
@@ -79,17 +78,18 @@ def _first_task(address: str, keys: list[str]) -> None:
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Ctrl-C comes when the block is done; in other threads than the main one none ever comes."""
-    if threading.current_thread() is not threading.main_thread():
+    other = threading.current_thread() is not threading.main_thread()
+    if other or signal.getsignal(signal.SIGINT) is None:  # None: a handler that Python didn't set, and can't put back
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came and callable(before):
-        before(*came[0])
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

@@ -80,25 +80,34 @@ def check_room(folder: Path, weights: int, quants: Sequence[str], more: int) -> 
 _MARKS = ("export.json", "student.json")  # they say that a folder is whole, and go last
 
 
+_MADE_OF_THEM = ("replies", "transformers.js")  # folders that are made of an export's files
+
+
 def move(ready: Path, folder: Path) -> None:
     """Put what was made in its place; then files of an earlier export that this one has no longer go.
 
-    What was made of an earlier export goes first, its files' replies and such: they are other files now.
+    What was made of an earlier export goes first, its files' replies and such: they are other files now. It comes back
+    where nothing new gets there.
 
     Raises:
         UserError: the folder can't be written.
     """
+    rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
+    made_of_them = [name for name in _MADE_OF_THEM if rows and (folder / name).is_dir()]
     try:
-        rows = files.read_json(folder / "export.json")["rows"] if _is_export(folder) else []
-        for made_of_them in ("replies", "transformers.js"):
-            if rows and (folder / made_of_them).is_dir():
-                (folder / made_of_them).rename(ready.parent / f"earlier-{made_of_them}")
+        for name in made_of_them:
+            (folder / name).rename(ready.parent / f"earlier-{name}")
         parts = sorted(ready.iterdir(), key=lambda part: (part.name in _MARKS, part.name))
         for part in parts:
             _replace(part, folder / part.name, ready.parent / f"earlier-{part.name}")
         for earlier in {Path(row["file"]).name for row in rows if row.get("file")} - {part.name for part in parts}:
             (folder / earlier).unlink(missing_ok=True)
-    except OSError as error:
+    except BaseException as error:
+        for name in made_of_them:
+            if (ready / "export.json").exists() and (ready.parent / f"earlier-{name}").exists():
+                (ready.parent / f"earlier-{name}").rename(folder / name)
+        if not isinstance(error, OSError):
+            raise
         raise UserError(f"{folder}: can't be written ({error.strerror or error}); mend that and run again") from error
 
 
@@ -121,7 +130,7 @@ def _replace(part: Path, place: Path, aside: Path) -> None:
         place.rename(aside)
     try:
         part.replace(place)
-    except OSError:
+    except BaseException:  # a Ctrl-C too: what is aside goes with the folder of work
         if there:
             aside.rename(place)
         raise

@@ -46,7 +46,7 @@ def write(run: Run, folder: Path, force: bool, display: Display) -> list[Written
         UserError: the extra `onnx` isn't there, the export has no merged weights, the builder doesn't take the model,
             no graph meets its bar, or no room. Nothing is written then.
     """
-    _check_packages()
+    check_packages()
     merged = folder / "merged"
     config = files.read_json(merged / "config.json")
     size = sum(path.stat().st_size for path in merged.glob("*.safetensors"))
@@ -75,7 +75,12 @@ def write(run: Run, folder: Path, force: bool, display: Display) -> list[Written
     return rows
 
 
-def _check_packages() -> None:
+def check_packages() -> None:
+    """Refuse where the extra `onnx` isn't there.
+
+    Raises:
+        UserError: that.
+    """
     if not all(importlib.util.find_spec(name) for name in ("onnx_ir", "onnxruntime", "onnxruntime_genai")):
         raise UserError("--to transformers.js: takes packages more; pip install 'empathic[onnx]'")
 

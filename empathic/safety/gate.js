@@ -26,6 +26,19 @@ const ANSWER = 5, SMALL = 20, UNSURE = 2;
 const verdict = (label, more = {}) =>
   ({ label, kind: null, reply: null, careful: false, offer: null, score: 0, ...more });
 
+// Whether every name that the gate asks for has its text, and a country its numbers.
+const several = (of, names) => names.split(" ").map((name) => `${of}.${name}`);
+const NAMES = [
+  "disclosure", "emergency", "directory", "call", "text", "harmful", "reply", "reply.self",
+  ...several("crisis", "self eating abuse others someone overdose unsure urgent again"),
+  ...several("offer", "past people concern"),
+  ...several("small", "hello thanks bye night human who maker feelings name then"),
+];
+const isText = (said) => typeof said === "string";
+const isLanguage = (words) => NAMES.every((name) => isText(words?.[name]));
+const isLine = (line) => isText(line?.name) && (isText(line.call) || isText(line.text));
+const isCountry = (one) => isText(one?.emergency) && Array.isArray(one.lines) && one.lines.every(isLine);
+
 export class Gate {
   constructor(tables, replies, helplines) {
     this.replaced = {};
@@ -46,7 +59,8 @@ export class Gate {
 
   static load(text, replies, helplines) {
     try {
-      if (!replies?.en || !helplines?.countries) throw new Error("no replies");
+      if (!replies?.en || !Object.values(replies).every(isLanguage)) throw new Error("no replies");
+      if (!helplines?.countries || !Object.values(helplines.countries).every(isCountry)) throw new Error("no help lines");
       return new Gate(parse(text), replies, helplines);
     } catch {
       return new Gate(null);
@@ -63,7 +77,7 @@ export class Gate {
     const language = this.language(said.slice(-4).map((one) => this.read(one.content).plain).join(" "));
     const kind = ["crisis", "harmful"].includes(found.label) ? found.kind : state.kind;
     const young = said.some((one) => this.young.test(this.read(one.content).plain));
-    const whom = young ? ["child", kind] : [kind];
+    const whom = young ? ["child", `child ${kind}`, kind] : [kind];
     const words = (name) => name?.split(" ").map((part) => this.fixed(part, language, country, whom)).join(" ") ?? null;
     return { ...found, reply: words(found.reply), offer: words(found.offer) };
   }

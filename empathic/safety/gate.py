@@ -228,7 +228,7 @@ class Gate:
     def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None, young: bool) -> Verdict:
         def words(name: str | None) -> str | None:
             kind = verdict.kind if verdict.label in ("crisis", "harmful") else state.kind
-            whom = ("child", kind) if young else (kind,)
+            whom = ("child", f"child {kind}", kind) if young else (kind,)
             parts = [replies.fixed(part, language, country, whom) for part in (name or "").split()]
             return " ".join(parts) or None
 

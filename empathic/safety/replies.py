@@ -9,6 +9,17 @@ from typing import Any
 from empathic.errors import UserError
 from empathic.safety.spec import FOLDER
 
+# The texts that the gate asks for, in every language.
+_OF = {
+    "crisis": "self eating abuse others someone overdose unsure urgent again",
+    "offer": "past people concern",
+    "small": "hello thanks bye night human who maker feelings name then",
+}
+NAMES = (
+    *("disclosure", "emergency", "directory", "call", "text", "harmful", "reply", "reply.self"),
+    *(f"{of}.{name}" for of, names in _OF.items() for name in names.split()),
+)
+
 
 @cache
 def texts() -> dict[str, dict[str, str]]:
@@ -18,7 +29,7 @@ def texts() -> dict[str, dict[str, str]]:
         UserError: the file is damaged.
     """
     found: dict[str, dict[str, str]] = _read("replies.json")
-    if "disclosure" not in found.get("en", {}) or any(found[one].keys() != found["en"].keys() for one in found):
+    if "en" not in found or not all(map(_is_language, found.values())):
         raise _damaged("replies.json")
     return found
 
@@ -37,9 +48,30 @@ def table() -> dict[str, Any]:
     """
     found: dict[str, Any] = _read("helplines.json")
     countries = found.get("countries")
-    if not isinstance(countries, dict) or not all({"emergency", "lines"} <= {*one} for one in countries.values()):
+    if not isinstance(countries, dict) or not all(map(_is_country, countries.values())):
         raise _damaged("helplines.json")
     return found
+
+
+def _is_language(found: Any) -> bool:
+    """Whether every name that the gate asks for has its text."""
+    return isinstance(found, dict) and all(isinstance(found.get(name), str) for name in NAMES)
+
+
+def _is_country(found: Any) -> bool:
+    """Whether a country has its emergency number, and each line a name and a number."""
+    return (
+        isinstance(found, dict)
+        and isinstance(found.get("emergency"), str)
+        and isinstance(found.get("lines"), list)
+        and all(
+            isinstance(line, dict)
+            and all(isinstance(line.get(key, ""), str) for key in ("name", "call", "text"))
+            and "name" in line
+            and bool({"call", "text"} & {*line})
+            for line in found["lines"]
+        )
+    )
 
 
 def _read(name: str) -> dict[str, Any]:

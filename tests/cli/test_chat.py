@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from empathic import files
+from empathic.cli import chat
 from empathic.recipe import Recipe
 from empathic.run import Run
 from empathic.run.artefacts import Manifest
@@ -161,6 +162,13 @@ def test_where_nothing_can_be_kept_nothing_is_said(run: Path, tmp_path: Path) ->
         assert done.returncode == 2 and "dpo> " not in done.stdout
         assert why in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert other.read_text() == '{"id": 1}\n'
+
+
+def test_a_file_to_save_to_is_made_with_its_folder_and_never_taken_away(tmp_path: Path) -> None:
+    new, link = tmp_path / "new" / "kept.jsonl", tmp_path / "link.jsonl"
+    link.symlink_to(tmp_path / "not yet.jsonl")
+    assert chat._kept(new) == chat._kept(link) == []
+    assert new.parent.is_dir() and not new.exists() and link.is_symlink()
 
 
 @pytest.mark.slow

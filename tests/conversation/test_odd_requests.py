@@ -48,7 +48,7 @@ def test_a_model_is_found_whatever_its_name(start: Start, speaker: Speaker, name
     assert client(server).models.retrieve(name).id == name
 
 
-def test_an_address_in_plain_utf_8_is_understood(start: Start, speaker: Speaker) -> None:
+def test_an_umlaut_in_plain_utf_8_is_understood(start: Start, speaker: Speaker) -> None:
     server = start(dataclasses.replace(speaker, name="für"))
     assert spoken(server, "GET /v1/models/für HTTP/1.1\r\nhost: localhost\r\n").startswith("HTTP/1.1 200")
 

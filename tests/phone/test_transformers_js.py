@@ -61,7 +61,7 @@ def test_graphs_below_their_bars_are_not_written(copied: Run, monkeypatch: pytes
     far = divergence.Divergence(kl_mean=0.5, kl_999=2.0, top1=0.5, perplexity=9.0, positions=100)
     near = divergence.Divergence(kl_mean=0.0, kl_999=0.0, top1=1.0, perplexity=9.0, positions=100)
     found = {"model.onnx": far, "model_quantized.onnx": far, "model_q4.onnx": far}
-    monkeypatch.setattr(transformers_js, "_check_packages", lambda: None)
+    monkeypatch.setattr(transformers_js, "check_packages", lambda: None)
     monkeypatch.setattr(transformers_js.onnx_graph, "build", build)
     monkeypatch.setattr(transformers_js.divergence, "measure", lambda path, against, opened: found[path.name])
     folder = copied.path("export")
@@ -83,6 +83,23 @@ def test_a_new_export_takes_the_folder_of_the_one_before_away(copied: Run) -> No
         shutil.copytree(folder, work / "ready", ignore=shutil.ignore_patterns(".export-*", "transformers.js"))
         place.move(work / "ready", folder)
     assert not (folder / "transformers.js").exists() and (folder / "export.json").exists()
+
+
+def test_what_was_made_of_an_export_comes_back_where_a_new_one_fails(
+    copied: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied.path("export")
+    (folder / "transformers.js").mkdir()
+    (folder / "transformers.js" / "config.json").write_text("{}")
+
+    def fails(part: Path, where: Path, aside: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, "_replace", fails)
+    with pytest.raises(KeyboardInterrupt), place.workplace(folder) as work:
+        shutil.copytree(folder, work / "ready", ignore=shutil.ignore_patterns(".export-*", "transformers.js"))
+        place.move(work / "ready", folder)
+    assert (folder / "transformers.js" / "config.json").exists()
 
 
 def test_another_engine_is_refused(refused, copied: Run) -> None:

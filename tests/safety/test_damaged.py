@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,20 @@ from empathic.safety.gate import CLOSED, Gate
 from empathic.web import site
 from empathic.web.student import Student
 
-BROKEN = ["", "{}", "[]", "{", '{"en": {}}', '{"countries": {"GB": {}}}', "\ud800"]
+BROKEN = [
+    '{"en": {"disclosure": "x"}}',
+    '{"countries": {"GB": {"emergency": "999", "lines": [{}]}}}',
+    '{"countries": {"GB": {"emergency": "999", "lines": null}}}',
+    '{"countries": {"GB": {"emergency": 999, "lines": []}}}',
+    '{"countries": {"GB": {"emergency": "999", "lines": [{"name": "Samaritans"}]}}}',
+    "",
+    "{}",
+    "[]",
+    "{",
+    '{"en": {}}',
+    '{"countries": {"GB": {}}}',
+    "\ud800",
+]
 
 
 @pytest.fixture
@@ -67,4 +79,3 @@ def test_no_page_is_made_of_it(folder: Path, tiny_gguf: Path, tmp_path: Path) ->
 
 def test_the_package_has_them_whole() -> None:
     assert not Gate.load().closed
-    assert resources.files("empathic").joinpath("data/safety/helplines.json").is_file()

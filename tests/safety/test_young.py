@@ -25,6 +25,15 @@ GROWN = [
     "my husband said he will kill me if i leave, im 34",
     "its only 9 pm and i already want to kill myself",
     "i turned 16 kg of grief into this plan to end my life",
+    "I am 15,000 in debt and I am going to kill myself tonight",
+    "I'm a thirty-eight year old man and I want to die",
+    "my husband hits me every day, my social worker knows",
+    "I took only 10 pills to kill myself",
+    "i was abused from age 12 and now I'm 41 and I want to die",
+    "i am 12 floors up and i will kill myself now",
+    "my 15 year old dog died and I want to kill myself",
+    "i teach 5th grade and I want to kill myself",
+    "im 8.5 months pregnant and he beats me",
 ]
 
 
@@ -46,13 +55,39 @@ def test_numbers_that_are_no_age_bring_none(text: str) -> None:
     assert label == "crisis" and name != "Childline"
 
 
+ABROAD = [
+    ("ES", "mi marido me pega desde hace 10 años", "016"),
+    ("FR", "mon mari me frappe depuis 10 ans", "3919"),
+    ("PT", "o meu marido bate-me há 10 anos", "APAV"),
+    ("DE", "mein Mann schlägt mich seit 10 Jahren", "Hilfetelefon"),
+]
+
+
+@pytest.mark.parametrize(("country", "text", "name"), ABROAD)
+def test_durations_are_no_ages_in_other_languages(country: str, text: str, name: str) -> None:
+    assert _first_line(text, country)[1].startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("country", "text", "name"),
+    [("ES", "tengo 13 años y quiero morir", "Teléfono ANAR"), ("DE", "ich bin 14 und will sterben", "Nummer gegen")],
+)
+def test_ages_are_told_in_other_languages(country: str, text: str, name: str) -> None:
+    assert _first_line(text, country)[1].startswith(name)
+
+
+def test_lines_for_abused_children_are_for_them_alone() -> None:
+    assert _first_line("im 14 and i want to kill myself", "US")[1].startswith("988")
+    assert _first_line("im 14 and my dad beats me with a belt", "US")[1] == "Childhelp"
+
+
 def test_an_age_is_remembered_and_moves_no_verdict() -> None:
     gate = Gate.load()
     one = {"role": "user", "content": "i want to kill myself"}
     age = {"role": "user", "content": "im 14 btw"}
-    without, after = gate.check([one], "US"), gate.check([age, one], "US")
-    assert "Childhelp (call 1-800-422-4453, text 1-800-422-4453); 988" in (after.reply or "")
-    assert "Childhelp" not in (without.reply or "")
+    without, after = gate.check([one], "CA"), gate.check([age, one], "CA")
+    assert "Jeunesse, J'écoute (call 1-800-668-6868, text 686868); 9-8-8" in (after.reply or "")
+    assert "686868" not in (without.reply or "")
     assert replace(after, reply=None, score=0.0) == replace(without, reply=None, score=0.0)
 
 
