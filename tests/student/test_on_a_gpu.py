@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from empathic.recipe import Kernels, load_recipe
 from empathic.recipe.steps import Sft
 from empathic.student import budget, placement, training
-from empathic.student.kernels import shared_prefix
+from empathic.student.kernels import shared_prefix, tree_attention
 from empathic.student.kernels.optimize import optimize_model
 from empathic.student.shape import shape_of
 
@@ -46,6 +46,37 @@ def test_positions_that_count_nodes_are_refused(
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_trees_are_attended_to_by_compiled_blocks(family: str, dtype: torch.dtype, checkpointing: bool) -> None:
+    dice = torch.Generator().manual_seed(0)
+    ids = torch.randint(3, 500, (6, 420), generator=dice).cuda()
+    ids[:, :300] = ids[0, :300]
+    labels = ids.clone()
+    labels[:, :300] = -100
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+
+    def step(model: Any) -> tuple[float, torch.Tensor]:
+        loss = model(**batch, fused_lm_head=True, use_cache=False).loss
+        loss.backward()
+        return loss.item(), torch.cat([weight.grad.float().flatten() for weight in model.parameters()])
+
+    exact = step(rounding_model(family, dtype).float().cuda())[1]
+    stock, stock_grads = step(rounding_model(family, dtype).cuda())
+    model = rounding_model(family, dtype).cuda()
+    assert tree_attention.use_flex(model) is None
+    assert shared_prefix.share_prefixes(model) is None
+    assert model.config._attn_implementation == tree_attention.FLEX
+    if checkpointing:
+        model.train()
+        model.gradient_checkpointing_enable()
+    loss, grads = step(model)
+    assert loss == pytest.approx(stock, abs=1e-4 if dtype == torch.float32 else 0.02)
+    apart, usual = ((one - exact).norm() / exact.norm() for one in (grads, stock_grads))
+    assert apart < max(1e-3, 1.5 * usual)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_peak_of_a_step_is_what_was_reckoned(shared: bool, checkpointing: bool) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -63,7 +94,7 @@ def test_the_peak_of_a_step_is_what_was_reckoned(shared: bool, checkpointing: bo
     before = torch.cuda.memory_allocated()
     model = adapted(placed.put(LlamaForCausalLM(config)), checkpointing)
     if shared:
-        assert "prefix_sharing" not in optimize_model(model, Kernels())
+        assert not {"prefix_sharing", "flex_attention"} & optimize_model(model, Kernels()).keys()
     model.train()
     optimizer = torch.optim.AdamW(weight for weight in model.parameters() if weight.requires_grad)
     ids = torch.randint(1, 32000, (16, 256), device=placed.device)

@@ -36,9 +36,15 @@ def optimize_model(model: Any, kernels: Kernels) -> dict[str, str]:
     off = {}
     for name, patch in _PATCHES.items():
         switch = getattr(kernels, name)
+        if name == "flex_attention" and (kernels.prefix_sharing is False or (switch == "auto" and not _on_gpu(model))):
+            continue  # there is no tree to attend to, or a way of its own that is the faster
         if switch is False or not (why := patch(model)):
             continue
         if switch is True:
             raise UserError(f"kernels.{name}: it can't be used here, since {why}; set it to auto or false")
         off[name] = why
     return off
+
+
+def _on_gpu(model: Any) -> bool:
+    return bool(causal_model(model).device.type == "cuda")

@@ -133,8 +133,8 @@ class PrefixTree:
         """
         if (size, window) not in self._blocks:
             count, device = self.ids.shape[1], self.ids.device
-            ends = torch.cat([self.ends, torch.arange(count + 1, size + 1, device=device)])
-            position = torch.cat([self.positions[0], torch.zeros(size - count, dtype=torch.long, device=device)])
+            ends = torch.cat([self.ends, torch.arange(count + 1, size + 1, device=device)]).int()
+            position = torch.cat([self.positions[0], self.positions.new_zeros(size - count)]).int()
 
             def is_seen(batch: Any, head: Any, node: Any, other: Any) -> Any:
                 seen = self.descends(node, other, ends)

@@ -24,6 +24,7 @@ from empathic.student.kernels.probe import Probe
 from empathic.student.kernels.tree_attention import NAME
 
 _BATCH = {"input_ids", "attention_mask", "labels"}
+_OWN_WINDOW = ("qwen2_moe", "phimoe")  # layers that mask by a window which they don't hand to attention
 _BESIDE = {"fused_lm_head", "use_cache", "num_items_in_batch"}
 
 
@@ -47,6 +48,8 @@ def share_prefixes(model: Any) -> str | None:
         return f"{config.model_type} caps its attention scores"
     if getattr(config, "output_router_logits", False):
         return f"{config.model_type} balances its experts over every token of a batch"
+    if config.model_type in _OWN_WINDOW and getattr(config, "sliding_window", None):
+        return f"{config.model_type} keeps its window to its layers"
     if not base._can_set_attn_implementation():
         return f"{config.model_type} doesn't take another attention function"
     stock, before = base.forward, config._attn_implementation
@@ -66,19 +69,20 @@ def share_prefixes(model: Any) -> str | None:
         return out
 
     probe = Probe(base)
-    base.set_attn_implementation(getattr(base, "tree_attention", NAME))
     base.forward = types.MethodType(forward, base)
     hook = base.base_model.register_forward_hook(at_the_labels, with_kwargs=True)
-    try:
-        apart = probe.difference(base)
-    except (TypeError, RuntimeError, ValueError) as error:
-        apart = f"it can't run a tree: {' '.join(str(error).split())[:120]}"
-    if apart:
-        hook.remove()
-        base.forward = stock
-        base.set_attn_implementation(before)
-        return f"{config.model_type} answers otherwise when tokens are shared ({apart})"
-    return None
+    for name in dict.fromkeys((getattr(base, "tree_attention", NAME), NAME)):  # what fails by blocks may do without
+        base.set_attn_implementation(name)
+        try:
+            apart = probe.difference(base)
+        except (TypeError, RuntimeError, ValueError) as error:
+            apart = f"it can't run a tree: {' '.join(str(error).split())[:120]}"
+        if not apart:
+            return None
+    hook.remove()
+    base.forward = stock
+    base.set_attn_implementation(before)
+    return f"{config.model_type} answers otherwise when tokens are shared ({apart})"
 
 
 def states_at_labels(model: Any, batch: dict[str, torch.Tensor], shared: bool) -> torch.Tensor:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.flex_attention import flex_attention
 from torch.nn.functional import pad
 from torch.nn.functional import scaled_dot_product_attention as attend
@@ -23,8 +24,8 @@ from empathic.student.kernels.prefix_tree import PrefixTree
 NAME = "shared_prefix"
 FLEX = "shared_prefix_flex"
 _STEP = 128  # nodes of one of FlexAttention's blocks
-_BUCKETS = 64  # sizes that are compiled at most, with windows and without
-_TRIED = 300  # nodes of the tree by which a GPU is tried
+_COMPILED = 4096  # for sizes, windows, with gradients and without, and each model's shape; past it nothing is compiled
+_TRIED = 300, 150  # tokens of the prefix and of each of four branches of the tree by which a GPU is tried
 _APART = 0.02  # of the largest value, by which outputs and gradients of the two ways may part in bfloat16
 
 
@@ -51,6 +52,9 @@ def _attention(
     dropout = kwargs.get("dropout", 0.0)
     if flex and not dropout:
         return by_blocks(query, key, value, sliding_window, tree, scaling).transpose(1, 2).contiguous(), None
+    groups = query.shape[1] // key.shape[1]
+    if query.is_cuda and groups > 1:  # under a mask PyTorch has its slowest kernel alone for grouped heads
+        key, value = (part.repeat_interleave(groups, 1) for part in (key, value))
     grouped = query.shape[1] != key.shape[1]
     call = functools.partial(attend, dropout_p=dropout, scale=scaling, enable_gqa=grouped)
     # In bfloat16 SmolLM2-135M parts by nats from stock branch by branch, and not under one mask (docs/log.md).
@@ -121,55 +125,60 @@ def _flex(device: str) -> Callable[..., torch.Tensor]:
     """FlexAttention, compiled where there is a compiler for its backward pass: on GPUs alone."""
     if device != "cuda":
         return flex_attention
-    limit = torch._dynamo.config.recompile_limit  # past it Dynamo goes back to what isn't compiled
-    torch._dynamo.config.recompile_limit = max(limit, _BUCKETS)
-    return torch.compile(flex_attention, dynamic=False)
+    most = max(_COMPILED, torch._dynamo.config.accumulated_recompile_limit)
+    torch._dynamo.config.accumulated_recompile_limit = most
+    return torch.compile(flex_attention, dynamic=False, fullgraph=True, recompile_limit=_COMPILED)
 
 
 def use_flex(model: Any) -> str | None:
     """Have a model on a GPU attend to its trees by FlexAttention, from the next `share_prefixes` on.
 
     Args:
-        model: the causal model, without an adapter's shell. One on a CPU is left as it is: there its way is the faster.
+        model: the causal model, without an adapter's shell.
 
     Returns:
         None; or why it can't be used there, so that one dense mask is.
     """
     if model.device.type != "cuda":
-        return None
+        return "it is for GPUs, and the student is on a CPU"
     config = model.config.get_text_config()
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     key_heads = getattr(config, "num_key_value_heads", None) or heads
-    why = tried(model.device, model.dtype, heads, key_heads, width)
-    if not why:
-        model.tree_attention = FLEX
-    return why
+    for window in dict.fromkeys((None, getattr(config, "sliding_window", None))):
+        if why := tried(model.device, model.dtype, (heads, key_heads), width, window):
+            return why
+    model.tree_attention = FLEX
+    return None
 
 
-def tried(device: torch.device, dtype: torch.dtype, heads: int, key_heads: int, width: int) -> str | None:
+def tried(
+    device: torch.device, dtype: torch.dtype, heads: tuple[int, int], width: int, window: int | None = None
+) -> str | None:
     """What is wrong with FlexAttention on a device, forward or backward, beside one dense mask; None where nothing is.
+
+    The tree has blocks that are seen whole, in part and not at all, which run differently.
 
     Args:
         device: where.
         dtype: of queries, keys and values.
-        heads: of the queries.
-        key_heads: of keys and values.
+        heads: of the queries; of keys and values.
         width: of a head.
+        window: how many positions back nodes see; None for all.
     """
     dice = torch.Generator().manual_seed(0)
-    ids = torch.randint(1, 99, (4, _TRIED // 4), generator=dice)
-    ids[:, : _TRIED // 8] = ids[0, : _TRIED // 8]
+    prefix, branch = _TRIED
+    ids = torch.randint(1, 99, (4, prefix + branch), generator=dice)
+    ids[:, :prefix] = ids[0, :prefix]
     ids = ids.to(device)
     tree = PrefixTree.of(ids, torch.ones_like(ids), ids)
-    count = tree.ids.shape[1]
-    made = [torch.randn(1, some, count, width, generator=dice) for some in (heads, key_heads, key_heads)]
+    made = [torch.randn(1, some, tree.ids.shape[1], width, generator=dice) for some in (heads[0], heads[1], heads[1])]
     found = []
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
             for flex in (True, False):
                 query, key, value = (part.to(device, dtype).requires_grad_() for part in made)
-                out, _ = _attention(torch.nn.Module(), query, key, value, None, tree=tree, flex=flex)
+                out, _ = _attention(torch.nn.Module(), query, key, value, None, None, window, tree, flex)
                 out.float().square().mean().backward()
                 found.append([out.detach(), query.grad, key.grad, value.grad])
     except Exception as error:  # a compiler has many ways to fail

@@ -64,7 +64,7 @@ def test_a_node_descends_from_those_that_stand_before_it_in_a_row(seed: int) -> 
 
 @pytest.mark.parametrize("window", [None, 7])
 def test_blocks_say_what_the_dense_mask_says(window: int | None) -> None:
-    tree = _tree([row * 3 for row in _drawn(3)])
+    tree = _tree([[1, *range(10, 310), *row * 3] for row in _drawn(3)])
     size = tree.ids.shape[1]
     assert size > 128, "more than one block"
     whole = tree_attention.bucket(size) + 128
@@ -75,3 +75,8 @@ def test_blocks_say_what_the_dense_mask_says(window: int | None) -> None:
     assert torch.equal(seen[:size, :size], dense)
     assert torch.equal(seen[size:], torch.eye(whole, dtype=torch.bool)[size:]), "a node that is none sees itself alone"
     assert not seen[:size, size:].any()
+    tiles = seen.unfold(0, 128, 128).unfold(1, 128, 128)
+    some, every = tiles.flatten(2).any(-1), tiles.flatten(2).all(-1)
+    assert torch.equal(blocks.to_dense()[0, 0].bool(), some)
+    assert int(blocks.full_kv_num_blocks.sum()) == int(every.sum())
+    assert window or int(every.sum()), "a block that is seen whole runs without a mask"

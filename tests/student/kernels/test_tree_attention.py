@@ -8,7 +8,10 @@ import pytest
 import torch
 from rounding import FAMILIES, rounding_model
 
+from empathic.errors import UserError
+from empathic.recipe import Kernels
 from empathic.student.kernels import probe, shared_prefix, tree_attention
+from empathic.student.kernels.optimize import optimize_model
 from empathic.student.kernels.prefix_tree import PrefixTree
 
 pytestmark = pytest.mark.usefixtures("eager_blocks")
@@ -94,32 +97,46 @@ def test_sizes_are_few_and_hardly_too_large() -> None:
 
 def test_a_cpu_keeps_its_way() -> None:
     model = rounding_model("llama", torch.float32)
-    assert tree_attention.use_flex(model) is None
+    assert optimize_model(model, Kernels()) == {}
+    assert model.config._attn_implementation == tree_attention.NAME
+    with pytest.raises(UserError, match=r"kernels\.flex_attention: .* on a CPU"):
+        optimize_model(rounding_model("llama", torch.float32), Kernels(flex_attention=True))
+
+
+def test_what_fails_by_blocks_is_shared_under_one_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = rounding_model("llama", torch.float32)
+    model.tree_attention = tree_attention.FLEX
+
+    def fails(*arguments: Any) -> Any:
+        raise RuntimeError("out of shared memory")
+
+    monkeypatch.setattr(tree_attention, "by_blocks", fails)
     assert shared_prefix.share_prefixes(model) is None
     assert model.config._attn_implementation == tree_attention.NAME
 
 
+@pytest.mark.parametrize("window", [None, 200])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_what_a_device_answers_is_tried_forward_and_backward(
-    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype, window: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = torch.device("cpu")
-    assert tree_attention.tried(device, dtype, 4, 2, 16) is None
+    assert tree_attention.tried(device, dtype, (4, 2), 16, window) is None
     with monkeypatch.context() as broken:
         broken.setattr(
             tree_attention, "by_blocks", lambda query, key, value, *rest: value.repeat_interleave(2, 1) + query
         )
-        assert "answers otherwise" in (tree_attention.tried(device, dtype, 4, 2, 16) or "")
+        assert "answers otherwise" in (tree_attention.tried(device, dtype, (4, 2), 16, window) or "")
     with monkeypatch.context() as broken:
 
         def fails(*arguments: Any) -> Any:
             raise torch._dynamo.exc.Unsupported("no compiler")
 
         broken.setattr(tree_attention, "by_blocks", fails)
-        assert "doesn't run here: no compiler" in (tree_attention.tried(device, dtype, 4, 2, 16) or "")
+        assert "doesn't run here: no compiler" in (tree_attention.tried(device, dtype, (4, 2), 16, window) or "")
     with monkeypatch.context() as broken:
         broken.setattr(PrefixTree, "blocks", lambda tree, size, window: None)
-        assert "answers otherwise" in (tree_attention.tried(device, dtype, 4, 2, 16) or "")
+        assert "answers otherwise" in (tree_attention.tried(device, dtype, (4, 2), 16, window) or "")
 
 
 def test_a_window_is_kept_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,5 +145,6 @@ def test_a_window_is_kept_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     model.tree_attention = tree_attention.FLEX
     blocks = PrefixTree.blocks
     monkeypatch.setattr(PrefixTree, "blocks", lambda tree, size, window: blocks(tree, size, None))
+    monkeypatch.setattr(tree_attention, "_by_branch", lambda call, query, key, value, window, tree: query)
     assert "answers otherwise" in (shared_prefix.share_prefixes(model) or "")
     assert before.difference(model) is None, "it runs as before"
