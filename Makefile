@@ -43,7 +43,7 @@ study: .venv/installed  ## the paper's two claims on a small student (five hours
 bench: .venv/installed  ## examples per second of both steps beside stock TRL and LLaMA-Factory, on this machine (two to three hours; rows are kept as they come)
 	$(BIN)/python benchmarks/training.py
 
-bench-gpu: .venv/installed  ## training on a GPU beside stock TRL: a minute of whether it is right, then speed and memory (eight minutes; without a GPU tiny shapes try the script)
+bench-gpu: .venv/installed  ## training on a GPU beside stock TRL: whether it is right first, then speed and memory; nothing is begun after seven minutes (without a GPU tiny shapes try the script)
 	$(BIN)/python benchmarks/gpu/bench.py
 
 bench-serve: .venv/installed  ## what `empathic serve` bears, and what it costs over llama.cpp alone (ten minutes)

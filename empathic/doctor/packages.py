@@ -6,6 +6,7 @@ install stays small.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 TRAIN = "train"
 _NAME = "empathic"
+_COMES_WITH = {  # packages that one of ours brings along
+    "pyarrow": "datasets",
+    "huggingface-hub": "transformers",
+    "safetensors": "transformers",
+    "tokenizers": "transformers",
+    "accelerate": "trl",
+}
 
 
 def needed() -> Finding:
@@ -35,7 +43,7 @@ def training() -> Finding:
     try:
         amiss = lacking(TRAIN)
     except metadata.PackageNotFoundError:
-        amiss = []
+        return mind("training", "not known, since empathic isn't installed", f"pip install -e '.[{TRAIN}]'")
     if amiss:
         return mind(
             "training",
@@ -61,9 +69,14 @@ def want_training() -> None:
 
 def mend(module: str) -> str | None:
     """What brings a module that isn't there: a line for its user, or None where no extra of ours has it."""
-    root = module.split(".")[0].replace("_", "-")
+    with suppress(metadata.PackageNotFoundError):
+        return _mend(module.split(".")[0].replace("_", "-"))
+    return None
+
+
+def _mend(root: str) -> str | None:
     for extra in metadata.metadata(_NAME).get_all("Provides-Extra") or ():
-        if any(one.name == root for one in required(extra)):
+        if any(one.name == _COMES_WITH.get(root, root) for one in required(extra)):
             return f"this takes {root}, which isn't here: pip install '{_NAME}[{extra}]'"
     return None
 

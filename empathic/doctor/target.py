@@ -125,6 +125,8 @@ def _weights(check: str, key: str, name: str, adapter: Path | None = None) -> Fi
         base = recipe_models.base_of(name, key)
     except UserError as error:
         return fails(check, str(error))
+    except ModuleNotFoundError as error:
+        return mind(check, f"{name} can't be looked at: {error}", "pip install 'empathic[train]'")
     under = f", under {adapter or name}" if adapter or base != name else ""
     if models.absent([base]):
         return mind(check, f"{base}{under} isn't here yet ({models.KNOWN[base].megabytes:,} MB)", "a run fetches it")

@@ -65,6 +65,8 @@ def adapter(folder: Path) -> Iterator[None]:
     except (SafetensorError, EOFError, UnpicklingError) as error:
         raise UserError(_damaged(str(folder))) from error
     except _RAISED as error:
+        if "out of memory" in str(error):
+            raise
         none = not any(folder.glob("adapter_model.*"))
         raise UserError(
             f"{folder}: the adapter can't be put on its base ({'it has no weights' if none else _why(error)}); "

@@ -47,6 +47,8 @@ def test_the_process_has_nothing_of_it(bare: dict[str, str], empathic) -> None:
 def test_what_trains_says_so_before_it_does_anything(bare: dict[str, str], refused, tmp_path: Path) -> None:
     assert "pip install 'empathic[train]'" in refused("run", "demo", "--out", tmp_path / "none", **bare)
     assert not (tmp_path / "none").exists()
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    assert "takes pyarrow, which isn't here" in refused("inspect", tmp_path / "rows.parquet", **bare)
     assert refused("power", **bare) == "empathic: this takes scipy, which isn't here: pip install 'empathic[train]'"
 
 

@@ -10,6 +10,17 @@ from empathic.errors import UserError
 _WANTED = ["rich<2", "no-such-package>1", "tiny-torch>3; extra == 'train'", "pydantic; extra == 'train'"]
 
 
+def test_where_empathic_is_not_installed_nothing_breaks(monkeypatch) -> None:
+    def none(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "requires", none)
+    monkeypatch.setattr(metadata, "metadata", none)
+    assert packages.needed().mark == packages.training().mark == "mind"
+    assert packages.mend("torch") is None
+    packages.want_training()
+
+
 def test_what_this_machine_has_is_what_empathic_names() -> None:
     assert packages.needed().mark == packages.training().mark == "ok"
     packages.want_training()
@@ -32,7 +43,15 @@ def test_what_trains_is_an_extra_and_asked_for_by_its_name(monkeypatch) -> None:
 
 @pytest.mark.parametrize(
     ("module", "line"),
-    [("scipy.stats", "train"), ("torch", "train"), ("ray", "ray"), ("bitsandbytes", "qlora"), ("empathic.nothing", "")],
+    [
+        ("scipy.stats", "train"),
+        ("torch", "train"),
+        ("ray", "ray"),
+        ("bitsandbytes", "qlora"),
+        ("pyarrow.parquet", "train"),
+        ("onnxruntime", "onnx"),
+        ("empathic.nothing", ""),
+    ],
 )
 def test_a_module_that_is_not_there_is_told_by_its_extra(module: str, line: str) -> None:
     told = packages.mend(module)
