@@ -23,6 +23,8 @@ from empathic.safety.compliance import NOTHING, Compliance, Notice, everything
 
 OFF = "The safety gate is off: the model itself answers whatever is said, also by somebody in danger."
 _HELP = "Ctrl-C stops a reply; /new starts over; /quit ends."
+_NOT_UTF_8 = "stdin: not UTF-8; save the messages as UTF-8"
+_HALF = re.compile("[\ud800-\udfff]")  # what Python makes of a byte that is none of UTF-8's
 _ENDS = ("/quit", "/exit", "/bye")
 _COMMAND = re.compile(r"/\w*|exit|quit", re.IGNORECASE)  # what people type to be rid of a program, and tell nobody
 
@@ -81,6 +83,8 @@ class Chat:
                 _tell(self.compliance.start(self.name))
             elif _COMMAND.fullmatch(command):
                 print(f"empathic: {command}: no such command; {_HELP}", file=sys.stderr, flush=True)
+            elif _HALF.search(text):
+                print(f"empathic: {_NOT_UTF_8}", file=sys.stderr, flush=True)
             elif command:
                 if self.reminder.due():
                     _tell(self.compliance.reminder(self.name))
@@ -136,15 +140,13 @@ def _tell(notices: Sequence[Notice]) -> None:
 def _heard(asking: str) -> str | None:
     """The next message; None where there will be no more."""
     try:
-        text = input(asking)
-        text.encode()  # a byte that is none of UTF-8's comes as half a pair
-        return text
+        return input(asking)
     except (EOFError, KeyboardInterrupt):
         if asking:
             print()
         return None
-    except UnicodeError as error:
-        raise UserError("stdin: not UTF-8; save the messages as UTF-8") from error
+    except UnicodeDecodeError as error:
+        raise UserError(_NOT_UTF_8) from error
 
 
 def _print_reply(conversation: Conversation, text: str) -> None:

@@ -261,7 +261,9 @@ def test_bytes_that_are_no_utf8_are_a_line(
         return
     Chat([ruled], None).run()
     printed = capsys.readouterr()
-    assert len(printed.err.splitlines()) == 1 and printed.out.count("Oh no.") == 1
+    assert (
+        printed.err == "empathic: stdin: not UTF-8; save the messages as UTF-8\n" and printed.out.count("Oh no.") == 1
+    )
 
 
 @pytest.mark.parametrize(
