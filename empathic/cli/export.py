@@ -122,14 +122,15 @@ def _graphs(rows: list[Written], folder: Path) -> None:
     from rich.table import Table
 
     from empathic.cli.progress import console
+    from empathic.phone import cells
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
     shown.add_column("dtype", no_wrap=True)
     for column in ("MB", "KL", "99.9%", "top-1"):
         shown.add_column(column, justify="right")
     for row in rows:
-        measured = f"{row.found.kl_mean:.4f}", f"{row.found.kl_999:.3f}", f"{row.found.top1:.1%}"
-        shown.add_row(f"{' ' if row.holds else '!'} {row.dtype}", f"{row.bytes / 1e6:.0f}", *measured)
+        mark = " " if row.holds else "!"
+        shown.add_row(f"{mark} {row.dtype}", f"{row.bytes / 1e6:.0f}", *cells.distance(row.found))
     console.print()
     console.print(shown)
     console.print(f"for transformers.js  {folder}", highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from empathic.phone.divergence import Divergence
 from empathic.run.artefacts import ExportRow, SentRow
 
 
@@ -11,10 +12,13 @@ def measured(row: ExportRow) -> list[str]:
         f"{row.bytes / 1e6:.0f}",
         f"{row.bits_per_weight:.2f}",
         f"{row.fell_back:.0%}",
-        f"{row.kl_mean:.4f}",
-        f"{row.kl_999:.3f}",
-        f"{row.top1:.1%}",
+        *distance(row),
     ]
+
+
+def distance(found: ExportRow | Divergence) -> list[str]:
+    """Mean KL, 99.9% KL and top-1."""
+    return [f"{found.kl_mean:.4f}", f"{found.kl_999:.3f}", f"{found.top1:.1%}"]
 
 
 def share(sent: SentRow) -> str:

@@ -10,13 +10,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from empathic.errors import UserError
 from empathic.phone.logits import Logits
 from empathic.student import examples, prompt
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Divergence:
     top1: float
     perplexity: float
     positions: int
+
+
+def spread(rows: Sequence[T], most: int) -> list[T]:
+    """So many of the rows at most, from all over them."""
+    return list(rows[:: max(1, len(rows) // most)][:most])
 
 
 def reference(

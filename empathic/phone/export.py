@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from empathic.phone import card, convert, divergence, gguf_file, imatrix, ladder
 from empathic.phone.recommend import recommend
 from empathic.phone.turns import end_of_turn
 from empathic.recipe.steps import EXAMPLES
-from empathic.run import Display, Row, Run
+from empathic.run import Display, Row, Run, staged
 from empathic.run.artefacts import Export, ExportRow
 from empathic.student import load, prompt
 
@@ -72,7 +70,7 @@ def export(
     adapter = _adapter(run, system)
     with place.workplace(folder) as work:
         ready = work / "ready"
-        with _staged(display, "merge"):
+        with staged(display, "merge"):
             settings = run.student
             student = _Student(run, system, *load.merged(settings.model, settings.template, adapter), work)
             vocabulary = student.model.get_input_embeddings().num_embeddings
@@ -84,15 +82,6 @@ def export(
         place.move(ready, folder)
     files.write_json(run.export_file, found.model_dump(mode="json"))
     return found
-
-
-@contextmanager
-def _staged(display: Display, name: str) -> Iterator[None]:
-    """A stage of the display."""
-    started = time.monotonic()
-    display.begin(name)
-    yield
-    display.end(name, "", time.monotonic() - started, False)
 
 
 def _convert(student: _Student, adapter: Path | None, ready: Path) -> None:
@@ -123,10 +112,10 @@ def _write_ladder(student: _Student, names: Sequence[str], ready: Path, force: b
     run, tests = student.run, [d.utterance for d in student.run.dialogues("test")]
     if not tests:
         raise UserError(f"{run.folder}: no test dialogues to hold the files against; split them anew")
-    followed = tests[:: max(1, len(tests) // FOLLOWED)][:FOLLOWED]
+    followed = divergence.spread(tests, FOLLOWED)
     logps = student.work / "logps"
     logps.mkdir()
-    with _staged(display, "reference"):
+    with staged(display, "reference"):
         against = divergence.reference(
             student.model, student.tokenizer, student.told, followed, logps, _LONGEST, display.step
         )
@@ -137,7 +126,7 @@ def _write_ladder(student: _Student, names: Sequence[str], ready: Path, force: b
     for name, with_matrix in variants:
         made = student.work / "made.gguf"
         label = f"{name}{' imatrix' if with_matrix else ''}"
-        with _staged(display, label):
+        with staged(display, label):
             means = matrix.means if matrix and with_matrix else None
             said = _said(student, corpus if means else None)
             quantize.quantize(source, made, name, means, said, display.step)
@@ -178,9 +167,9 @@ def _matrix(
     rows = list(files.read_jsonl(path))
     if not rows:
         return None, None
-    rows = rows[:: max(1, len(rows) // imatrix.EXAMPLES)][: imatrix.EXAMPLES]
+    rows = divergence.spread(rows, imatrix.EXAMPLES)
     architecture = str(gguf_file.read(student.source).keys["general.architecture"])
-    with _staged(display, "imatrix"):
+    with staged(display, "imatrix"):
         texts = [_text(student, row) for row in rows]
         found = imatrix.measure(student.model, texts, architecture, display.step)
     corpus = f"{len(rows)} SFT examples of the run {student.run.manifest.name}, {found.tokens} tokens"

@@ -13,7 +13,7 @@ from typing import Any
 from empathic import files
 from empathic.errors import UserError
 from empathic.phone import divergence, ladder, onnx_graph, place
-from empathic.run import Display, Run
+from empathic.run import Display, Run, staged
 from empathic.student import prompt
 
 NAME = "transformers.js"  # of the folder in an export
@@ -57,10 +57,9 @@ def write(run: Run, folder: Path, force: bool, display: Display) -> list[Written
         against = _reference(run, merged, work, display)
         rows, beside = [], {}
         for name, dtype in onnx_graph.DTYPES.items():
-            display.begin(name)
-            chunks = onnx_graph.build(merged, out / "onnx", dtype, config)
-            row = _held(out / "onnx", name, dtype.file, against)
-            display.end(name, f"KL {row.found.kl_mean:.4f}", 0.0, False)
+            with staged(display, name):
+                chunks = onnx_graph.build(merged, out / "onnx", dtype, config)
+                row = _held(out / "onnx", name, dtype.file, against)
             if not (row.holds or force):
                 display.note(f"{name}: refused, below its bar; --force writes it")
                 for part in (out / "onnx").glob(f"{dtype.file}*"):
@@ -90,16 +89,14 @@ def _reference(run: Run, merged: Path, work: Path, display: Display) -> divergen
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tests = [one.utterance for one in run.dialogues("test")]
-    followed = tests[:: max(1, len(tests) // _FOLLOWED)][:_FOLLOWED]
+    followed = divergence.spread(tests, _FOLLOWED)
     model: Any = AutoModelForCausalLM.from_pretrained(merged, dtype="float32")
     tokenizer = AutoTokenizer.from_pretrained(merged)
     told = prompt.instruction(run.student.prompt)
     logps = work / "logps"
     logps.mkdir()
-    display.begin("reference")
-    found = divergence.reference(model, tokenizer, told, followed, logps, _LONGEST, display.step)
-    display.end("reference", "", 0.0, False)
-    return found
+    with staged(display, "reference"):
+        return divergence.reference(model, tokenizer, told, followed, logps, _LONGEST, display.step)
 
 
 def _held(folder: Path, dtype: str, file: str, against: divergence.Reference) -> Written:

@@ -6,8 +6,9 @@ All that reads or writes a run does so through this class; no other module names
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +42,15 @@ class Display(Protocol):
 
     def note(self, text: str) -> None:
         """Something a person should know."""
+
+
+@contextmanager
+def staged(display: Display, name: str) -> Iterator[None]:
+    """A stage of a display, with the seconds that it took."""
+    started = time.monotonic()
+    display.begin(name)
+    yield
+    display.end(name, "", time.monotonic() - started, False)
 
 
 class _Silent:

@@ -74,9 +74,11 @@ export class Gate {
     let found = verdict("ordinary");
     for (const one of said) found = this.turn(this.read(one.content), state);
     if (!said.length) return found;
-    const language = this.language(said.slice(-4).map((one) => this.read(one.content).plain).join(" "));
+    if (!found.reply && !found.offer) return found;
+    const plain = said.map((one) => this.read(one.content).plain);
+    const language = this.language(plain.slice(-4).join(" "));
     const kind = ["crisis", "harmful"].includes(found.label) ? found.kind : state.kind;
-    const young = said.some((one) => this.young.test(this.read(one.content).plain));
+    const young = plain.some((one) => this.young.test(one));
     const whom = young ? ["child", `child ${kind}`, kind] : [kind];
     const words = (name) => name?.split(" ").map((part) => this.fixed(part, language, country, whom)).join(" ") ?? null;
     return { ...found, reply: words(found.reply), offer: words(found.offer) };

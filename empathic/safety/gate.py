@@ -132,9 +132,7 @@ class Gate:
             verdict = self._turn(self.read(text), state)
         if not said:
             return verdict
-        language = self.language(" ".join(self.read(text).plain for text in said[-4:]))
-        young = any(self._young.search(self.read(text).plain) for text in said)
-        return self._worded(verdict, state, language, country, young)
+        return self._worded(verdict, state, [self.read(text).plain for text in said], country)
 
     def check_reply(self, text: str, country: str | None = None) -> Verdict:
         """Whether the student's reply may be sent; if not, `reply` is what to send for it, and `replaced` counts it."""
@@ -225,7 +223,11 @@ class Gate:
             return Verdict("past" if label == "past" else "distress", None, None, True, offer, score)
         return Verdict(label, None, None, state.careful, "offer.past" if label == "past" else None, score)
 
-    def _worded(self, verdict: Verdict, state: _State, language: str, country: str | None, young: bool) -> Verdict:
+    def _worded(self, verdict: Verdict, state: _State, said: list[str], country: str | None) -> Verdict:
+        if not (verdict.reply or verdict.offer):
+            return verdict
+        language, young = self.language(" ".join(said[-4:])), any(map(self._young.search, said))
+
         def words(name: str | None) -> str | None:
             kind = verdict.kind if verdict.label in ("crisis", "harmful") else state.kind
             whom = ("child", f"child {kind}", kind) if young else (kind,)

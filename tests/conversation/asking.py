@@ -33,3 +33,13 @@ def long_stream(server: Server | int, name: str = "tiny") -> socket.socket:
     asking.sendall(head.encode() + b"content-type: application/json\r\n\r\n" + body)
     assert asking.recv(12) == b"HTTP/1.1 200"
     return asking
+
+
+def whole_answer(server: Server, request: bytes) -> bytes:
+    """What a server answers to bytes, to the end of the connection."""
+    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=5) as asking:
+        asking.sendall(request)
+        said = b""
+        while block := asking.recv(65536):
+            said += block
+    return said

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from asking import HELLO, Start, client, long_stream, post
+from asking import HELLO, Start, client, long_stream, post, whole_answer
 from openai import APIStatusError, AuthenticationError, BadRequestError, NotFoundError
 
-from empathic.conversation.server import Server, check_open
+from empathic.conversation.server import check_open
 from empathic.conversation.speaker import Given, Speaker
 from empathic.errors import UserError
 
@@ -164,15 +163,6 @@ def test_what_isnt_let_in_leaves_nothing_to_be_read_as_a_request(start: Start, s
 def test_a_key_may_have_any_letters(start: Start, speaker: Speaker) -> None:
     head = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer schlüssel\r\n\r\n"
     assert whole_answer(start(speaker, key="schlüssel"), head.encode()).startswith(b"HTTP/1.1 200")
-
-
-def whole_answer(server: Server, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=5) as asking:
-        asking.sendall(request)
-        said = b""
-        while block := asking.recv(65536):
-            said += block
-    return said
 
 
 def test_what_the_gate_replies_is_given_by_a_full_server_too(start: Start, speaker: Speaker) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from asking import HELLO, Start, client, post
+from asking import HELLO, Start, client, post, whole_answer
 
 from empathic.conversation import wire
 from empathic.conversation.messages import BadMessage, checked
@@ -289,12 +288,7 @@ def models(server: Server, authorization: str) -> int:
 
 def spoken(server: Server, head: str, encoding: str = "utf-8") -> str:
     """What a server answers to a head, to the end of the connection."""
-    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=5) as asking:
-        asking.sendall(f"{head}connection: close\r\n\r\n".encode(encoding))
-        said = b""
-        while block := asking.recv(65536):
-            said += block
-    return said.decode()
+    return whole_answer(server, f"{head}connection: close\r\n\r\n".encode(encoding)).decode()
 
 
 def error_of(said: str) -> Any:

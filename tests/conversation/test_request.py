@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
-import socket
 import time
 from email import message_from_string
 
 import pytest
-from asking import Start
+from asking import Start, whole_answer
 
 from empathic.conversation import request, wire
 from empathic.conversation.speaker import Speaker
@@ -42,9 +41,7 @@ def test_a_body_in_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("line", ["content-length : 46", "foo bar\r\ncontent-length: 46", "host: localhost"])
 def test_headers_that_cannot_be_read_hide_no_second_request(start: Start, speaker: Speaker, line: str) -> None:
     server = start(speaker)
-    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=5) as asking:
-        asking.sendall(f"GET /health HTTP/1.1\r\nhost: localhost\r\n{line}\r\n\r\n{INNER}".encode())
-        answer = b"".join(iter(lambda: asking.recv(65536), b"")).decode()
+    answer = whole_answer(server, f"GET /health HTTP/1.1\r\nhost: localhost\r\n{line}\r\n\r\n{INNER}".encode()).decode()
     assert answer.count("HTTP/1.1 ") == 1 and answer.startswith("HTTP/1.1 400")
 
 
@@ -54,9 +51,7 @@ def test_a_connection_goes_on_after_head_and_after_a_method_that_is_not_served(s
         "HEAD /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n\r\n"
     )
     last = "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=5) as asking:
-        asking.sendall((first + last).encode())
-        answer = b"".join(iter(lambda: asking.recv(65536), b"")).decode()
+    answer = whole_answer(server, (first + last).encode()).decode()
     assert re.findall(r"HTTP/1\.1 (\d+)", answer) == ["200", "405", "200"]
 
 
