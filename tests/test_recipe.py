@@ -124,7 +124,6 @@ def test_steps_that_cannot_be_trained_are_refused_in_one_line(steps: str, says: 
         ("sample.sft=32", "sample.sft: this key is now sample.systems.sft"),
         ("sample.known={}", "sample.known: this key is now sample.references"),
         ("levels=x", "levels: this key is now epitome_scorer"),
-        ("dialogues.split=own", "dialogues.split: own is now called source"),
         ("teacher.in_flight=3", "teacher.in_flight: this key is now teacher.max_connections"),
         ("teacher.keep={}", "teacher.keep: this key is now teacher.filters"),
     ],
@@ -132,6 +131,10 @@ def test_steps_that_cannot_be_trained_are_refused_in_one_line(steps: str, says: 
 def test_an_old_key_is_refused_with_the_new_one(old: str, new: str) -> None:
     with pytest.raises(UserError, match=re.escape(new)):
         load_recipe("demo", [old])
+
+
+def test_a_recipe_of_before_that_calls_the_sources_split_own_still_runs() -> None:
+    assert load_recipe("demo", ["dialogues.split=own"]).dialogues.split == "source"
 
 
 def test_an_item_of_a_list_that_is_not_there_is_named() -> None:

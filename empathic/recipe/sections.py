@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from empathic import models
 from empathic.recipe.steps import Section
@@ -26,9 +25,7 @@ class Dialogues(Section):
     @field_validator("split")
     @classmethod
     def _renamed(cls, split: str) -> str:
-        if split == "own":
-            raise PydanticCustomError("renamed", "dialogues.split: own is now called source; write split: source")
-        return split
+        return "source" if split == "own" else split  # its name in recipes of before
 
 
 class Method(Section):
