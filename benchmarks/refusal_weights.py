@@ -2,8 +2,9 @@
 
     python benchmarks/refusal_weights.py
 
-Logistic regression with an L2 penalty over runs of two to five characters. The line is drawn on texts that the weights
-have not seen (each a fifth of them), so that no more than 1 in 100 of the replies lies above it.
+Logistic regression with an L2 penalty over runs of two to five characters, beside what a rule adds. The line is drawn
+on texts that the weights have not seen (each a tenth of them), so that no more than 1 in 100 of the usual replies lies
+above it; those that were written to look like refusals aren't counted for it.
 """
 
 from __future__ import annotations
@@ -22,32 +23,36 @@ from empathic.teacher import refusals
 ROOT = Path(__file__).parent.parent
 TEXTS, EXAM = (ROOT / "tests" / "teacher" / "data" / name for name in ("refusals-written.jsonl", "refusals.jsonl"))
 OUT = ROOT / "empathic" / "data" / "refusal_weights.json"
-PENALTY, KEPT, SEEN = 0.2, 8000, 2  # runs: so many are kept, and none of fewer texts
+PENALTY, KEPT, SEEN = 0.1, 20000, 2  # runs: so many are kept, and none of fewer texts
 EVERYDAY, WEIGHT = 4000, 0.2  # English replies beside, and what one weighs
-ALARMS = 1 / 100
+ALARMS, FOLDS = 1 / 100, 10
 
 
 def main() -> None:
     """Fit, draw the line and write the file."""
-    texts, labels, weights = read()
+    texts, labels, weights, usual = read()
+    ruled = np.array([bool(refusals.by_rule(text)[0]) for text in texts])
     rows = [refusals.runs(text) for text in texts]
-    folds = np.random.default_rng(0).integers(0, 5, len(texts))
+    folds = np.random.default_rng(0).integers(0, FOLDS, len(texts))
     scores = np.zeros(len(texts))
-    for fold in range(5):
+    for fold in range(FOLDS):
         inside = folds != fold
-        found = fit([row for row, is_in in zip(rows, inside, strict=True) if is_in], labels[inside], weights[inside])
+        seen = [row for row, is_in in zip(rows, inside, strict=True) if is_in]
+        found = fit(seen, ruled[inside], labels[inside], weights[inside])
         for place in np.flatnonzero(~inside):
-            scores[place] = refusals.score(rows[place], found)
-    line = float(np.quantile(scores[(labels == 0) & (weights == 1)], 1 - ALARMS))
+            scores[place] = refusals.score(rows[place], bool(ruled[place]), found)
+    line = float(np.quantile(scores[(labels == 0) & usual], 1 - ALARMS))
     ours = weights == 1
-    print(f"{sum(labels):.0f} refusals, {sum((labels == 0) & ours)} replies; unseen, above {line:.2f}:", end=" ")
-    print(f"{np.mean(scores[labels == 1] > line):.1%} of refusals, {np.mean(scores[~ours] > line):.2%} of everyday's")
-    found = {run: round(weight, 3) for run, weight in fit(rows, labels, weights).items()}
+    for name, of in (("usual", usual), ("other", ours & ~usual)):
+        shares = [f"{np.mean(scores[of & (labels == is_one)] > line):.1%}" for is_one in (1, 0)]
+        print(f"{sum(of)} {name} texts, unseen, above {line:.2f}: {shares[0]} of refusals, {shares[1]} of replies")
+    print(f"of everyday's replies {np.mean(scores[~ours] > line):.2%}")
+    found = {run: round(weight, 3) for run, weight in fit(rows, ruled, labels, weights).items()}
     files.write_text(OUT, json.dumps({"line": round(line, 2), "weights": found}, ensure_ascii=False, indent=0) + "\n")
 
 
-def read() -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Texts, whether they are refusals, and what they weigh."""
+def read() -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Texts, whether they are refusals, what they weigh, and whether they were written as models usually answer."""
     written = [json.loads(line) for line in TEXTS.read_text(encoding="utf-8").splitlines()]
     exam = [json.loads(line) for line in EXAM.read_text(encoding="utf-8").splitlines()][::2]  # the half that is seen
     everyday = [
@@ -55,24 +60,28 @@ def read() -> tuple[list[str], np.ndarray, np.ndarray]:
         for path in sorted((ROOT / "empathic" / "data" / "everyday").glob("*.jsonl"))
         for row in map(json.loads, path.read_text(encoding="utf-8").splitlines())
         for name in ("short", "direct")
-        if name in row and not refusals.by_rule(row[name])  # some say in truth that they are programs
+        if name in row and not refusals.by_rule(row[name])[0]  # some say in truth that they are programs
     ]
     sample = random.Random(0).sample(everyday, EVERYDAY)
     texts = [*(row["text"] for row in written), *(row["reply"] for row in exam), *sample]
     labels = [*(row["refusal"] for row in written), *(row["bad"] for row in exam), *(False for _ in sample)]
-    return texts, np.array(labels, float), np.array([1.0] * (len(texts) - EVERYDAY) + [WEIGHT] * EVERYDAY)
+    weights = np.array([1.0] * (len(texts) - EVERYDAY) + [WEIGHT] * EVERYDAY)
+    usual = np.array([row.get("usual", False) for row in written] + [False] * (len(texts) - len(written)))
+    return texts, np.array(labels, float), weights, usual
 
 
-def fit(rows: list[set[str]], labels: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+def fit(rows: list[set[str]], ruled: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     """The weights of the runs that weigh most, and of "" for all texts."""
     counts = Counter(run for row in rows for run in row)
     names = sorted(run for run, count in counts.items() if count >= SEEN)
-    first = _solved(rows, names, labels, weights)
+    first = _solved(rows, names, ruled, labels, weights)
     names = sorted(sorted(names, key=lambda name: -abs(first[name]))[:KEPT])
-    return _solved(rows, names, labels, weights)
+    return _solved(rows, names, ruled, labels, weights)
 
 
-def _solved(rows: list[set[str]], names: list[str], labels: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+def _solved(
+    rows: list[set[str]], names: list[str], ruled: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> dict[str, float]:
     place = {name: number for number, name in enumerate(names)}
     found = [[place[run] for run in row if run in place] for row in rows]
     ends = np.cumsum([0, *map(len, found)])
@@ -80,7 +89,7 @@ def _solved(rows: list[set[str]], names: list[str], labels: np.ndarray, weights:
     matrix = sparse.csr_matrix((values, np.concatenate(found).astype(int), ends), (len(rows), len(names)))
 
     def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
-        logits = matrix @ weight[:-1] + weight[-1]
+        logits = matrix @ weight[:-1] + weight[-1] + refusals.RULE * ruled
         wrong = weights * (1 / (1 + np.exp(-logits)) - labels)
         total = (
             weights @ np.logaddexp(0, np.where(labels > 0, -logits, logits)) + PENALTY / 2 * weight[:-1] @ weight[:-1]

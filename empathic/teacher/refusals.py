@@ -1,8 +1,9 @@
 """What a teacher says in the place of a reply: it refuses, speaks of itself as a model, or talks about the task.
 
-Rules say it first, a list by language, `data/refusals.yaml`; every list is looked through whatever the language is,
-since a teacher may refuse in another one than it is asked in. What no rule knows is weighed by its runs of characters,
-`data/refusal_weights.json`, which `benchmarks/refusal_weights.py` fits.
+A text is weighed by its runs of characters, `data/refusal_weights.json`, which `benchmarks/refusal_weights.py` fits,
+and weighs more where a rule knows it: a list by language, `data/refusals.yaml`. Every list is looked through whatever
+the language is, since a teacher may refuse in another one than it is asked in. Rules of no language, such as for errors
+in JSON, decide alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from importlib import resources
 from typing import Any
 
 REFUSES, MODEL, TASK = "refuses", "speaks of itself as a model", "talks about the task"
+RULE = 2.0  # what a rule adds: chosen on written texts that the weights had not seen; fitted it is 4, since the rules
+# were written on half of these
 _KINDS = {"model": MODEL, "refuses": REFUSES, "task": TASK}
 _UNSPACED = ("zh", "ja", "ko", "ar")  # languages whose words have no border, or carry others in front of them
 _GAP = r"[^.!?。！？\n]{0,40}?"  # noqa: RUF001
@@ -31,36 +34,41 @@ _SPELLINGS = str.maketrans(
 
 def fault(text: str) -> str:
     """Why a text is no reply: it refuses, speaks of itself as a model, or talks about the task; "" where it is one."""
-    if found := by_rule(text):
-        return found
+    why, alone = by_rule(text)
+    if alone:
+        return why
     line, weights = _weights()
-    return REFUSES if score(runs(text), weights) > line else ""
+    return (why or REFUSES) if score(runs(text), bool(why), weights) > line else ""
 
 
-def by_rule(text: str) -> str:
-    """What the rules alone say of a text."""
+def by_rule(text: str) -> tuple[str, bool]:
+    """What the rules say of a text, "" for nothing, and whether they decide it alone."""
     folded, spoken = _heard(text)
-    for why, patterns in _patterns().items():
+    for (alone, why), patterns in _patterns().items():
         if any(pattern.search(folded if why == TASK else spoken) for pattern in patterns):
-            return why
-    return ""
+            return why, alone
+    return "", False
 
 
 def runs(text: str) -> set[str]:
-    """The runs of two to five characters in what a text itself says."""
-    spoken = f" {' '.join(_heard(text)[1].split())} "
-    return {spoken[start : start + size] for size in range(2, 6) for start in range(len(spoken) - size + 1)}
+    """The runs of two to five characters in what a text itself says, how it begins and ends, and how long it is."""
+    said = " ".join(_heard(text)[1].split())
+    spoken = f" {said} "
+    found = {spoken[start : start + size] for size in range(2, 6) for start in range(len(spoken) - size + 1)}
+    begins, ends = {f"^{said[:size]}" for size in (4, 8, 12)}, {f"{said[-size:]}$" for size in (4, 8)}
+    return found | begins | ends | {f"#{min(8, len(said) // 30)}"}
 
 
-def score(found: set[str], weights: Mapping[str, float]) -> float:
+def score(found: set[str], ruled: bool, weights: Mapping[str, float]) -> float:
     """The logarithm of the odds that a text with these runs is no reply.
 
     Args:
         found: its runs.
+        ruled: whether a rule knows it.
         weights: of runs, and of "" for all texts.
     """
     known = [weights[run] for run in found if run in weights]
-    return weights[""] + math.fsum(known) / math.sqrt(max(1, len(known)))
+    return weights[""] + ruled * RULE + math.fsum(known) / math.sqrt(max(1, len(known)))
 
 
 def _heard(text: str) -> tuple[str, str]:
@@ -82,21 +90,24 @@ def _weights() -> tuple[float, dict[str, float]]:
 
 
 @cache
-def _patterns() -> dict[str, list[re.Pattern[str]]]:
+def _patterns() -> dict[tuple[bool, str], list[re.Pattern[str]]]:
+    """Rules by whether they decide alone, and why a text that they know is no reply."""
     import yaml
 
     listed = yaml.safe_load((resources.files("empathic") / "data" / "refusals.yaml").read_text(encoding="utf-8"))
-    found: dict[str, list[re.Pattern[str]]] = {MODEL: [], REFUSES: [], TASK: []}
+    found: dict[tuple[bool, str], list[re.Pattern[str]]] = {
+        (alone, why): [] for alone in (True, False) for why in (MODEL, REFUSES, TASK)
+    }
     for language, words in listed.items():
         for kind, pattern in _ruled(words):
-            found[kind].append(re.compile(fold(pattern)))
+            found[language == "any", kind].append(re.compile(fold(pattern)))
         if "as" in words:
             border = "" if language in _UNSPACED else r"\b"
-            found[MODEL].append(_joined(words["as"], words["model"], border, r"\s?" if not border else r"\s+"))
+            found[False, MODEL].append(_joined(words["as"], words["model"], border, r"\s?" if not border else r"\s+"))
             cannot, do = words["refuses"]
-            found[REFUSES].append(_joined(cannot, do, border, rf"{border}{_GAP}{border}"))
-            found[REFUSES] += [re.compile(fold(phrase)) for phrase in words["says"]]
-            found[TASK] += [re.compile(fold(phrase)) for phrase in words.get("task", ())]
+            found[False, REFUSES].append(_joined(cannot, do, border, rf"{border}{_GAP}{border}"))
+            found[False, REFUSES] += [re.compile(fold(phrase)) for phrase in words["says"]]
+            found[False, TASK] += [re.compile(fold(phrase)) for phrase in words.get("task", ())]
     return found
 
 

@@ -13,7 +13,7 @@ EXAM = DATA / "refusals.jsonl"
 
 @pytest.mark.parametrize(
     ("half", "missed", "alarms"),
-    [(0, 0, 0), (1, 11, 0)],  # of 122 and 118 bad ones, 118 and 122 replies; the rules were written on the first half
+    [(0, 4, 0), (1, 12, 1)],  # of 122 and 118 bad ones, 118 and 122 replies; the rules were written on the first half
     ids=["seen", "held out"],
 )
 def test_refusals_are_found_and_replies_are_not(half: int, missed: int, alarms: int) -> None:
@@ -25,7 +25,8 @@ def test_refusals_are_found_and_replies_are_not(half: int, missed: int, alarms: 
 
 @pytest.mark.parametrize(
     ("name", "missed", "alarms"),
-    [("refusals-written", 387, 17), ("refusals-held", 14, 8)],  # of 2,304 and 200 refusals, 2,410 and 200 replies
+    # of 5,252 refusals and 5,390 replies; 260 and 260 as models usually answer; 200 and 200 that are hard to tell
+    [("refusals-written", 107, 0), ("refusals-held", 7, 2), ("refusals-hard", 4, 7)],
 )
 def test_refusals_in_thirteen_languages(name: str, missed: int, alarms: int) -> None:
     rows = [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
