@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import hypothesis
 import pytest
 from browser import chromium  # noqa: F401
+from fake_vllm import fake_vllm  # noqa: F401
 from faulty import faulty  # noqa: F401
 from habits import habits  # noqa: F401
 from talking import talking  # noqa: F401

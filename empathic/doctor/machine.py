@@ -13,6 +13,7 @@ from pathlib import Path
 from empathic import files, models
 from empathic.doctor import packages
 from empathic.doctor.finding import Finding, fails, mind, ok
+from empathic.student import placement
 
 _MEGA = 1_000_000
 _PROGRAMS = {
@@ -52,10 +53,12 @@ def gpu() -> Iterator[Finding]:
     cuda, hip = torch.version.cuda, getattr(torch.version, "hip", None)
     build = f"built for CUDA {cuda}" if cuda else f"built for ROCm {hip}" if hip else "built for the CPU"
     used = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda or hip else []
-    yield from told(torch.__version__, build, bool(cuda or hip), used, gpus())
+    yield from told(torch.__version__, build, bool(cuda or hip), used, gpus(), placement.unusable())
 
 
-def told(version: str, build: str, for_gpus: bool, used: list[str], there: list[str]) -> Iterator[Finding]:
+def told(
+    version: str, build: str, for_gpus: bool, used: list[str], there: list[str], why: str = ""
+) -> Iterator[Finding]:
     """What a build of torch means on a machine.
 
     Args:
@@ -64,8 +67,9 @@ def told(version: str, build: str, for_gpus: bool, used: list[str], there: list[
         for_gpus: whether that is a GPU.
         used: the GPUs that torch sees.
         there: those that the driver names.
+        why: torch can't use what is there, in its words.
     """
-    if for_gpus and not used and not there:
+    if for_gpus and not used and not there and not why:
         yield mind(
             "torch", f"{version}, {build}, on a machine without a GPU", "it works; the CPU's build is far smaller"
         )
@@ -73,8 +77,10 @@ def told(version: str, build: str, for_gpus: bool, used: list[str], there: list[
         yield ok("torch", f"{version}, {build}")
     if used:
         yield ok("GPU", f"{', '.join(used)}: training uses {'it' if len(used) == 1 else 'them'}")
-    elif there and for_gpus:
-        yield mind("GPU", f"{', '.join(there)}, which torch can't use", f"its driver may be too old for torch {build}")
+    elif for_gpus and (there or why):
+        named = f"{', '.join(there) or 'one'}, which torch can't use"
+        mend = f"its driver may be too old for torch {build}: update it, or install torch's build for it"
+        yield fails("GPU", f"{named} ({why[:200]})", mend) if why else mind("GPU", named, mend)
     elif there:
         yield mind("GPU", f"{', '.join(there)}, which torch can't use", "install torch's build for it")
     else:

@@ -14,7 +14,7 @@ from empathic.judge import classifier
 from empathic.judge.measures import behaviours, epitome, reader, registry
 from empathic.phone import convertible
 from empathic.recipe import Recipe
-from empathic.student import distil_teacher, load, prompt
+from empathic.student import distil_teacher, engine, load, prompt
 from empathic.teacher import live
 
 
@@ -38,6 +38,7 @@ def check_files(recipe: Recipe, fetch: bool = True) -> str:
     prompt.instruction(recipe.student.prompt)
     if recipe.student.template:
         prompt.template(recipe.student.template)
+    engine.check(recipe.student)
     for step in recipe.distillations:
         distil_teacher.find(step, recipe)
         prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))

@@ -15,8 +15,8 @@ from empathic.pipeline.stage import Forecast
 from empathic.recipe import Recipe
 from empathic.recipe.steps import AnyStep, Distil
 from empathic.run import Run
-from empathic.student import budget, distil_teacher, load, placement, prompt, rates
-from empathic.student.budget import Lengths
+from empathic.student import budget, distil_teacher, launch, load, placement, prompt, rates
+from empathic.student.budget import Lengths, Spread
 from empathic.student.placement import Placement
 from empathic.student.shape import Shape, shape_of
 
@@ -63,20 +63,21 @@ def bill(of: Forecast) -> str:
 
 
 def check(run: Run, step: AnyStep) -> None:
-    """Refuse to train where the GPU is too small for the rows that are there.
+    """Refuse to train where the GPU is too small for the rows that are there; of several the smallest counts.
 
     Raises:
         UserError: it is; the line says what would fit.
     """
-    room, shape = _room(), _shape(run.student.model)
+    room, shape = _room(run.processes), _shape(run.student.model)
     if not room or shape is None:
         return
     rows = _lengths(run.recipe, _texts(files.read_jsonl(run.lessons(step))))
     shared = run.recipe.kernels.prefix_sharing is not False
-    own = step.model_copy(update={"batch_size": max(1, step.batch_size // run.processes)})
     if rows is not None:
-        left = room - _teacher(run.recipe, step)
-        budget.check(own, shape, placement.of(run.recipe.student), run.recipe.lora_rank, rows, shared, left)
+        left, student = room - _teacher(run.recipe, step), run.recipe.student
+        sharded = run.processes > 1 and bool(launch.shards(student.load_in_4bit))
+        spread = Spread(run.processes, sharded)
+        budget.check(step, shape, placement.of(student), run.recipe.lora_rank, rows, shared, left, spread)
 
 
 def _teacher(recipe: Recipe, step: AnyStep) -> float:
@@ -96,21 +97,24 @@ def _texts(rows: Iterable[dict[str, Any]]) -> Iterator[Text]:
 
 def _lengths(recipe: Recipe, texts: Iterable[Text]) -> Lengths | None:
     """About so many tokens are in the rows, the longest reply to each message counted; None where there is none."""
-    both = [
-        (estimated_tokens(said), max((estimated_tokens(one) for one in replies), default=0)) for said, replies in texts
-    ]
-    if not both:
+    rows = asked = said = longest = 0  # running sums, since a corpus may not fit into memory
+    for message, replies in texts:
+        one, other = estimated_tokens(message), max(map(estimated_tokens, replies), default=0)
+        rows, asked, said, longest = rows + 1, asked + one, said + other, max(longest, one + other)
+    if not rows:
         return None
     opened = estimated_tokens(prompt.instruction(recipe.student.prompt)) + _TEMPLATE
-    asked, said = (round(sum(column) / len(both)) for column in zip(*both, strict=True))
-    return Lengths(opened, asked, said, opened + max(map(sum, both)))
+    return Lengths(opened, round(asked / rows), round(said / rows), opened + longest)
 
 
-def _room() -> float | None:
-    """Bytes of the GPU that trains here; None where there is none."""
+def _room(processes: int = 1) -> float | None:
+    """Bytes of the GPU that trains here, the smallest of so many; None where there is none."""
     import torch
 
-    return float(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else None
+    if not torch.cuda.is_available():
+        return None
+    used = range(max(1, min(processes, torch.cuda.device_count())))
+    return float(min(torch.cuda.get_device_properties(i).total_memory for i in used))
 
 
 def _as_on_a_gpu(student: Any) -> Placement:

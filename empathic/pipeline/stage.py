@@ -15,7 +15,7 @@ from empathic.run import Row, Run
 
 STUDENT_KEYS = ("student.model", "student.template")
 # At these values they are as runs were before there were such keys, and a finished stage of one stays finished.
-PLACEMENT = {"student.dtype": "auto", "student.load_in_4bit": False}
+PLACEMENT = {"student.dtype": "auto", "student.load_in_4bit": False, "student.engine": "auto"}
 
 
 @dataclass

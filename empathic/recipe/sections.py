@@ -107,6 +107,11 @@ class Student(Section):
     )
     max_tokens: int = Field(128, ge=1)
     temperature: float = Field(0.0, ge=0)
+    engine: Literal["auto", "llama.cpp", "vllm"] = Field(
+        "auto",
+        description="what replies: llama.cpp, from the file that ships, or vllm, from the merged weights in `dtype`; "
+        "auto: vllm for replies to learn from where it is here with a GPU, else llama.cpp",
+    )
 
     @field_validator("model")
     @classmethod

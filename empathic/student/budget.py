@@ -14,6 +14,7 @@ from empathic.student.placement import Placement
 from empathic.student.shape import Shape
 
 _GIGA = 1e9
+_GPUS = 2, 4, 8  # of one machine, that a student may be sharded over
 _TILE = 4096, 32768  # tokens and words of TRL's tiles of logits (trl.kernels.chunked_logprob, trl.trainer.utils)
 _CONTEXT = 0.8e9  # CUDA's context and the libraries' workspaces: assumed, they differ by driver and card
 _NF4 = 0.516  # bytes a weight: half a byte, and 0.127 bits of constants (Dettmers et al. 2023, arXiv 2305.14314)
@@ -113,8 +114,41 @@ def logits(shape: Shape, labels: int) -> float:
     return 4.0 * (2 * tokens * words + 2 * labels * shape.hidden)
 
 
-def needed(step: Training, shape: Shape, placed: Placement, rank: int, rows: Lengths, shared: bool) -> Needed:
-    """What a step of a recipe needs on one device.
+@dataclass(frozen=True)
+class Spread:
+    """Over how many GPUs a step's batch goes.
+
+    Attributes:
+        processes: so many, each with its share of every batch.
+        sharded: whether each holds a part of the student (FSDP) instead of all of it.
+    """
+
+    processes: int = 1
+    sharded: bool = False
+
+
+_ALONE = Spread()
+
+
+def part_of_weights(shape: Shape, placed: Placement, processes: int) -> float:
+    """Bytes of a sharded student's weights on each GPU: its part, and what is whole at a time.
+
+    That are two layers, one that runs and the next that is fetched, and all that is no layer, such as the head.
+    """
+    each = 2 if placed.rounds else 4
+    return weights(shape, placed) / processes + each * (2 * shape.linear / shape.layers + shape.other)
+
+
+def needed(
+    step: Training,
+    shape: Shape,
+    placed: Placement,
+    rank: int,
+    rows: Lengths,
+    shared: bool,
+    spread: Spread = _ALONE,
+) -> Needed:
+    """What a step of a recipe needs on each device.
 
     Args:
         step: its batch, passes and checkpointing.
@@ -123,8 +157,10 @@ def needed(step: Training, shape: Shape, placed: Placement, rank: int, rows: Len
         rank: of the adapter.
         rows: what it reads.
         shared: whether what rows have in common runs once; else all are padded to the longest.
+        spread: over how many devices.
     """
-    examples = -(-step.batch_size // step.gradient_accumulation_steps)
+    examples = -(-step.batch_size // (step.gradient_accumulation_steps * spread.processes))
+    parts = spread.processes if spread.sharded else 1
     replies = 2 if isinstance(step, Dpo) else 1
     if shared:  # the longest row is in some batch
         mean = rows.told + rows.asked + rows.said
@@ -133,15 +169,22 @@ def needed(step: Training, shape: Shape, placed: Placement, rank: int, rows: Len
         tokens = examples * replies * rows.longest
     labels = examples * replies * rows.said
     return Needed(
-        weights=weights(shape, placed),
-        adapters=adapters(shape, rank, isinstance(step, Dpo)),
+        weights=weights(shape, placed) if parts == 1 else part_of_weights(shape, placed, parts),
+        adapters=adapters(shape, rank, isinstance(step, Dpo)) / parts,
         activations=activations(shape, placed, tokens, step.gradient_checkpointing, shared),
         logits=logits(shape, labels),
     )
 
 
 def check(
-    step: Training, shape: Shape, placed: Placement, rank: int, rows: Lengths, shared: bool, room: float
+    step: Training,
+    shape: Shape,
+    placed: Placement,
+    rank: int,
+    rows: Lengths,
+    shared: bool,
+    room: float,
+    spread: Spread = _ALONE,
 ) -> Needed:
     """What a step needs, where a GPU has the room for it.
 
@@ -152,42 +195,44 @@ def check(
         rank: see there.
         rows: see there.
         shared: see there.
-        room: bytes of the GPU.
+        room: bytes of the GPU, of several the smallest.
+        spread: over how many.
 
     Raises:
         UserError: it hasn't; the line says what would fit.
     """
-    found = needed(step, shape, placed, rank, rows, shared)
-    if found.total <= room:
-        return found
-    would = [
-        f"{what} ({total / _GIGA:.0f} GB)"
-        for what, total in _others(step, shape, placed, rank, rows, shared)
-        if total <= room
-    ]
+
+    def total(of: Training = step, at: Placement = placed, over: Spread = spread) -> float:
+        return needed(of, shape, at, rank, rows, shared, over).total
+
+    if total() <= room:
+        return needed(step, shape, placed, rank, rows, shared, spread)
+    others = ((what, total(of, at)) for what, of, at in _others(step, placed, spread))
+    would = [f"{what} ({bytes_ / _GIGA:.0f} GB)" for what, bytes_ in others if bytes_ <= room]
+    if not placed.four_bit:
+        even = (n for n in _GPUS if not step.batch_size % (n * step.gradient_accumulation_steps))
+        parts = ((n, total(over=Spread(n, sharded=True))) for n in even if n > spread.processes or not spread.sharded)
+        if fits := next(((n, bytes_) for n, bytes_ in parts if bytes_ <= room), None):
+            would.append(f"several GPUs with FSDP (--processes {fits[0]}, {fits[1] / _GIGA:.0f} GB each)")
+    has = "the GPU has" if spread.processes == 1 else "the smallest GPU has"
     raise UserError(
-        f"steps.{step.name}: needs about {found.total / _GIGA:.0f} GB and the GPU has {room / _GIGA:.0f}; "
+        f"steps.{step.name}: needs about {total() / _GIGA:.0f} GB and {has} {room / _GIGA:.0f}; "
         + (f"would fit: {', or '.join(would)}" if would else "nothing makes it fit here; choose a smaller student")
     )
 
 
-def _others(
-    step: Training, shape: Shape, placed: Placement, rank: int, rows: Lengths, shared: bool
-) -> Iterator[tuple[str, float]]:
-    """Other settings, each with the bytes that it needs; those that train the same first."""
+def _others(step: Training, placed: Placement, spread: Spread) -> Iterator[tuple[str, Training, Placement]]:
+    """Other settings, in words and as they are; those that train the same first."""
     again = step.model_copy(update={"gradient_checkpointing": True})
     four = replace(placed, four_bit=True)
-
-    def total(of: Training, at: Placement) -> float:
-        return needed(of, shape, at, rank, rows, shared).total
-
+    own = step.batch_size // spread.processes
     if not step.gradient_checkpointing:
-        yield "gradient_checkpointing: true", total(again, placed)
-    passes = [n for n in range(step.gradient_accumulation_steps + 1, step.batch_size + 1) if step.batch_size % n == 0]
+        yield "gradient_checkpointing: true", again, placed
+    passes = [n for n in range(step.gradient_accumulation_steps + 1, own + 1) if own % n == 0]
     for n in (passes[0], passes[-1]) if len(passes) > 1 else passes:
         divided = step.model_copy(update={"gradient_accumulation_steps": n})
-        yield f"gradient_accumulation_steps: {n}", total(divided, placed)
-    if not placed.four_bit:
-        yield "student.load_in_4bit: true", total(step, four)
-        one = again.model_copy(update={"gradient_accumulation_steps": step.batch_size})
-        yield "student.load_in_4bit: true with gradient_checkpointing and passes of 1", total(one, four)
+        yield f"gradient_accumulation_steps: {n}", divided, placed
+    if not placed.four_bit and not spread.sharded:
+        yield "student.load_in_4bit: true", step, four
+        one = again.model_copy(update={"gradient_accumulation_steps": own})
+        yield "student.load_in_4bit: true with gradient_checkpointing and passes of 1", one, four

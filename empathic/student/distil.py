@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from datasets import Dataset
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer
 from trl.kernels.chunked_divergence import ChunkedDivergenceFunction
@@ -25,6 +24,7 @@ from trl.models.utils import _ForwardRedirection
 from trl.trainer.utils import add_fused_lm_head
 
 from empathic.recipe import Kernels
+from empathic.student import sharding
 from empathic.student.distil_teacher import reply_ids
 from empathic.student.examples import IGNORED, prompt_ids
 from empathic.student.kernels.optimize import optimize_model
@@ -96,8 +96,8 @@ def divergence(student: torch.Tensor, teacher: torch.Tensor, ours: Any, theirs: 
     """
     heads = ours.get_output_embeddings(), theirs.get_output_embeddings()
     words = min(len(head.weight) for head in heads)  # one of them may be padded with rows that no token has
-    weights = [head.weight[:words] for head in heads]
-    biases = [None if head.bias is None else head.bias[:words] for head in heads]
+    weights = [sharding.whole(head.weight)[:words] for head in heads]
+    biases = [None if head.bias is None else sharding.whole(head.bias)[:words] for head in heads]
     (scale, cap), (their_scale, their_cap) = _shape(ours.config), _shape(theirs.config)
     found: torch.Tensor = ChunkedDivergenceFunction.apply(
         student, weights[0], biases[0], teacher, weights[1], biases[1], beta, 1.0, scale, cap, their_scale, their_cap
@@ -105,20 +105,17 @@ def divergence(student: torch.Tensor, teacher: torch.Tensor, ours: Any, theirs: 
     return found
 
 
-def encode(rows: Sequence[dict[str, Any]], told: tuple[str, str], tokenizers: tuple[Any, Any]) -> Dataset:
-    """Rows of replies as token ids: the student's prompt, the teacher's, and the reply that both go through.
+def encode(row: dict[str, Any], told: tuple[str, str], tokenizers: tuple[Any, Any]) -> dict[str, list[int]]:
+    """A row of a reply as token ids: the student's prompt, the teacher's, and the reply that both go through.
 
     A reply that was cut off needs no care: what is compared is what either would say next, there too.
 
     Args:
-        rows: each with `prompt`, `completion` and the `emotion` of its dialogue.
+        row: with `prompt`, `completion` and the `emotion` of its dialogue.
         told: the instructions of student and teacher, who also hears the emotion.
         tokenizers: the student's and the teacher's.
     """
-    return Dataset.from_list([_encoded(row, told, tokenizers) for row in rows])
 
-
-def _encoded(row: dict[str, Any], told: tuple[str, str], tokenizers: tuple[Any, Any]) -> dict[str, list[int]]:
     def asked(instruction: str) -> list[Message]:
         return [{"role": "system", "content": instruction}, *row["prompt"]]
 

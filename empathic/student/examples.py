@@ -5,7 +5,7 @@ Text that is tokenised as a whole may join the prompt's last token with the repl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from empathic.errors import UserError
@@ -21,13 +21,21 @@ def prompt_ids(tokenizer: Any, asked: Sequence[Message]) -> list[int]:
     return list(found["input_ids"])
 
 
-def reply_ids(tokenizer: Any, asked: Sequence[Message], reply: Sequence[Message]) -> list[int]:
+def reply_ids(
+    tokenizer: Any, asked: Sequence[Message], reply: Sequence[Message], before: list[int] | None = None
+) -> list[int]:
     """The tokens that follow those of the prompt: the reply, and what ends it.
+
+    Args:
+        tokenizer: with a chat template.
+        asked: the prompt.
+        reply: what follows it.
+        before: the prompt's tokens, where they are known.
 
     Raises:
         UserError: the template shows the prompt otherwise once it has this reply.
     """
-    before = prompt_ids(tokenizer, asked)
+    before = prompt_ids(tokenizer, asked) if before is None else before
     whole = list(tokenizer.apply_chat_template([*asked, *reply], return_dict=True)["input_ids"])
     if whole[: len(before)] == before:
         return whole[len(before) :]
@@ -42,22 +50,18 @@ def reply_ids(tokenizer: Any, asked: Sequence[Message], reply: Sequence[Message]
     return list(ids[1:])
 
 
-def examples(tokenizer: Any, rows: Iterable[dict[str, Any]]) -> list[dict[str, list[int]]]:
-    """Rows of `prompt` and `completion` as SFT takes them: the loss is on the completion alone."""
-    found = []
-    for row in rows:
-        asked, said = prompt_ids(tokenizer, row["prompt"]), reply_ids(tokenizer, row["prompt"], row["completion"])
-        found.append({"input_ids": asked + said, "labels": [IGNORED] * len(asked) + said})
-    return found
+def example(tokenizer: Any, row: dict[str, Any]) -> dict[str, list[int]]:
+    """A row of `prompt` and `completion` as SFT takes it: the loss is on the completion alone."""
+    asked = prompt_ids(tokenizer, row["prompt"])
+    said = reply_ids(tokenizer, row["prompt"], row["completion"], asked)
+    return {"input_ids": asked + said, "labels": [IGNORED] * len(asked) + said}
 
 
-def pairs(tokenizer: Any, rows: Iterable[dict[str, Any]]) -> list[dict[str, list[int]]]:
-    """Rows of `prompt`, `chosen` and `rejected` as DPO takes them."""
-    return [
-        {
-            "prompt_ids": prompt_ids(tokenizer, row["prompt"]),
-            "chosen_ids": reply_ids(tokenizer, row["prompt"], row["chosen"]),
-            "rejected_ids": reply_ids(tokenizer, row["prompt"], row["rejected"]),
-        }
-        for row in rows
-    ]
+def pair(tokenizer: Any, row: dict[str, Any]) -> dict[str, list[int]]:
+    """A row of `prompt`, `chosen` and `rejected` as DPO takes it."""
+    asked = prompt_ids(tokenizer, row["prompt"])
+    return {
+        "prompt_ids": asked,
+        "chosen_ids": reply_ids(tokenizer, row["prompt"], row["chosen"], asked),
+        "rejected_ids": reply_ids(tokenizer, row["prompt"], row["rejected"], asked),
+    }

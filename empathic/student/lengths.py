@@ -1,17 +1,20 @@
 """Whether everything fits that a student will read: examples into what it trains on, messages into its file as served.
 
-Only texts that might not fit are tokenised: no text has more tokens than bytes of UTF-8.
+Only texts that might not fit are tokenised: no text has more tokens than bytes of UTF-8. All pass by one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from empathic import models
 from empathic.endpoints.llama_cpp import CONTEXT
 from empathic.errors import UserError
 from empathic.recipe import Recipe
 from empathic.recipe.sections import Student
+from empathic.recipe.steps import Distil
 from empathic.student import distil_teacher, examples, load, prompt
 
 _AROUND = 512  # more bytes than any template puts around a dialogue
@@ -37,29 +40,35 @@ def check(
     reads = None if student.model in models.KNOWN else load.context(load.load_config(student.model))
     served = min(CONTEXT, reads or CONTEXT)
     spare = len(told.encode()) + _AROUND
-    asked = [one for one in test if len(one[1].encode()) + spare + student.max_tokens > served]
-    learnt = [one for one in train if len("".join(one[1:]).encode()) + spare > (reads or CONTEXT)]
-    if not asked and not learnt:
-        return
-    tokenizer = load.load_tokenizer(student.model, student.template)[0]
-    reads = reads or load.context(load.load_config(student.model))
-    for id, said in asked:
-        tokens = len(examples.prompt_ids(tokenizer, prompt.messages(told, said)))
+
+    @functools.cache
+    def opened() -> tuple[Any, int | None]:
+        """The tokenizer and the context, once one of them is wanted: a known model is fetched for it."""
+        tokenizer = load.load_tokenizer(student.model, student.template)[0]
+        return tokenizer, reads or load.context(load.load_config(student.model))
+
+    for id, said in test:
+        if len(said.encode()) + spare + student.max_tokens <= served:
+            continue
+        tokens = len(examples.prompt_ids(opened()[0], prompt.messages(told, said)))
         if tokens + student.max_tokens > served:
             raise UserError(
                 f"dialogues: the test message {id!r} has {tokens} tokens with its instruction, and with a reply of "
                 f"{student.max_tokens} (student.max_tokens) more than the {served} that the file for the phone reads; "
                 "shorten it, or lower student.max_tokens"
             )
-    for id, said, replied in learnt:
+    for id, said, replied in train:
+        if len((said + replied).encode()) + spare <= (reads or CONTEXT):
+            continue
+        tokenizer, most = opened()
         before = prompt.messages(told, said)
         tokens = len(examples.prompt_ids(tokenizer, before))
         if replied:
             tokens += len(examples.reply_ids(tokenizer, before, [{"role": "assistant", "content": replied}]))
-        if reads and tokens > reads:
+        if most and tokens > most:
             raise UserError(
                 f"dialogues: the train message {id!r} has {tokens} tokens with its instruction"
-                f"{' and reply' if replied else ''}, and the student's context holds {reads}; shorten it, or choose "
+                f"{' and reply' if replied else ''}, and the student's context holds {most}; shorten it, or choose "
                 "the brief prompt"
             )
 
@@ -75,26 +84,43 @@ def check_teachers(recipe: Recipe, train: Iterable[tuple[str, str, str]], fetch:
     Raises:
         UserError: names the row, and the keys that make it too long.
     """
-    rows = list(train) if recipe.distillations else []
+    readers = [_Reader(step, recipe, of) for step, of in _teachers(recipe, fetch)]
+    for row in train if readers else ():
+        for reader in readers:
+            reader.check(*row)
+
+
+def _teachers(recipe: Recipe, fetch: bool) -> Iterator[tuple[Distil, distil_teacher.Teacher]]:
     for step in recipe.distillations:
         of = distil_teacher.find(step, recipe)
-        if not fetch and _elsewhere(of.model):
-            continue
-        told = prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
-        reads = load.context(load.load_config(of.model, step.key("teacher")))
-        asked = [(id, said, prompt.with_emotion(told, emotion)) for id, said, emotion in rows]
-        spare = _AROUND + recipe.student.max_tokens
-        if not reads or not (long := [one for one in asked if len("".join(one[1:]).encode()) + spare > reads]):
-            continue
-        tokenizer = load.load_tokenizer(of.model, of.template, step.key("teacher"))[0]
-        for id, said, instruction in long:
-            tokens = len(examples.prompt_ids(tokenizer, prompt.messages(instruction, said)))
-            if tokens + recipe.student.max_tokens > reads:
-                raise UserError(
-                    f"{step.key('teacher_prompt')}: the train message {id!r} has {tokens} tokens with what the teacher "
-                    f"is told, and with a reply of {recipe.student.max_tokens} (student.max_tokens) more than the "
-                    f"{reads} that {step.teacher} reads; shorten it, or choose the brief prompt"
-                )
+        if fetch or not _elsewhere(of.model):
+            yield step, of
+
+
+class _Reader:
+    """Who teaches a distillation, as far as it has to read the messages."""
+
+    def __init__(self, step: Distil, recipe: Recipe, of: distil_teacher.Teacher) -> None:
+        self.step, self.of, self.replies = step, of, recipe.student.max_tokens
+        self.told = prompt.instruction(step.teacher_prompt, step.key("teacher_prompt"))
+        self.reads = load.context(load.load_config(of.model, step.key("teacher")))
+
+    @functools.cached_property
+    def tokenizer(self) -> Any:
+        return load.load_tokenizer(self.of.model, self.of.template, self.step.key("teacher"))[0]
+
+    def check(self, id: str, said: str, emotion: str) -> None:
+        """Refuse a message that is too long."""
+        told = prompt.with_emotion(self.told, emotion)
+        if not self.reads or len((said + told).encode()) + _AROUND + self.replies <= self.reads:
+            return
+        tokens = len(examples.prompt_ids(self.tokenizer, prompt.messages(told, said)))
+        if tokens + self.replies > self.reads:
+            raise UserError(
+                f"{self.step.key('teacher_prompt')}: the train message {id!r} has {tokens} tokens with what the "
+                f"teacher is told, and with a reply of {self.replies} (student.max_tokens) more than the {self.reads} "
+                f"that {self.step.teacher} reads; shorten it, or choose the brief prompt"
+            )
 
 
 def _elsewhere(name: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from empathic.errors import UserError
 from empathic.recipe.sections import Student
 
+_DEVICES = Path("/dev")
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -60,15 +62,34 @@ class Placement:
         return model if self.four_bit else model.to(device=self.device, dtype=self.torch_dtype)
 
 
+def unusable() -> str:
+    """Why torch can't use a GPU that is here, in its words; "" where none is here, or torch isn't to use one."""
+    import torch
+
+    wanted = torch.version.cuda and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
+    if not wanted or not any(True for _ in _DEVICES.glob("nvidia[0-9]*")):
+        return ""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return " ".join(str(error).split())
+    return ""
+
+
 def place(dtype: Literal["auto", "float32", "bfloat16"] = "auto", load_in_4bit: bool = False) -> Placement:
     """Where a model runs on this machine; of several GPUs each process of `accelerate` takes its own.
 
     Raises:
-        UserError: 4 bits without a GPU, or without bitsandbytes.
+        UserError: 4 bits without a GPU, or without bitsandbytes; a GPU that torch can't use.
     """
     import torch
 
     gpu = torch.cuda.is_available()
+    if not gpu and (why := unusable()):
+        raise UserError(
+            f"a GPU is here that torch {torch.__version__} can't use ({why[:200]}); update its driver, install torch's "
+            "build for the driver, or set CUDA_VISIBLE_DEVICES=-1 to do without it"
+        )
     if load_in_4bit and not gpu:
         raise UserError("student.load_in_4bit: needs a GPU, and there is none here; set it to false")
     if load_in_4bit and importlib.util.find_spec("bitsandbytes") is None:

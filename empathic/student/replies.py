@@ -1,4 +1,4 @@
-"""A GGUF file's replies to dialogues, as reply files hold them."""
+"""A student's replies to dialogues, as reply files hold them: those of a GGUF file, or of a server that is up."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from empathic import files
 from empathic.dialogues import Dialogue
 from empathic.endpoints.chat_api import REFUSED, Request
 from empathic.endpoints.client import ask
+from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
@@ -43,15 +44,34 @@ def write(
     Raises:
         UserError: llama.cpp can't load the file, or a message is too long for it.
     """
+    with open_endpoint(f"local:{gguf}", parallel=parallel) as endpoint:
+        return write_from(path, endpoint, str(gguf), dialogues, settings, ledger, purpose, advance, seed)
+
+
+def write_from(
+    path: Path,
+    endpoint: Endpoint,
+    name: str,
+    dialogues: Sequence[Dialogue],
+    settings: Student,
+    ledger: Ledger,
+    purpose: str,
+    advance: Callable[[], None],
+    seed: int = 0,
+) -> float:
+    """Have a server that is up reply to dialogues; `name` is what it serves, and all else is as `write` has it.
+
+    Raises:
+        UserError: it can't be asked, or a message is too long for it.
+    """
     told = prompt.instruction(settings.prompt)
     requests = [
         Request(prompt.messages(told, d.utterance), settings.max_tokens, settings.temperature, seed=seed)
         for d in dialogues
     ]
-    with open_endpoint(f"local:{gguf}", parallel=parallel) as endpoint:
-        answers = list(ask(endpoint, requests, ledger, purpose, advance))
+    answers = list(ask(endpoint, requests, ledger, purpose, advance))
     if long := [d.id for d, answer in zip(dialogues, answers, strict=True) if answer.finish == REFUSED]:
-        raise UserError(f"{gguf}: {len(long)} messages are too long for it, {long[0]!r} among them")
+        raise UserError(f"{name}: {len(long)} messages are too long for it, {long[0]!r} among them")
     files.write_jsonl(
         path,
         (

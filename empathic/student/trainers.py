@@ -6,10 +6,15 @@ that teach nothing being refused.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
+from array import array
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy
 from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
@@ -20,9 +25,10 @@ from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Kernels, Recipe
 from empathic.recipe.steps import Distil, Dpo, Sft, Training
-from empathic.stats import sample
-from empathic.student import checkpoints, distil, distil_teacher, examples, placement, prompt
+from empathic.student import checkpoints, distil, distil_teacher, examples, lessons, placement, prompt, sharding
+from empathic.student.encoded import encoded, lengths
 from empathic.student.kernels.optimize import optimize_model
+from empathic.student.lessons import Row, Rows
 from empathic.student.load import adapted, context, load_student
 
 
@@ -43,6 +49,7 @@ class SharedDPOTrainer(DPOTrainer):
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         self.kernels_off = optimize_model(self.model, self.kernels)
+        sharding.shard(self)
         kept = Path(self.args.output_dir) / "reference.json"
         if not kept.exists():
             found = self._references(dataset, batch_size)
@@ -54,27 +61,35 @@ class SharedDPOTrainer(DPOTrainer):
         return dataset
 
     def _references(self, dataset: Dataset, batch_size: int) -> dict[str, list[float]]:
-        """Log-probabilities of every chosen and rejected reply under the reference, each process taking its share."""
-        share = range(
-            self.accelerator.process_index * batch_size, len(dataset), self.accelerator.num_processes * batch_size
-        )
-        found: list[tuple[int, float, float]] = []
-        for start in share:
+        """Log-probabilities of every chosen and rejected reply under the reference, each process taking its share.
+
+        A step begins with the adapter that is its reference, so that none is switched to: that would freeze what is
+        trained of a sharded model. And all processes run as many passes, or those of a sharded model wait for ever.
+        """
+        self.ref_model = self.model  # has TRL switch to no adapter
+        found = array("d")  # index, chosen, rejected, again and again: a list of them would be six times as large
+        for first in range(0, len(dataset), self.accelerator.num_processes * batch_size):
+            start = first + self.accelerator.process_index * batch_size
             indices = range(start, min(start + batch_size, len(dataset)))
-            batch = self.data_collator([dataset[i] for i in indices])
+            batch = self.data_collator([dataset[i] for i in indices or (0,)])
             batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
             chosen, rejected = self.compute_ref_log_probs(self.model, batch)
-            found += zip(indices, chosen.tolist(), rejected.tolist(), strict=True)
-        _, of_chosen, of_rejected = zip(*sorted(gather_object(found)), strict=True)
-        return {"ref_chosen_logps": list(of_chosen), "ref_rejected_logps": list(of_rejected)}
+            for one in zip(indices, chosen.tolist(), rejected.tolist(), strict=bool(indices)):
+                found.extend(one)
+        self.ref_model = None
+        sharding.part_again(self.model)
+        rows = numpy.concatenate(gather_object([found])).reshape(-1, 3)
+        _, of_chosen, of_rejected = rows[rows[:, 0].argsort()].T
+        return {"ref_chosen_logps": of_chosen.tolist(), "ref_rejected_logps": of_rejected.tolist()}
 
 
-def make_trainer(name: str, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path) -> Any:
+def make_trainer(name: str, rows: Iterable[Row], recipe: Recipe, adapter: Path | None, out: Path) -> Any:
     """The trainer of a step of the recipe, with the kernels that can be used.
 
     Args:
         name: of the step.
-        rows: those of the part of the corpus that the step learns from.
+        rows: those of the part of the corpus that the step learns from, `Lessons` or a list: they are read several
+            times, and only their tokens are kept, on disk.
         recipe: the student and the steps' settings.
         adapter: the folder of the adapter that the step goes on from; None for a new one.
         out: the folder of the adapter to write.
@@ -83,30 +98,31 @@ def make_trainer(name: str, rows: list[dict[str, Any]], recipe: Recipe, adapter:
         UserError: rows that can't be learnt from, or a batch that can't be divided.
     """
     step = recipe.step(name)
-    if not rows:
+    drawn = lessons.drawn(rows, step.examples, f"{recipe.seed} {name}")
+    if next(drawn(), None) is None:
         raise UserError(f"corpus/{step.part}.jsonl: holds nothing for steps.{name} to learn from; add dialogues")
-    rows = _drawn(rows, step, recipe.seed)
     set_seed(recipe.seed)
     if isinstance(step, Sft):
-        return _sft_trainer(step, rows, recipe, adapter, out)
+        return _sft_trainer(step, drawn, recipe, adapter, out)
     if isinstance(step, Distil):
-        return _distil_trainer(step, rows, recipe, adapter, out)
+        return _distil_trainer(step, drawn, recipe, adapter, out)
     if adapter is None:
         raise ValueError(f"{name} needs the adapter of the step before")
-    return _dpo_trainer(step, rows, recipe, adapter, out)
+    return _dpo_trainer(step, drawn, recipe, adapter, out)
 
 
-def _sft_trainer(step: Sft, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path) -> SFTTrainer:
+def _sft_trainer(step: Sft, rows: Rows, recipe: Recipe, adapter: Path | None, out: Path) -> SFTTrainer:
     """The loss is on the reply alone, end-of-turn included."""
-    _check(rows, ("completion",))
+    lessons.check(rows, ("completion",))
     placed = placement.of(recipe.student)
     model, tokenizer = load_student(recipe.student.model, recipe.student.template, placed=placed)
-    told = examples.examples(tokenizer, _told(rows, recipe))
-    _fits(model, rows, [len(row["input_ids"]) for row in told])
+    told = lessons.told(rows, prompt.instruction(recipe.student.prompt))
+    tokens = encoded(told, functools.partial(examples.example, tokenizer), checkpoints.folder(out))
+    _fits(model, rows, lengths(tokens, "input_ids"))
     trainer = SFTTrainer(
         model=adapted(model, adapter, trainable=True) if adapter else model,
-        args=SFTConfig(**_settings(step, recipe.seed, out, placed), max_length=None),
-        train_dataset=Dataset.from_list(told),
+        args=_on_one_gpu(SFTConfig(**_settings(step, recipe.seed, out, placed), max_length=None)),
+        train_dataset=tokens,
         processing_class=tokenizer,
         peft_config=None if adapter else _new_adapter(recipe),
     )
@@ -116,33 +132,36 @@ def _sft_trainer(step: Sft, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     return trainer
 
 
-def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path, out: Path) -> DPOTrainer:
+def _dpo_trainer(step: Dpo, rows: Rows, recipe: Recipe, adapter: Path, out: Path) -> DPOTrainer:
     """A `PeftModel` without `peft_config` makes TRL 1.x keep a frozen copy of the adapter as the reference.
 
     So the reference is the student of the step before and not the base, and the first loss is ln 2.
     """
-    _check(rows, ("chosen", "rejected"))
+    lessons.check(rows, ("chosen", "rejected"))
     placed = placement.of(recipe.student)
     model, tokenizer = load_student(recipe.student.model, recipe.student.template, placed=placed)
     losses = step.loss if isinstance(step.loss, dict) else {step.loss: 1.0}
     settings = _settings(step, recipe.seed, out, placed)
-    told = examples.pairs(tokenizer, _told(rows, recipe))
-    longest = [len(one["prompt_ids"]) + max(len(one["chosen_ids"]), len(one["rejected_ids"])) for one in told]
-    _fits(model, rows, longest)
+    told = lessons.told(rows, prompt.instruction(recipe.student.prompt))
+    tokens = encoded(told, functools.partial(examples.pair, tokenizer), checkpoints.folder(out))
+    replies = numpy.maximum(lengths(tokens, "chosen_ids"), lengths(tokens, "rejected_ids"))
+    _fits(model, rows, lengths(tokens, "prompt_ids") + replies)
     trainer = SharedDPOTrainer(
         recipe.kernels,
         model=adapted(model, adapter, trainable=True),
-        args=DPOConfig(
-            **settings,
-            beta=step.beta,
-            loss_type=list(losses),
-            loss_weights=list(losses.values()),
-            label_smoothing=step.label_smoothing,
-            max_length=None,
-            precompute_ref_log_probs=True,
-            precompute_ref_batch_size=settings["per_device_train_batch_size"],
+        args=_on_one_gpu(
+            DPOConfig(
+                **settings,
+                beta=step.beta,
+                loss_type=list(losses),
+                loss_weights=list(losses.values()),
+                label_smoothing=step.label_smoothing,
+                max_length=None,
+                precompute_ref_log_probs=True,
+                precompute_ref_batch_size=settings["per_device_train_batch_size"],
+            )
         ),
-        train_dataset=Dataset.from_list(told),
+        train_dataset=tokens,
         processing_class=tokenizer,
     )
     if placed.four_bit:
@@ -150,9 +169,7 @@ def _dpo_trainer(step: Dpo, rows: list[dict[str, Any]], recipe: Recipe, adapter:
     return trainer
 
 
-def _distil_trainer(
-    step: Distil, rows: list[dict[str, Any]], recipe: Recipe, adapter: Path | None, out: Path
-) -> distil.DistilTrainer:
+def _distil_trainer(step: Distil, rows: Rows, recipe: Recipe, adapter: Path | None, out: Path) -> distil.DistilTrainer:
     """Student and teacher read the same replies, each after a prompt of its own."""
     placed = placement.of(recipe.student)
     model, tokenizer = load_student(recipe.student.model, recipe.student.template, placed=placed)
@@ -161,23 +178,31 @@ def _distil_trainer(
         prompt.instruction(recipe.student.prompt),
         prompt.instruction(step.teacher_prompt, step.key("teacher_prompt")),
     )
-    encoded = distil.encode(rows, told, (tokenizer, of_teacher))
+    encode = functools.partial(distil.encode, told=told, tokenizers=(tokenizer, of_teacher))
+    tokens = encoded(rows, encode, checkpoints.folder(out))
     for who, whose in ((model, ""), (teacher, "teacher_")):
-        both = zip(encoded[f"{whose}prompt_ids"], encoded["reply_ids"], strict=True)
-        lengths = [len(asked) + len(reply) for asked, reply in both]
-        _fits(who, rows, lengths, *((step.key("teacher_prompt"), "teacher") if whose else ()))
+        both = lengths(tokens, f"{whose}prompt_ids") + lengths(tokens, "reply_ids")
+        _fits(who, rows, both, *((step.key("teacher_prompt"), "teacher") if whose else ()))
     student = adapted(model, adapter, trainable=True) if adapter else get_peft_model(model, _new_adapter(recipe))
     if step.gradient_checkpointing:
         student.enable_input_require_grads()  # else nothing before the first adapter has a gradient to pass on
     return distil.DistilTrainer(
         *(teacher, step.beta, recipe.kernels),
         model=student,
-        args=TrainingArguments(
-            **_settings(step, recipe.seed, out, placed), remove_unused_columns=False, label_names=["labels"]
+        args=_on_one_gpu(
+            TrainingArguments(
+                **_settings(step, recipe.seed, out, placed), remove_unused_columns=False, label_names=["labels"]
+            )
         ),
-        train_dataset=encoded,
+        train_dataset=tokens,
         processing_class=tokenizer,
     )
+
+
+def _on_one_gpu(args: Any) -> Any:
+    """Arguments of a process that trains on its own GPU; of several Trainer would take all, each with a whole batch."""
+    args._n_gpu = min(1, args.n_gpu)
+    return args
 
 
 def _new_adapter(recipe: Recipe) -> LoraConfig:
@@ -186,36 +211,13 @@ def _new_adapter(recipe: Recipe) -> LoraConfig:
     )
 
 
-def _drawn(rows: list[dict[str, Any]], step: Training, seed: int) -> list[dict[str, Any]]:
-    """As many rows as the step learns from, in their order; a larger sample of the same seed holds a smaller one."""
-    return [rows[i] for i in sample.places(len(rows), step.examples, f"{seed} {step.name}")]
-
-
-def _told(rows: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
-    """The rows, each with the student's instruction."""
-    system_prompt = prompt.instruction(recipe.student.prompt)
-    return [prompt.with_system_prompt(row, system_prompt) for row in rows]
-
-
-def _check(rows: list[dict[str, Any]], replies: tuple[str, ...]) -> None:
-    """Refuse rows that teach nothing: an empty reply, or a pair of equal ones."""
-    for row in rows:
-        said = [row[key][0]["content"].strip() for key in replies]
-        if not all(said):
-            raise UserError(f"corpus: the example {row['id']!r} has an empty reply; mend or drop the dialogue")
-        if len(said) > len(set(said)):
-            raise UserError(f"corpus: the pair {row['id']!r} prefers a reply to itself; mend or drop the dialogue")
-
-
-def _fits(
-    model: Any, rows: list[dict[str, Any]], lengths: list[int], key: str = "corpus", who: str = "student"
-) -> None:
-    """Refuse examples that are longer than a model's context, in tokens; `key` names what is in front of them."""
-    most = context(model.config)
-    if most and max(lengths) > most:
-        longest = rows[lengths.index(max(lengths))]["id"]
+def _fits(model: Any, rows: Rows, tokens: numpy.ndarray[Any, Any], key: str = "corpus", who: str = "student") -> None:
+    """Refuse examples that are longer than a model's context, in tokens, [N]; `key` names what is in front of them."""
+    most, longest = context(model.config), int(tokens.argmax())
+    if most and tokens[longest] > most:
+        (row,) = itertools.islice(rows(), longest, longest + 1)
         raise UserError(
-            f"{key}: the example {longest!r} has {max(lengths)} tokens with its prompt, and the {who}'s "
+            f"{key}: the example {row['id']!r} has {tokens[longest]} tokens with its prompt, and the {who}'s "
             f"context holds {most}; shorten it, or choose the brief prompt"
         )
 

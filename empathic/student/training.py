@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from transformers import PrinterCallback
 from empathic import files
 from empathic.errors import UserError
 from empathic.recipe import Recipe
-from empathic.student import checkpoints, health
+from empathic.student import checkpoints, health, sharding
 from empathic.student.kernels import memory
+from empathic.student.lessons import Row
 from empathic.student.trainers import make_trainer
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
@@ -27,7 +28,7 @@ _ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBac
 
 def train_step(
     name: str,
-    rows: list[dict[str, Any]],
+    rows: Iterable[Row],
     recipe: Recipe,
     adapter: Path | None,
     out: Path,
@@ -63,6 +64,7 @@ def train(trainer: Any, out: Path, progress: Progress, log: Log) -> dict[str, An
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(health.StopOnDivergence(out.name))
     trainer.add_callback(checkpoints.Watch(progress))
+    sharding.shard(trainer)
     done = checkpoints.whole(out)
     if trainer.is_world_process_zero():
         checkpoints.drop_torn(out)
@@ -80,10 +82,13 @@ def train(trainer: Any, out: Path, progress: Progress, log: Log) -> dict[str, An
     seconds = time.monotonic() - started
     resumed = checkpoints.steps(done[-1]) if done else 0
     result = _result(trainer, seconds, resumed)
+    weights = sharding.gathered(trainer)
     if trainer.is_world_process_zero():
         part = out.with_name(f".{out.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(part), selected_adapters=["default"])
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(
+            str(part), state_dict=weights, selected_adapters=["default"]
+        )
         trainer.processing_class.save_pretrained(str(part))
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)

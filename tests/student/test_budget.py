@@ -100,6 +100,25 @@ def test_too_small_a_gpu_is_one_line_that_says_what_would_fit() -> None:
         budget.check(_sft(batch_size=1), shape, GPU, 8, ROWS, False, 2 * GIGA)
 
 
+def test_several_gpus_with_fsdp_are_named_where_they_would_do() -> None:
+    shape = _shape("llama-3.1-8b-instruct")
+    alone = budget.needed(_sft(), shape, GPU, 8, ROWS, False)
+    parts = budget.needed(_sft(), shape, GPU, 8, ROWS, False, budget.Spread(4, sharded=True))
+    assert alone.weights / 4 < parts.weights < alone.weights / 2
+    assert parts.adapters == pytest.approx(alone.adapters / 4)
+    assert parts.activations == pytest.approx(alone.activations / 4)
+    whole = budget.needed(_sft(), shape, GPU, 8, ROWS, False, budget.Spread(4))
+    assert (whole.weights, whole.activations) == (alone.weights, parts.activations)
+    with pytest.raises(UserError, match=r"or several GPUs with FSDP \(--processes 4, \d+ GB each\)"):
+        budget.check(_sft(), shape, GPU, 8, ROWS, False, 48 * GIGA)
+    with pytest.raises(UserError, match=r"smallest GPU has 24; .*--processes 8") as refused:
+        budget.check(_sft(), shape, GPU, 8, ROWS, False, 24 * GIGA, budget.Spread(2, sharded=True))
+    assert "4bit" not in str(refused.value)
+    with pytest.raises(UserError) as refused:
+        budget.check(_sft(batch_size=1), shape, GPU, 8, ROWS, False, 12 * GIGA)
+    assert "FSDP" not in str(refused.value)  # one example can't be divided
+
+
 def _trained(dtype: str, checkpointing: bool) -> tuple[Any, Any, dict[str, torch.Tensor]]:
     """A small Llama with an adapter, and a batch of eight rows of 128 tokens that begin with the same 64."""
     from transformers import LlamaConfig, LlamaForCausalLM

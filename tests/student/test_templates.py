@@ -12,7 +12,7 @@ from tokens import TOKENIZER
 
 from empathic.errors import UserError
 from empathic.student import prompt, templates
-from empathic.student.examples import examples, pairs, prompt_ids, reply_ids
+from empathic.student.examples import example, pair, prompt_ids, reply_ids
 
 ASKED = prompt.messages("Be kind.", "My dog is gone.")
 REPLY = [{"role": "assistant", "content": "Gone, and so still."}]
@@ -63,9 +63,9 @@ def test_smollm2s_rows_are_those_that_trl_makes() -> None:
         for one, reply in said
     ]
     of_trl = _by_trl(tokenizer, rows)
-    assert [[row["input_ids"], row["labels"]] for row in examples(tokenizer, rows)] == of_trl[0]
+    assert [list(example(tokenizer, row).values()) for row in rows] == of_trl[0]
     keys = ("prompt_ids", "chosen_ids", "rejected_ids")
-    assert [[row[key] for key in keys] for row in pairs(tokenizer, rows)] == of_trl[1]
+    assert [[pair(tokenizer, row)[key] for key in keys] for row in rows] == of_trl[1]
     assert hashlib.sha256(json.dumps(of_trl).encode()).hexdigest()[:16] == "5a39107961296392"
 
 
@@ -102,7 +102,7 @@ def test_a_reply_is_learnt_where_it_will_begin_though_the_whole_is_tokenised_oth
     whole = tokenizer.apply_chat_template([*ASKED, *REPLY], return_dict=True)["input_ids"]
     assert whole[: len(asked)] != asked, "else this tells nothing"
     assert asked + reply_ids(tokenizer, ASKED, REPLY) != whole
-    (row,) = examples(tokenizer, [{"prompt": ASKED, "completion": REPLY}])
+    row = example(tokenizer, {"prompt": ASKED, "completion": REPLY})
     assert row["input_ids"][: len(asked)] == asked and row["labels"][: len(asked)] == [-100] * len(asked)
     assert tokenizer.decode(row["input_ids"]) == tokenizer.decode(whole)
 

@@ -29,9 +29,8 @@ def stage_of(step: Distil) -> Stage:
 
     def forecast(of: Forecast) -> str:
         of.corpus[step.name] = count = fewer(step.examples, of.corpus[step.part])
-        return (
-            f"{round(step.own * count)} replies of the student's own, {count - round(step.own * count)} of the corpus"
-        )
+        own = round(step.own * count)
+        return f"{own} replies of the student's own{own_replies.forecast(of.recipe)}, {count - own} of the corpus"
 
     return Stage(
         step.lessons_name,
@@ -40,6 +39,7 @@ def stage_of(step: Distil) -> Stage:
             *STUDENT_KEYS,
             "student.prompt",
             "student.max_tokens",
+            "student.engine",
             *(f"steps.{step.name}.{key}" for key in ("examples", "own", "temperature")),
             "seed",
         ),
@@ -84,7 +84,8 @@ def _replied(step: Distil, run: Run) -> Row:
     )
     shutil.rmtree(own_replies.folder(run, step), ignore_errors=True)
     ended = sum(answer.finish == "stop" for answer in answers) / len(answers) if answers else None
-    return {"replies": len(drawn), "own": len(own), "own_ended": ended}
+    by = own_replies.engine_of(run) if answers else None
+    return {"replies": len(drawn), "own": len(own), "own_ended": ended, "engine": by}
 
 
 def on_policy(count: int, share: float, seed: str) -> list[int]:

@@ -35,7 +35,8 @@ def stage_of(step: Dpo) -> Stage:
 
     def forecast(of: Forecast) -> str:
         of.corpus[step.name] = count = fewer(step.dialogues, len(of.train))
-        return f"{count * step.samples} replies of the student's own, at most {count} pairs of them"
+        by = own_replies.forecast(of.recipe)
+        return f"{count * step.samples} replies of the student's own{by}, at most {count} pairs of them"
 
     return Stage(
         step.lessons_name,
@@ -44,6 +45,7 @@ def stage_of(step: Dpo) -> Stage:
             *STUDENT_KEYS,
             "student.prompt",
             "student.max_tokens",
+            "student.engine",
             *(f"steps.{step.name}.{key}" for key in before_keys),
             "reward_model",
             "corpus.safety_filter",
@@ -94,6 +96,7 @@ def _paired(step: Dpo, run: Run) -> Row:
         "reward": sum(every) / len(every),
         "reward_of_chosen": sum(pair.chosen.reward for pair in pairs) / len(pairs),
         "left_out": safety.counts() if safety else None,
+        "engine": own_replies.engine_of(run),
     }
 
 

@@ -1,29 +1,50 @@
-"""The replies stage: base and students reply to the test dialogues, from the files that ship."""
+"""The replies stage: base and students reply to the test dialogues, from the files that ship unless vLLM is named."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection
+from pathlib import Path
 
 from empathic.dialogues import Dialogue
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
 from empathic.stats import sample
-from empathic.student import replies
+from empathic.student import engine, replies
 
 
 def work(run: Run) -> Row:
-    """What is judged is what ships: replies come from the GGUF files, through the endpoint client."""
+    """What is judged is what ships: replies come from the GGUF files, through the endpoint client.
+
+    Where `student.engine` says `vllm`, they come of the merged weights instead, and manifest and report say so.
+    """
     tests = {system: sampled(run, run.recipe.sampled(system)) for system in run.systems}
     advance = run.counter(sum(map(len, tests.values())))
-    settings, seed = run.student, run.recipe.seed
+    settings, seed, by = run.student, run.recipe.seed, engine.told(run.student, own=False)
+    if by_vllm := engine.by_vllm(settings, own=False):
+        run.display.note(f"replies by {by}, from merged weights: not those of the files that ship")
     stopped: Row = {}
     with run.ledger() as ledger:
         for system, dialogues in tests.items():
             path, gguf = run.replies(system), run.gguf(system)
-            stopped[system] = replies.write(
-                path, gguf, dialogues, settings, ledger, "replies", advance, seed, parallel=2
-            )
-    return {"stopped": stopped}
+            if not by_vllm:
+                stopped[system] = replies.write(
+                    path, gguf, dialogues, settings, ledger, "replies", advance, seed, parallel=2
+                )
+                continue
+            adapter, merged = None if system == run.systems[0] else run.adapter(system), _merged(run) / system
+            merged.parent.mkdir(parents=True, exist_ok=True)
+            with engine.served(settings, adapter, merged, run.display.note) as endpoint:
+                stopped[system] = replies.write_from(
+                    path, endpoint, system, dialogues, settings, ledger, "replies", advance, seed
+                )
+            shutil.rmtree(_merged(run))
+    return {"stopped": stopped, "engine": by}
+
+
+def _merged(run: Run) -> Path:
+    """Where a system lies merged while vLLM serves it."""
+    return run.path("replies", ".vllm")
 
 
 def sampled(run: Run, n: int | None, among: Collection[str] | None = None) -> list[Dialogue]:
@@ -42,15 +63,17 @@ def forecast(of: Forecast) -> str:
     """How many replies there would be."""
     sizes = {system: of.recipe.sampled(system) for system in of.recipe.systems}
     of.replies = {system: fewer(n, len(of.tests)) for system, n in sizes.items()}
-    return f"{sum(of.replies.values())} replies from the files"
+    by = "by vLLM, from merged weights" if engine.by_vllm(of.recipe.student, own=False) else "from the files"
+    return f"{sum(of.replies.values())} replies {by}"
 
 
 STAGE = Stage(
     "replies",
     about="the files reply",
-    keys=("student.prompt", "student.max_tokens", "student.temperature", "sample.systems", "seed"),
+    keys=("student.prompt", "student.max_tokens", "student.temperature", "student.engine", "sample.systems", "seed"),
     inputs=lambda run: [run.dialogues_file, *map(run.gguf, run.systems)],
     outputs=lambda run: [*map(run.replies, run.systems)],
     work=work,
     forecast=forecast,
+    partial=lambda run: [_merged(run)],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from empathic import files
 from empathic.pipeline import needs as needed
 from empathic.pipeline.fitting import check_lengths
 from empathic.pipeline.stage import PLACEMENT, STUDENT_KEYS, Forecast, Stage
@@ -51,6 +50,7 @@ def _taught_by(step: Distil, run: Run) -> list[Path]:
 def _trained(step: AnyStep, run: Run) -> Row:
     """Train a step, here or in several processes, and return its figures."""
     from empathic.student import launch, training
+    from empathic.student.lessons import Lessons
 
     name, display = step.name, run.display
     check_lengths(run)
@@ -58,7 +58,7 @@ def _trained(step: AnyStep, run: Run) -> Row:
     if run.processes > 1:
         result = launch.train(name, run, display.step, display.note)
     else:
-        rows = list(files.read_jsonl(run.lessons(step)))
+        rows = Lessons(run.lessons(step))
         start, out = run.start(name), run.adapter(name)
         result = training.train_step(name, rows, run.trained, start, out, display.step, display.note)
     return {key: value for key, value in result.items() if key != "history"}

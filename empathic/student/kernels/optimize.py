@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
+
+import torch
 
 from empathic.errors import UserError
 from empathic.recipe import Kernels
@@ -37,6 +40,8 @@ def optimize_model(model: Any, kernels: Kernels) -> dict[str, str]:
     for name, patch in _PATCHES.items():
         switch = getattr(kernels, name)
         if name == "flex_attention" and (kernels.prefix_sharing is False or (switch == "auto" and not _on_gpu(model))):
+            if switch == "auto" and torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_FSDP") == "true":
+                off[name] = "a sharded student (FSDP) comes to its GPUs once kernels are tried"
             continue  # there is no tree to attend to, or a way of its own that is the faster
         if switch is False or not (why := patch(model)):
             continue
