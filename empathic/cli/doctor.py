@@ -23,7 +23,7 @@ def doctor(
 ) -> None:
     """Check this machine, and whether an endpoint, or what a recipe names, can be teacher and judge; says how to mend.
 
-    An endpoint is asked some fifteen short questions, which cost a few cents at most; nothing is kept. Exit code 2
+    An endpoint is asked 12 to 16 short questions, which cost a few cents at most; nothing is kept. Exit code 2
     where something fails.
     """
     from empathic.doctor import machine, target

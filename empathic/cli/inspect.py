@@ -17,9 +17,7 @@ def inspect(
     ] = None,
 ) -> None:
     """Show what a file or data set is, which of its rows would be used and why others not, and the recipe for it."""
-    import yaml
-
-    from empathic.dialogues import inspection
+    from empathic.dialogues import inspection, suggestion
     from empathic.errors import UserError
     from empathic.recipe import Dialogues
 
@@ -29,20 +27,26 @@ def inspect(
     with console.status("reading"):
         found = inspection.inspect(Dialogues(source=source, columns=named))
     used, lengths = len(found.lengths), found.lengths
-    lines = {"format": found.what, "columns": ", ".join(found.columns), "rows": f"{found.rows}, {used} would be used"}
+    rows = f"{found.rows}, a run stops before it uses any" if found.stops else f"{found.rows}, {used} would be used"
+    lines = {"format": found.what, "columns": ", ".join(found.columns), "rows": rows}
     if found.mapped:
         lines["read as"] = ", ".join(f"{field} from {column}" for field, column in found.mapped.items())
+    if found.unread:
+        lines["not read"] = ", ".join(found.unread)
     if used:
         lines["characters"] = f"{lengths[0]} to {lengths[-1]}, half have at most {lengths[(used - 1) // 2]}"
         lines["splits"] = ", ".join(f"{side or 'none'} {count}" for side, count in found.splits.items())
         lines["replies"] = ", ".join(f"{origin} {count}" for origin, count in found.origins.items()) or "none"
-    lines |= {name.replace("_", " "): str(count) for name, count in found.facts.items() if count}
+    for name, count in found.facts.items():
+        if count:
+            first = f", first in {found.examples[name]}" if name in found.examples else ""
+            lines[name.replace("_", " ")] = f"{count}{first}"
+    width = max(20, *map(len, lines))
     for name, text in lines.items():
-        print(f"{name:<20} {text}")
-    for why, count in found.unused.most_common():
-        print(f"{'not used':<20} {count}: {why} ({found.examples.get(why, 'the file')})")
-    if used:
-        recipe = found.recipe(source)
-        if named:
-            recipe["dialogues"]["columns"] = named
-        print("\n# in a recipe\n" + yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), end="")
+        print(f"{name:<{width}} {text}")
+    for kind, why in found.stops.items():
+        alike = f" ({found.alike[kind]} such rows)" if found.alike[kind] > 1 else ""
+        print(f"a run stops here: {why}{alike}")
+    if found.stops:
+        raise typer.Exit(2)
+    print("\n# in a recipe\n" + suggestion.lines(found, source, named), end="")

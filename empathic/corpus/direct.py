@@ -11,14 +11,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
+from empathic.corpus.reasons import Reasons, lacking, of_rating, of_texts
 from empathic.corpus.rows import Made, example, pair, rating
 from empathic.dialogues import Dialogue, Source
+from empathic.dialogues.dialogue import origins_told
 from empathic.errors import UserError
 from empathic.recipe import Method
 from empathic.recipe.steps import EXAMPLES, PREFERENCES
 
 
-def build(train: Source, method: Method, seed: int, pairs_needed: bool = True) -> Iterator[Made]:
+def build(
+    train: Source, method: Method, seed: int, pairs_needed: bool = True, reasons: Reasons | None = None
+) -> Iterator[Made]:
     """The corpus of the train dialogues, teacher by teacher.
 
     Args:
@@ -26,10 +30,12 @@ def build(train: Source, method: Method, seed: int, pairs_needed: bool = True) -
         method: teachers, and whom to prefer them to.
         seed: decides which dialogue meets which of several rejected origins.
         pairs_needed: whether a step learns from pairs; else data without any rejected reply will do.
+        reasons: told of every dialogue that gives a part nothing.
 
     Raises:
         UserError: an origin that no dialogue has.
     """
+    reasons = reasons or Reasons()
     known: set[str] = set()
     count, rated, by_people = 0, False, False
     for d in train():
@@ -41,46 +47,50 @@ def build(train: Source, method: Method, seed: int, pairs_needed: bool = True) -
     for key, origins in (("teachers", method.teachers), ("rejected", rejected)):
         for origin in origins:
             if origin not in known:
-                raise UserError(
-                    f"method.{key}: no train dialogue has a reply of {origin!r}; "
-                    f"known: {', '.join(sorted(known)) or 'none'}"
-                )
+                raise UserError(f"method.{key}: no train dialogue has a reply of {origin!r}; {origins_told(known)}")
     for teacher in method.teachers:
-        yield from _sft(train, teacher, (rated, by_people), method.situations)
+        yield from _sft(train, teacher, (rated, by_people), method.situations, reasons)
         if rejected:
-            yield from _pairs(train, teacher, rejected, None if rated else _turns(count, rejected, seed))
+            turns = None if rated else _turns(count, rejected, seed)
+            yield from _pairs(train, teacher, rejected, turns, reasons)
 
 
-def _sft(train: Source, teacher: str, rated: tuple[bool, bool], situations: bool) -> Iterator[Made]:
+def _sft(train: Source, teacher: str, rated: tuple[bool, bool], situations: bool, reasons: Reasons) -> Iterator[Made]:
     """The examples of one teacher; then, where asked for, those with the situation as the message."""
     for d in train():
-        for origin in _targets(d, teacher, rated):
+        targets, why = _targets(d, teacher, rated)
+        if why:
+            reasons.add(EXAMPLES, why)
+        for origin in targets:
             yield Made(EXAMPLES, teacher, example(d, origin))
     for d in train() if situations else ():
         if d.situation and d.situation != d.utterance:
             told = [{"role": "user", "content": d.situation}]
-            for origin in _targets(d, teacher, rated):
+            for origin in _targets(d, teacher, rated)[0]:
                 yield Made(EXAMPLES, teacher, {**example(d, origin), "prompt": told}, is_augmentation=True)
 
 
-def _targets(d: Dialogue, teacher: str, rated: tuple[bool, bool]) -> tuple[str, ...]:
-    """Whose replies to a dialogue are targets, by whether any are rated and whether `human` ones are."""
-    if rated == (True, False):
-        return (teacher,) if rating(d, teacher) == 3 else ()
+def _targets(d: Dialogue, teacher: str, rated: tuple[bool, bool]) -> tuple[tuple[str, ...], str]:
+    """Whose replies to a dialogue are targets, by whether any are rated and whether `human` ones are; else why none."""
+    origins = ("human", teacher) if rated == (True, True) else (teacher,)
     if rated[0]:
-        return ("human", teacher) if rating(d, "human") == 3 and rating(d, teacher) == 3 else ()
-    return (teacher,) if teacher in d.replies else ()
+        why = next(filter(None, (of_rating(d, origin) for origin in origins)), "")
+    else:
+        why = "" if teacher in d.replies else lacking(teacher)
+    return (() if why else origins), why
 
 
-def _pairs(train: Source, teacher: str, rejected: Sequence[str], turns: Sequence[int] | None) -> Iterator[Made]:
+def _pairs(
+    train: Source, teacher: str, rejected: Sequence[str], turns: Sequence[int] | None, reasons: Reasons
+) -> Iterator[Made]:
     """The pairs of one teacher, by the ratings or each dialogue against the origin whose turn it is."""
     for index, d in enumerate(train()):
         other = rejected[turns[index] if turns else 0]
-        if turns is None:
-            fits = rating(d, other) in (1, 2) and rating(d, teacher) == 3
+        by_ratings = turns is None
+        why = of_rating(d, teacher) or of_rating(d, other, (1, 2)) if by_ratings else of_texts(d, teacher, other)
+        if why:
+            reasons.add(PREFERENCES, why)
         else:
-            fits = {teacher, other} <= d.replies.keys() and d.replies[teacher].text != d.replies[other].text
-        if fits:
             yield Made(PREFERENCES, teacher, pair(d, teacher, other))
 
 

@@ -12,27 +12,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from empathic.corpus.reasons import Reasons, lacking, of_rating, of_texts
 from empathic.corpus.rows import Made, example, pair, rating
 from empathic.dialogues import Source
 from empathic.errors import UserError
 from empathic.recipe import Method
-from empathic.recipe.steps import EXAMPLES, PREFERENCES
+from empathic.recipe.steps import EXAMPLES, PARTS, PREFERENCES
 from empathic.teacher.live import origin_of
 
 _SHARE = 950 / 1750
 
 
-def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
+def build(train: Source, method: Method, seed: int, reasons: Reasons | None = None) -> Iterator[Made]:
     """The corpus of the train dialogues that the teacher replied to.
 
     Args:
         train: dialogues with their replies.
         method: which of the three, and whom to prefer the teacher's reply to (the first of `rejected`).
         seed: draws the dialogues of SFT, where ratings don't say.
+        reasons: told of every dialogue that gives a part nothing.
 
     Raises:
         UserError: no reply to prefer the teacher's to.
     """
+    reasons = reasons or Reasons()
     rejected, taught = method.rejected[0], origin_of(method)
     count, preferable = 0, False
     people: set[str] = set()  # whose replies are rated
@@ -48,12 +51,22 @@ def build(train: Source, method: Method, seed: int) -> Iterator[Made]:
     drawn = None if by_ratings else _drawn(count, seed)
     for index, d in enumerate(train()):
         if taught not in d.replies:
+            for part in PARTS:
+                reasons.add(part, lacking(taught))
             continue
-        if rating(d, person) == 3 if drawn is None else drawn[index]:
+        unfit = of_rating(d, person) if drawn is None else "" if drawn[index] else "are drawn by lot for pairs"
+        if not unfit:
+            reasons.add(
+                PREFERENCES, f"have a reply of {person!r} rated 3" if drawn is None else "are drawn by lot for SFT"
+            )
             if rated and person in d.replies:
                 yield Made(EXAMPLES, taught, example(d, person))
             yield Made(EXAMPLES, taught, example(d, taught))
-        elif rejected in d.replies and d.replies[rejected].text != d.replies[taught].text:
+            continue
+        reasons.add(EXAMPLES, unfit)
+        if why := of_texts(d, taught, rejected):
+            reasons.add(PREFERENCES, why)
+        else:
             yield Made(PREFERENCES, taught, pair(d, taught, rejected))
 
 

@@ -31,6 +31,14 @@ class Made(NamedTuple):
     is_augmentation: bool = False  # the dialogue gave this teacher's SFT an example before
 
 
+class NothingToLearn(UserError):
+    """A part of the corpus that is needed has nothing in it."""
+
+    def __init__(self, part: CorpusPart) -> None:
+        super().__init__(f"method: the train dialogues leave no {_NAMES[part]}")
+        self.part = part
+
+
 class Tally:
     """How much there is to learn from, counted as rows pass by."""
 
@@ -52,15 +60,12 @@ class Tally:
         """In all and by teacher.
 
         Raises:
-            UserError: a part that is needed has nothing in it.
+            NothingToLearn: a part that is needed has nothing in it.
         """
         totals: dict[str, int] = {part: sum(of[part] for of in self.by_teacher.values()) for part in PARTS}
-        for part, name in _NAMES.items():
+        for part in PARTS:
             if part in needed and not totals[part]:
-                raise UserError(
-                    f"method: the train dialogues leave no {name} (rated ones want both replies rated 3 for SFT, the "
-                    "teacher's 3 and the other's 1 or 2 for a pair); add dialogues or teachers"
-                )
+                raise NothingToLearn(part)
         return {**totals, "by_teacher": self.by_teacher}
 
 
@@ -71,7 +76,8 @@ def write_corpus(made: Iterable[Made], folder: Path, needed: Collection[CorpusPa
         How much is in them.
 
     Raises:
-        UserError: as `Tally.counts` does, or the folder can't be written.
+        NothingToLearn: as `Tally.counts` does.
+        UserError: the folder can't be written.
     """
     tally = Tally()
     with ExitStack() as stack:

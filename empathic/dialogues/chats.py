@@ -11,10 +11,13 @@ from typing import Any
 Row = Mapping[str, Any]
 REPLY = "assistant"  # the origin of a reply that a row names no other for
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog")
+BESIDE = "input"  # Alpaca's column beside an instruction, part of the message
 _USER = {"user", "human", "prompter", "speaker", "seeker"}
 _REPLIER = {"assistant", "gpt", "chatgpt", "bot", "model", "listener", "supporter", "bard", "bing", "ai"}
 _MESSAGE = ("prompt", "instruction", "question", "input")  # columns of a message, the likelier first
-_ANSWER = ("completion", "output", "response", "answer")
+ANSWERS = ("completion", "output", "response", "answer", "reply")
+_TEXT = "text"  # a message where an answer stands beside it; alone it may be anything
+FIELDS = ("id", "emotion", "situation", "utterance", "split")
 _SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
 
 
@@ -81,26 +84,53 @@ def _said(content: Any) -> str:
 
 
 def guessed(names: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, str]:
-    """Field -> column for a table without a column `utterance`, as far as names are known and nothing is said.
+    """Field -> column, as far as names are known (small letters or capitals) and nothing is said.
 
     Args:
-        names: the table's columns.
+        names: the table's columns, with the values of a row where there is one.
         columns: what the recipe says of them, which stands.
     """
-    if "utterance" in names or "utterance" in columns:
-        said: dict[str, str] = {}
-    elif chats := [name for name in CHATS if name in names]:
-        said = {"utterance": chats[0]}
-    elif message := [name for name in _MESSAGE if name in names]:
-        answer = [name for name in _ANSWER if name in names][:1]
-        said = {"utterance": message[0], **({f"reply.{REPLY}": answer[0]} if answer else {})}
-    elif "chosen" in names:
-        said = {"utterance": "chosen"}
-    else:
-        said = {}
-    if said and {"chosen", "rejected"} <= set(names):
-        said |= {"reply.chosen": "chosen", "reply.rejected": "rejected"}
+    known = {str(name).strip().lower(): str(name) for name in reversed(list(names))} | {
+        str(name): str(name) for name in names
+    }
+    said = {field: known[field] for field in FIELDS if known.get(field, field) != field}
+    for name in map(str, names):
+        kind, _, origin = name.strip().partition(".")
+        if origin and kind.lower() in ("reply", "rating") and name != (field := f"{kind.lower()}.{origin}"):
+            said[field] = name
+    ours = "replies" in known or any(name.startswith("reply.") for name in known)
+    if "utterance" not in columns and not ours:
+        said |= _shape(names, known, any(field.startswith("reply.") for field in columns))
     return {field: column for field, column in said.items() if field not in columns}
+
+
+def _shape(names: Mapping[str, Any], known: Mapping[str, str], replied: bool) -> dict[str, str]:
+    """The message and the replies of a table whose replies go by none of our names.
+
+    Args:
+        names: column -> value, None where it isn't known.
+        known: names in small letters -> columns.
+        replied: whether the recipe says which column is a reply.
+    """
+    answers = [known[name] for name in ANSWERS if name in known and not replied and _may_be_said(names[known[name]])]
+    messages = [known[name] for name in (*_MESSAGE, *([_TEXT] if answers else ())) if name in known]
+    if "utterance" in known:
+        said = {}
+    elif chats := [known[name] for name in CHATS if name in known]:
+        said, answers = {"utterance": chats[0]}, []
+    elif messages:
+        said = {"utterance": messages[0]}
+    elif "chosen" in known:
+        said = {"utterance": known["chosen"]}
+    else:
+        return {}
+    if {"chosen", "rejected"} <= known.keys():
+        return said | {"reply.chosen": known["chosen"], "reply.rejected": known["rejected"]}
+    return said | ({f"reply.{REPLY}": answers[0]} if answers else {})
+
+
+def _may_be_said(value: Any) -> bool:
+    return value is None or isinstance(value, str) or chat(value) is not None
 
 
 def opened(row: Row, columns: Mapping[str, str]) -> tuple[Row, bool]:
@@ -118,9 +148,15 @@ def opened(row: Row, columns: Mapping[str, str]) -> tuple[Row, bool]:
         plain["utterance"], more = said.message, said.more
         if said.reply and not any(field.startswith("reply.") for field in columns):
             plain[f"reply.{REPLY}"] = said.reply
-    elif column == "instruction" and isinstance(given := row.get("input"), str) and given.strip():
-        plain["utterance"] = f"{row[column]}\n{given}"
+    elif column.lower() == "instruction" and (given := _beside(row)):
+        plain["utterance"] = f"{row.get(column) or ''}\n{given}"
     for field, name in columns.items():
         if field.startswith("reply.") and (answer := chat(row.get(name))):
             plain[field], more = answer.reply, more or answer.more
     return {**row, **plain} if plain else row, more
+
+
+def _beside(row: Row) -> str:
+    """What an instruction is about, or ""."""
+    found = (value for name, value in row.items() if str(name).lower() == BESIDE)
+    return next((value for value in found if isinstance(value, str) and value.strip()), "")

@@ -49,4 +49,10 @@ class Dialogue:
         return cls(**{**row, "replies": {origin: Reply(**reply) for origin, reply in row["replies"].items()}})
 
 
+def origins_told(known: Iterable[str]) -> str:
+    """What to say to whoever asks for replies of another origin: those there are, or where they would come from."""
+    names = ", ".join(sorted(known))
+    return f"known: {names}" if names else "none has any: teacher.endpoint names who is to write them (docs/teacher.md)"
+
+
 Source = Callable[[], Iterable[Dialogue]]  # dialogues in their order, anew at each call

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from empathic.dialogues import formats, sources, table
 from empathic.errors import UserError
-from empathic.recipe import steps
 
 
 @dataclass
@@ -20,92 +18,86 @@ class Inspection:
     Attributes:
         what: format and encoding, in words.
         rows: how many there are, those that can't be used included.
-        columns: the columns of the first row.
+        columns: the columns of the first row that have a name.
         mapped: field -> column, as they are read; those of the recipe and those that were told by their names.
+        unread: the columns that nothing is read from.
         splits: dialogues by split, "" of those without.
         origins: dialogues by origin of a reply.
         lengths: of the utterances that can be used, in characters, sorted.
-        unused: rows that can't be used, by reason.
-        examples: the place of the first row of each reason.
-        facts: duplicates dropped, dialogues cut to their first exchange, rows with mended characters.
+        stops: why a run stops, the first row of each kind in full.
+        alike: how many rows there are of each kind, in the same order.
+        examples: the place of the first row of what was dropped, by its name in the facts.
+        facts: rows and replies dropped, dialogues cut to their first exchange, rows with mended characters.
     """
 
     what: str
     rows: int = 0
     columns: list[str] = field(default_factory=list)
     mapped: dict[str, str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     splits: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
     lengths: list[int] = field(default_factory=list)
-    unused: Counter[str] = field(default_factory=Counter)
+    stops: dict[str, str] = field(default_factory=dict)
+    alike: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     facts: Counter[str] = field(default_factory=Counter)
 
-    def recipe(self, source: str) -> dict[str, Any]:
-        """The recipe's lines to use it: its dialogues, and a method where its replies leave no doubt which.
-
-        Args:
-            source: as the recipe would name it.
-        """
-        dialogues: dict[str, Any] = {"source": source}
-        dialogues["split"] = "source" if self.splits["train"] and self.splits["test"] else "random"
-        lines: dict[str, Any] = {"dialogues": dialogues}
-        origins = [origin for origin, _ in self.origins.most_common()]
-        if {"chosen", "rejected"} <= set(origins):
-            lines["method"] = {"name": "direct", "teachers": ["chosen"], "rejected": ["rejected"]}
-        elif len(origins) == 1:
-            lines["method"] = {"name": "direct", "teachers": origins}
-            lines["steps"] = [{"name": steps.DEFAULT[0].name}]
-        return lines
+    def stop(self, kind: str, why: str) -> None:
+        """Note what stops a run."""
+        self.stops.setdefault(kind, why)
+        self.alike[kind] += 1
 
 
 def inspect(settings: sources.Settings) -> Inspection:
-    """Read all rows of a source; one that can't be used is counted, not refused.
+    """Read all rows of a source as a run does; one that stops a run is noted, and the rest is read on.
 
     Raises:
-        UserError: a file that can't be read at all, or has no column for the utterance.
+        UserError: a file that can't be read at all, has no column for the utterance, or no row that can be used.
     """
     paths = sources.files_of(settings)
-    found = Inspection(", ".join(dict.fromkeys(_what(path) for path in paths)) or "Hugging Face data set")
-    reader = table.Reader(settings.columns, found.facts)
-    rows = _readable(sources.rows_of(settings), found)
-    for place, row in rows:
-        found.rows += 1
-        found.columns = found.columns or [str(name) for name in row]
-        try:
-            dialogue = reader.read(place, row)
-        except UserError as error:
-            if not reader.begun:
-                raise
-            why = str(error).removeprefix(f"{place}: ")
-            why = why.partition(";")[0] if len(why) < 100 else why[:100]
-            found.unused[why] += 1
-            found.examples.setdefault(why, place)
-            continue
-        if dialogue:
-            found.splits[dialogue.split] += 1
-            found.origins.update(dialogue.replies.keys())
-            found.lengths.append(len(dialogue.utterance))
-    found.mapped = dict(reader.columns)
+    found = Inspection(", ".join(dict.fromkeys(map(_what, paths))) or "Hugging Face data set")
+    reader = table.Reader(sources.columns_of(settings), found.facts)
+    try:
+        for place, row in _readable(sources.rows_of(settings), found):
+            found.rows += 1
+            if not found.columns:
+                found.columns = [str(name) for name in row if str(name).strip()]
+                read = table.needed(row, reader.columns)
+                found.unread = [name for name in found.columns if name not in read]
+            try:
+                dialogue = reader.read(place, row)
+            except table.RowError as error:
+                found.stop(error.kind, str(error))
+                continue
+            if dialogue:
+                found.splits[dialogue.split] += 1
+                found.origins.update(dialogue.replies.keys())
+                found.lengths.append(len(dialogue.utterance))
+        if found.rows and not found.lengths and not found.stops:
+            raise reader.none_usable()
+    except table.ColumnError as error:
+        raise UserError(error.inspected) from error
+    found.mapped, found.examples = dict(reader.columns), dict(reader.examples)
     found.lengths.sort()
     return found
 
 
 def _readable(rows: Iterator[tuple[str, table.Row]], found: Inspection) -> Iterator[tuple[str, table.Row]]:
-    """The rows until one that breaks the file, which is told as a reason."""
+    """The rows until one that breaks the file, which stops a run, and after which nothing can be read."""
     try:
         yield from rows
     except UserError as error:
         if not found.rows:
             raise
-        found.unused[f"{error}; nothing after it can be read"] += 1
+        found.stop(str(error), str(error))
 
 
 def _what(path: Path) -> str:
     form = formats.format_of(path)
     names = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
     parts = [form.kind, form.encoding.upper().replace("-SIG", " with a BOM")]
-    if form.kind == "CSV" and form.delimiter in names:
-        quotes = {"none": ", quotes are characters", "backslash": ", quotes after a backslash"}.get(form.quotes, "")
-        parts.append(f"parted by {names[form.delimiter]}{quotes}")
+    if form.dialect and form.dialect.delimiter in names:
+        quotes = {"none": ", quotes are characters", "backslash": ", quotes after a backslash"}
+        parts.append(f"parted by {names[form.dialect.delimiter]}{quotes.get(form.dialect.quotes, '')}")
     return ", ".join(part for part in parts if part)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from empathic.dialogues import formats, limit, parquet_rows, split, table
+from empathic.dialogues import empathetic, formats, limit, parquet_rows, split, table
 from empathic.dialogues.dialogue import Dialogue
 from empathic.errors import UserError
 
 WANTED = formats.WANTED  # of `dialogues.source`, beside our names and data sets
 WELIVITA = "welivita_pu_2000.csv"
-EMPATHETIC = ("empathetic_dialogues.jsonl.gz", "train.csv", "valid.csv", "test.csv")
+EMPATHETIC = ("empathetic_dialogues.jsonl.gz", *empathetic.FILES)
+_OTHER_ENDINGS = (".txt", ".xlsx", ".xls", ".ods", ".zip", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".arrow", ".pdf")
 EVERYDAY = {"everyday": "[0-9]*.jsonl", "everyday-dense": "dense.jsonl"}  # the package's own corpora, and their files
-_UTTERANCE_EACH = ("conv_id", "utterance_idx", "context", "prompt", "utterance")  # columns of the original release
 _LLMS = ("chatgpt", "llama", "gemini", "mixtral")
 _WELIVITA_COLUMNS = {
     "id": "dialog_id",
@@ -84,33 +84,37 @@ def stream_dialogues(settings: Settings, seed: int, facts: Counter[str] | None =
 def _read(settings: Settings, facts: Counter[str]) -> Iterator[Dialogue]:
     """The dialogues of a source, from its beginning; the counts begin anew."""
     facts.clear()
-    columns = settings.columns
-    if settings.source in EVERYDAY:
-        yield from (d for path in files_of(settings) for d in _everyday(path))
-        return
-    if settings.source == "welivita":
-        columns = {**_WELIVITA_COLUMNS, **columns}
-    yield from table.dialogues(rows_of(settings), columns, facts)
+    columns = columns_of(settings)
+    yield from table.dialogues(rows_of(settings, lambda names: _needed(names, columns)), columns, facts)
 
 
-def rows_of(settings: Settings) -> Iterator[tuple[str, table.Row]]:
+def columns_of(settings: Settings) -> dict[str, str]:
+    """Field -> column, as the recipe and what is known of a source of ours say."""
+    return {**(_WELIVITA_COLUMNS if settings.source == "welivita" else {}), **settings.columns}
+
+
+def _needed(names: Sequence[str], columns: Mapping[str, str]) -> Sequence[str]:
+    """The columns that dialogues are read from, and all where they are told by more than that."""
+    return names if set(empathetic.COLUMNS) <= set(names) else table.needed(names, columns)
+
+
+def rows_of(settings: Settings, wanted: parquet_rows.Wanted = list) -> Iterator[tuple[str, table.Row]]:
     """The rows of a source, each with its place: those of one's own file or data set as they are.
+
+    Args:
+        settings: the recipe's `dialogues`.
+        wanted: which columns of one's own are read, where others can be passed over.
 
     Raises:
         UserError: a file that is missing or can't be read.
     """
     paths = files_of(settings)
-    if settings.source == "empathetic-dialogues":
-        return (row for path in paths for row in _empathetic(path))
+    if settings.source in EVERYDAY:
+        return (row for path in paths for row in _everyday(path))
     if not paths:
-        return _of_known_side(parquet_rows.hub(settings.source))
-    found = formats.rows(paths[0])
-    first = next(found, None)
-    if first is None:
-        return iter(())
-    if all(column in first[1] for column in _UTTERANCE_EACH):
-        return _empathetic(paths[0])
-    return itertools.chain([first], found)
+        return empathetic.told(_of_known_side(parquet_rows.hub(str(Path(settings.source).expanduser()), wanted)))
+    sure = settings.source == "empathetic-dialogues"
+    return (row for path in paths for row in empathetic.rows(path, wanted, sure))
 
 
 def _of_known_side(found: Iterator[tuple[str, table.Row]]) -> Iterator[tuple[str, table.Row]]:
@@ -134,9 +138,22 @@ def files_of(settings: Settings) -> list[Path]:
     if settings.source == "empathetic-dialogues":
         found = _looked_up(*EMPATHETIC)
         return found[:1] if found[0].name == EMPATHETIC[0] else found
-    path = Path(settings.source)
-    looks_local = path.suffix in formats.ENDINGS or path.is_file()
-    return [path] if looks_local else []
+    path = Path(settings.source).expanduser()
+    if path.is_dir() and (original := empathetic.folder_files(path)):
+        return original
+    if path.is_dir():
+        return [path] if path.suffix in formats.ENDINGS else []  # a folder in a file's place, which is then told
+    return [path] if path.is_file() or _is_path(settings.source) else []
+
+
+def _is_path(source: str) -> bool:
+    """Whether what isn't there was meant as a file: a data set of the hub goes by `name` or `owner/name`."""
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", source):
+        return True
+    ending = Path(source).suffix.lower()
+    if ending in (*formats.ENDINGS, *_OTHER_ENDINGS):
+        return True
+    return bool(re.fullmatch(r"\.[a-z]\w*", ending)) and "/" not in source
 
 
 def data_folder() -> Path:
@@ -154,43 +171,8 @@ def _looked_up(*names: str) -> list[Path]:
     return found
 
 
-def _everyday(path: Path) -> Iterator[Dialogue]:
+def _everyday(path: Path) -> Iterator[tuple[str, table.Row]]:
     """One of Everyday's files; a dialogue has those of the origins that were written for it."""
     for place, row in formats.rows(path):
-        yield from table.dialogues(iter([(place, row)]), {f"reply.{o}": o for o in _EVERYDAY if row.get(o)})
-
-
-def _empathetic(path: Path) -> Iterator[tuple[str, table.Row]]:
-    """EmpatheticDialogues: whole dialogues in JSONL, or the original CSVs with a row an utterance.
-
-    The first utterance is the dialogue's; the second is its `human` reply. Its `valid` split counts as train.
-    """
-    if path.suffix == ".gz":
-        for place, row in formats.rows(path):
-            said = [text for _, text in row["utterances"]]
-            yield from _whole(place, row["conv_id"], row["emotion"], row["situation"], said, row["split"])
-        return
-    turns: dict[str, list[tuple[int, str]]] = {}
-    about: dict[str, tuple[str, table.Row]] = {}
-    for place, row in formats.comma_rows(path) if path.suffix == ".csv" else formats.rows(path):
-        for column in _UTTERANCE_EACH:
-            if column not in row:
-                raise UserError(f"{place}: no column {column!r}; is it an EmpatheticDialogues file?")
-        if not str(row["utterance_idx"]).isdecimal():
-            raise UserError(f"{place}: utterance_idx is {str(row['utterance_idx'])[:40]!r}; want a number")
-        about.setdefault(row["conv_id"], (place, row))
-        turns.setdefault(row["conv_id"], []).append((int(row["utterance_idx"]), row["utterance"]))
-    for conv, (place, row) in about.items():
-        said = [text for _, text in sorted(turns[conv])]
-        yield from _whole(place, conv, row["context"], row["prompt"], said, path.stem)
-
-
-def _whole(
-    place: str, conv: str, emotion: str, situation: str, said: list[str], side: str
-) -> Iterator[tuple[str, table.Row]]:
-    texts = [text.replace("_comma_", ",") for text in said if text.strip()]
-    if not texts:
-        return
-    known = "train" if side == "valid" else side if table.side_of(side) else ""
-    row = {"id": conv, "emotion": emotion, "situation": situation.replace("_comma_", ","), "split": known}
-    yield place, row | {"utterance": texts[0], **({"reply.human": texts[1]} if len(texts) > 1 else {})}
+        about = {name: value for name, value in row.items() if name not in _EVERYDAY}
+        yield place, about | {f"reply.{o}": row[o] for o in _EVERYDAY if row.get(o)}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from empathic import files
-from empathic.dialogues import chats
+from empathic.dialogues import chats, formats
 from empathic.dialogues.dialogue import Dialogue, Reply
 from empathic.dialogues.leakage import normal
 from empathic.errors import UserError
 
 LONGEST = 8000  # characters: about 2,000 tokens, which leaves a small model's context room for the rest
-FIELDS = ("id", "emotion", "situation", "utterance", "split")
+FIELDS = chats.FIELDS
 _SIDES = {
     "train": ("train", "training", "tr"),
     "validation": ("valid", "validation", "val", "dev", "development"),
@@ -24,16 +27,63 @@ _SIDES = {
 _SIDE = {name: side for side, names in _SIDES.items() for name in names}
 _RATINGS = {"1": 1, "2": 2, "3": 3, "1.0": 1, "2.0": 2, "3.0": 3}
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_WORDS = re.compile(r"[^\W\d]{2}.* .")
 Row = Mapping[str, Any]
 DROPPED = "duplicates_dropped"
+BLANK = "blank_rows_dropped"
+EMPTY = "empty_utterances_dropped"
+LONG = "too_long_dropped"  # rows with an utterance or a situation over `LONGEST`
+LONG_REPLIES = "long_replies_dropped"  # replies over it, of rows that stay
 MORE = "only_first_exchange"  # of a dialogue with more turns
 MENDED = "characters_mended"
+COUNTED = (DROPPED, BLANK, EMPTY, LONG, LONG_REPLIES, MORE, MENDED)
+
+
+class RowError(UserError):
+    """A row that stops a run.
+
+    Attributes:
+        kind: why, without what is this row's alone: rows of a kind are counted together.
+    """
+
+    def __init__(self, place: str, why: str, kind: str = "") -> None:
+        super().__init__(f"{place}: {why}")
+        self.kind = kind or why
+
+
+class ColumnError(UserError):
+    """Columns that aren't there, or aren't filled.
+
+    Attributes:
+        inspected: the same, with the mend in the words of `inspect` and not in a recipe's.
+    """
+
+    def __init__(self, why: str, field: str = "", column: str = "") -> None:
+        told = f"{why}{'' if why.endswith('?') else ';'} name it" if field else why
+        quoted = column if column.replace("_", "").isalnum() else json.dumps(column, ensure_ascii=False)
+        super().__init__(f"{told} in the recipe: dialogues.columns: {{{field}: {quoted}}}" if field else why)
+        self.inspected = f"{told}: --column {shlex.quote(f'{field}={column}')}" if field else why
 
 
 def side_of(name: str) -> str | None:
     """The split that a name such as `val`, `Training` or `test_sft` means; "" of none, None of an unknown one."""
     word = re.split(r"[^a-z]", name.strip().lower(), maxsplit=1)[0]
     return _SIDE.get(word) if name.strip() else ""
+
+
+def needed(names: Iterable[str], columns: Mapping[str, str]) -> list[str]:
+    """Which of a table's columns its dialogues are read from; all of them where they can't be, so that one is told.
+
+    Args:
+        names: all there are, or a row.
+        columns: field -> column, as the recipe says.
+    """
+    there = names if isinstance(names, Mapping) else dict.fromkeys(names)
+    read = {**columns, **chats.guessed(there, columns)}
+    if not all(field in there or column in there for field, column in {"utterance": "utterance", **read}.items()):
+        return list(there)
+    used = {*FIELDS, *read, *read.values(), "replies"}
+    return [n for n in there if n in used or n.startswith(("reply.", "rating.")) or n.lower() == chats.BESIDE]
 
 
 def dialogues(
@@ -51,14 +101,16 @@ def dialogues(
         facts: counts what was dropped, cut to its first exchange, or mended.
 
     Raises:
-        UserError: a missing column (the nearest is suggested), an empty or huge utterance, an id that stands
-            twice with different words, or a rating that isn't 1, 2 or 3; names the place.
+        UserError: a missing column (the nearest is suggested), an id that stands twice with different words, an
+            unknown split, a rating that isn't 1, 2 or 3, or no row at all that can be used; names the place.
     """
     reader = Reader(columns, Counter() if facts is None else facts)
     for place, row in found:
         dialogue = reader.read(place, row)
         if dialogue:
             yield dialogue
+    if reader.examples and not reader.used:
+        raise reader.none_usable()
 
 
 class Reader:
@@ -71,16 +123,21 @@ class Reader:
     Attributes:
         columns: the same and those that were guessed, once a row was read.
         begun: whether its columns were found to do.
+        used: how many dialogues it made.
+        examples: the place of the first row of what was dropped, by its name in the facts.
     """
 
     def __init__(self, columns: Mapping[str, str], facts: Counter[str]) -> None:
         self.columns = dict(columns)
         self.facts = facts
         self.begun = False
+        self.used = 0
+        self.examples: dict[str, str] = {}
         self._seen: dict[int, int] = {}  # hash of an id -> 8 bits of its words': a million ids take 60 MB
+        self._elsewhere: Counter[str] = Counter()  # characters by column, in rows with no utterance
 
     def read(self, place: str, row: Row) -> Dialogue | None:
-        """The dialogue in a row, or None where it stood before.
+        """The dialogue in a row, or None where it stood before, is blank, or has no utterance that can be used.
 
         Raises:
             UserError: a row that can't be used; names the place.
@@ -89,55 +146,87 @@ class Reader:
             self.columns |= chats.guessed(row, self.columns)
             _check_columns(place, row, self.columns)
             self.begun = True
+        if not any(value.strip() if isinstance(value, str) else value not in (None, [], {}) for value in row.values()):
+            self._left_out(BLANK, place)
+            return None
         plain, more = chats.opened(row, self.columns)
         columns = {field: field if field in plain else column for field, column in self.columns.items()}
-        mended: list[str] = []
-        dialogue = _dialogue(place, plain, columns, mended)
+        noted = Counter({MORE: int(more)})
+        values = {field: _text(place, field, plain.get(columns.get(field, field)), noted) for field in FIELDS}
+        if not values["utterance"]:
+            self._elsewhere.update({name: len(value) for name, value in row.items() if isinstance(value, str)})
+            self._left_out(EMPTY, place)
+            return None
+        if max(len(values["utterance"]), len(values["situation"])) > LONGEST:
+            self._left_out(LONG, place)
+            return None
+        dialogue = _dialogue(place, values, _replies(place, plain, columns, noted))
         key, words = hash(dialogue.id), hash((normal(dialogue.situation), normal(dialogue.utterance))) & 0xFF
         known = key in self._seen
         if self._seen.setdefault(key, words) != words:
-            raise UserError(
-                f"{place}: the id {dialogue.id!r} stands before this line too, with other words; ids must differ"
-            )
+            why = f"the id {dialogue.id!r} stands before this line too, with other words; ids must differ"
+            raise RowError(place, why, "an id twice")
         if known:
-            self.facts[DROPPED] += 1
+            self._left_out(DROPPED, place)
             return None
-        self.facts[MORE] += more
-        self.facts[MENDED] += bool(mended)
+        self.facts.update(noted)
+        self.used += 1
+        if LONG_REPLIES in noted:
+            self.examples.setdefault(LONG_REPLIES, place)
         return dialogue
+
+    def none_usable(self) -> UserError:
+        """What to say where rows were read, and none of them can be used."""
+        counts = ", ".join(f"{self.facts[name]} {name.replace('_', ' ')}" for name in self.examples)
+        why = f"{next(iter(self.examples.values()))}: no row can be used: {counts}"
+        column = self.columns.get("utterance", "utterance")
+        read = needed(dict.fromkeys(self._elsewhere), self.columns)
+        others = Counter({name: count for name, count in self._elsewhere.items() if name not in read})
+        if (likely := others.most_common(1)) and likely[0][1]:
+            return ColumnError(f"{why}; it may be in {likely[0][0]!r}", "utterance", likely[0][0])
+        return ColumnError(f"{why}; want a text of 1 to {LONGEST} characters in {column!r}")
+
+    def _left_out(self, fact: str, place: str) -> None:
+        self.facts[fact] += 1
+        self.examples.setdefault(fact, place)
 
 
 def _check_columns(place: str, row: Row, columns: Mapping[str, str]) -> None:
     for field, column in {"utterance": "utterance", **columns}.items():
         if field not in FIELDS and not field.startswith(("reply.", "rating.")):
-            raise UserError(f"dialogues.columns: {field!r} is no field; want {', '.join(FIELDS)}, reply.X or rating.X")
+            raise ColumnError(f"columns: {field!r} is no field; want {', '.join(FIELDS)}, reply.X or rating.X")
         if field not in row and column not in row:
             close = difflib.get_close_matches(column, list(row), 1, 0.5)
-            hint = f"did you mean {close[0]!r}? " if close else f"it has {', '.join(map(str, row))}; "
-            raise UserError(f"{place}: no column {column!r}; {hint}Name it in the recipe: columns: {{{field}: ...}}")
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {_listed(row)}"
+            why = f"{formats.header_place(place)}: no column {column!r}; {hint}"
+            raise ColumnError(why, field, close[0] if close else _likely(row))
 
 
-def _dialogue(place: str, row: Row, columns: Mapping[str, str], mended: list[str]) -> Dialogue:
-    values = {field: _text(place, field, row.get(columns.get(field, field)), mended) for field in FIELDS}
-    utterance = values["utterance"]
-    if not utterance:
-        raise UserError(f"{place}: the utterance is empty; fill it in or drop the row")
-    for field in ("utterance", "situation"):
-        if len(values[field]) > LONGEST:
-            raise UserError(f"{place}: the {field} has {len(values[field])} characters; at most {LONGEST} can be used")
+def _listed(row: Row) -> str:
+    return textwrap.shorten(", ".join(repr(str(name)) for name in row if str(name).strip()) or "none", 200)
+
+
+def _likely(row: Row) -> str:
+    """The first column that holds words under a name that is short and no answer's; "..." where there is none."""
+    texts = [str(name) for name, value in row.items() if isinstance(value, str) and _WORDS.search(value)]
+    said = (name for name in texts if 0 < len(name) <= 20 and not name.lower().startswith(("reply", *chats.ANSWERS)))
+    return next(said, "...")
+
+
+def _dialogue(place: str, values: Mapping[str, str], replies: Mapping[str, Reply]) -> Dialogue:
     if (split := side_of(values["split"])) is None:
-        raise UserError(f"{place}: the split is {values['split']!r}; want train, validation or test")
+        raise RowError(place, f"the split is {values['split']!r}; want train, validation or test", "an unknown split")
     return Dialogue(
-        id=values["id"] or files.digest([values["situation"], utterance])[:12],
-        utterance=utterance,
+        id=values["id"] or files.digest([values["situation"], values["utterance"]])[:12],
+        utterance=values["utterance"],
         situation=values["situation"],
         emotion=values["emotion"],
-        replies=_replies(place, row, columns, mended),
+        replies=replies,
         split=split,
     )
 
 
-def _replies(place: str, row: Row, columns: Mapping[str, str], mended: list[str]) -> dict[str, Reply]:
+def _replies(place: str, row: Row, columns: Mapping[str, str], noted: Counter[str]) -> dict[str, Reply]:
     texts: dict[str, Any] = {}
     ratings: dict[str, Any] = {}
     named = {field: row.get(column) for field, column in columns.items()}
@@ -149,7 +238,7 @@ def _replies(place: str, row: Row, columns: Mapping[str, str], mended: list[str]
             ratings[origin] = value
     nested = row.get("replies") or {}
     if not isinstance(nested, Mapping):
-        raise UserError(f'{place}: replies is {type(nested).__name__}; want origin: text, such as {{"human": "..."}}')
+        raise RowError(place, f'replies is {type(nested).__name__}; want origin: text, such as {{"human": "..."}}')
     for origin, value in nested.items():
         if isinstance(value, Mapping):
             texts[origin], ratings[origin] = value.get("text"), value.get("rating")
@@ -157,24 +246,28 @@ def _replies(place: str, row: Row, columns: Mapping[str, str], mended: list[str]
             texts[origin] = value
     replies = {}
     for origin, value in texts.items():
-        if text := _text(place, f"reply of {origin}", value, mended):
-            replies[_mended(str(origin), mended)] = Reply(text, rating(place, origin, ratings.get(origin)))
+        text = _text(place, f"reply of {origin}", value, noted)
+        rated = rating(place, origin, ratings.get(origin)) if text else None
+        if len(text) > LONGEST:
+            noted[LONG_REPLIES] += 1
+        elif text:
+            replies[_mended(str(origin), noted)] = Reply(text, rated)
     return replies
 
 
-def _text(place: str, field: str, value: Any, mended: list[str]) -> str:
+def _text(place: str, field: str, value: Any, noted: Counter[str]) -> str:
     if value is None:
         return ""
     if not isinstance(value, str | int):
-        raise UserError(f"{place}: {field} is {type(value).__name__}; want text")
-    return _mended(str(value), mended).strip()
+        raise RowError(place, f"{field} is {type(value).__name__}; want text")
+    return _mended(str(value), noted).strip()
 
 
-def _mended(text: str, mended: list[str]) -> str:
+def _mended(text: str, noted: Counter[str]) -> str:
     """A text without halves of characters and control characters, which no file and no model can hold."""
     clean = _NO_TEXT.sub("", text)
     if clean != text:
-        mended.append(text)
+        noted[MENDED] = 1
     return clean
 
 
@@ -187,5 +280,6 @@ def rating(place: str, origin: str, value: Any) -> int | None:
     if value is None or value == "":
         return None
     if str(value).strip() not in _RATINGS:
-        raise UserError(f"{place}: the rating of {origin} is {value!r}; want 1 (bad), 2 (okay) or 3 (good)")
+        why = f"the rating of {origin} is {value!r}; want 1 (bad), 2 (okay) or 3 (good)"
+        raise RowError(place, why, "a rating")
     return _RATINGS[str(value).strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from importlib import resources
@@ -34,6 +35,13 @@ def prices(model: str | None, own: Sequence[float] | None, batch: bool = False) 
 def cost(prices: Prices, tokens: tuple[int, int]) -> float:
     """US dollars for so many tokens read and written."""
     return (prices[0] * tokens[0] + prices[1] * tokens[1]) / _MILLION
+
+
+def _dollars(sum: float, places: int) -> str:
+    """A sum to so many places, a small one to its second digit that isn't 0: `5.00`, `0.004`, `0.000012`."""
+    digits = max(places, 1 - math.floor(math.log10(sum))) if sum > 0 else places
+    whole, _, rest = f"{sum:.{digits}f}".partition(".")
+    return f"{whole}.{rest.rstrip('0').ljust(places, '0')}"
 
 
 def most_tokens(messages: Sequence[dict[str, str]], max_tokens: int) -> tuple[int, int]:
@@ -75,8 +83,8 @@ class Budget:
         most = cost(self.prices, most_tokens(messages, max_tokens))
         if self.budget is not None and self.spent + self.reserved + most > self.budget:
             raise BudgetReached(
-                f"teacher.budget: {self.budget:.2f} US dollars are used up (${self.spent:.4f} spent, "
-                f"${self.reserved:.4f} in flight); raise it, and the same command goes on"
+                f"teacher.budget: {_dollars(self.budget, 2)} US dollars are used up (${_dollars(self.spent, 4)} spent, "
+                f"${_dollars(self.reserved, 4)} in flight); raise it, and the same command goes on"
             )
         self.reserved += most
         return most

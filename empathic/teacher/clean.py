@@ -7,24 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from empathic.endpoints.chat_api import InvalidResponse
-from empathic.teacher import refusals
+from empathic.teacher import labels, quotes, refusals, wrappings
 from empathic.teacher.strategies import DIMENSIONS, MOST
 from empathic.text import length
 
-_KIND = r"(?:(?:the|my|a|an|your)\s+)?(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic)\s+)*"
-_LABEL = re.compile(rf"^\W*{_KIND}(?:reply|response|answer|version|rewrite)\W*:\W*", re.I)
-_OPENS = (
-    "sure|certainly|of course|absolutely|ok|here(?:['\u2019]s| is| are)|below is|i(?:['\u2019]ve| have) \\w+|let me"
+_DIMENSION = re.compile(
+    rf"\A\W*(?:lacking |weakest )?dimension\W*:\W*({'|'.join(DIMENSIONS)})\b[^\n]*?"
+    r"(?:\n\s*|\Z|[\s,;.|/]+(?=[*_]*(?:(?:new|improved) )?reply[*_]*\s*:))",
+    re.I,
 )
-_PREAMBLE = re.compile(rf'^(?:{_OPENS})\b[^\n]*:\s*(?:\n|$|(?=["“]))', re.I)
-_DIMENSION = re.compile(rf"^\W*(?:lacking |weakest )?dimension\W*:\W*({'|'.join(DIMENSIONS)})\b[^\n]*\n?", re.I)
-_AFTERWORD = re.compile(
-    r"\n\s*\W*(?:(?:note|explanation|rationale|changes?|why|dimension|word count)\b[^\n]*:"
-    r"|\(?(?:this|the) (?:new |improved |revised )?(?:reply|response|version)\b"
-    r"|i (?:improved|added|kept|made|focused)\b|\(\d+ words\)).*",
-    re.I | re.S,
-)
-_QUOTES = {'"': '"', "“": "”", "\u2018": "\u2019", "'": "'", "«": "»", "„": "“", "`": "`"}
+_DOUBTFUL_MARKS = re.compile(r"```|~~~|\A(?:\*\*|__)|(?:\*\*|__)\Z|\\boxed\b")
+_SECOND_ITEM = re.compile(r"^\W*1[.)]\s.*\n\W*2[.)]\s", re.M | re.S)
 _LEFT = {  # what may not be left in a reply, beside what `refusals` finds
     "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*"
     r"\bthe (?:user|person (?:says|said|feels|is))\b",
@@ -57,29 +50,36 @@ def clean(answer: str, picks: bool = False, before: str = "") -> Cleaned:
     Raises:
         UncleanReply: nothing is left, a dimension is missing, the reply is too long or the old one, or it isn't one.
     """
-    text = re.sub(r"\A```\w*\n|\n?```\Z", "", answer.replace("\r\n", "\n").strip()).strip()
-    text = _PREAMBLE.sub("", text).strip()
-    dimension = None
-    if named := _DIMENSION.match(text):
-        dimension, text = named[1].lower(), text[named.end() :].strip()
+    text, dimension = answer.replace("\r\n", "\n").strip(), None
+    before_layer = None
+    while text != before_layer:  # layer by layer, since any may stand in any other
+        before_layer = text
+        text, named = _layer_off(text)
+        dimension = dimension or named
+        if text == before_layer:
+            text = " ".join(text.split())  # a reply is one line, and cleaning that again finds nothing more
     if picks and dimension is None:
         raise UncleanReply("names no dimension")
-    text = _LABEL.sub("", text).strip()
-    text = _AFTERWORD.sub("", text).strip()
-    text = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text, flags=re.S)
-    text = re.sub(r"^(?:#{1,6}|>|[-*•])\s+", "", text, flags=re.M)
-    text = " ".join(_unquoted(text).split())
     _check(text, before)
     return Cleaned(text, dimension)
 
 
-def _unquoted(text: str) -> str:
-    """Text without the quotes around all of it."""
-    while (
-        len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1] and text[-1] not in text[1:-1]
-    ):
-        text = text[1:-1].strip()
-    return text
+def _layer_off(text: str) -> tuple[str, str | None]:
+    """A text without the outermost of what is around its reply, and a dimension that stood there."""
+    if _SECOND_ITEM.search(text):
+        raise UncleanReply("offers several replies")
+    if text.startswith(("{", "[{")) and (refused := refusals.by_rule(text))[1]:
+        raise UncleanReply(refused[0])  # an error's text would look like a reply once it is out of its data
+    try:
+        text = wrappings.unwrapped(text)
+    except wrappings.NotText as error:
+        raise UncleanReply(str(error)) from None
+    text = labels.PREAMBLE.sub("", text).strip()
+    dimension = None
+    if named := _DIMENSION.match(text):
+        dimension, text = named[1].lower(), text[named.end() :].strip()
+    text = labels.LABEL.sub("", text).strip()
+    return labels.AFTERWORD.sub("", text).strip(), dimension
 
 
 def _check(text: str, before: str) -> None:
@@ -89,6 +89,10 @@ def _check(text: str, before: str) -> None:
         raise UncleanReply(f"has {words} words, more than {MOST}")
     if before and _bare(text) == _bare(before):
         raise UncleanReply("is the reply that it was to improve")
+    if quotes.is_odd(text):
+        raise UncleanReply("has a quotation mark without its fellow")
+    if _DOUBTFUL_MARKS.search(text):
+        raise UncleanReply("has marks left that can't be taken off")
     for why, pattern in _LEFT.items():
         if re.search(pattern, text, re.I):
             raise UncleanReply(why)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from empathic.dialogues import Dialogue
+from empathic.dialogues.dialogue import origins_told
 from empathic.errors import UserError
 
 
@@ -24,6 +25,4 @@ def replies(dialogues: Iterable[Dialogue], teachers: Sequence[str]) -> Iterator[
                 yield {"id": d.id, "teacher": teacher, "reply": reply.text, "rating": reply.rating}
     for teacher in teachers:
         if teacher not in known:
-            raise UserError(
-                f"method.teachers: no dialogue has a reply of {teacher!r}; known: {', '.join(sorted(known)) or 'none'}"
-            )
+            raise UserError(f"method.teachers: no dialogue has a reply of {teacher!r}; {origins_told(known)}")

@@ -3,7 +3,7 @@
 A text is weighed by its runs of characters, `data/refusal_weights.json`, which `benchmarks/refusal_weights.py` fits,
 and weighs more where a rule knows it: a list by language, `data/refusals.yaml`. Every list is looked through whatever
 the language is, since a teacher may refuse in another one than it is asked in. Rules of no language, such as for errors
-in JSON, decide alone.
+in JSON, and those for speaking of itself as a model, which no kind reply has met, decide alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SPELLINGS = str.maketrans(
 def fault(text: str) -> str:
     """Why a text is no reply: it refuses, speaks of itself as a model, or talks about the task; "" where it is one."""
     why, alone = by_rule(text)
-    if alone:
+    if alone or why == MODEL:
         return why
     line, weights = _weights()
     return (why or REFUSES) if score(runs(text), bool(why), weights) > line else ""

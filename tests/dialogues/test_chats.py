@@ -40,6 +40,13 @@ def _one(folder: Path, row: dict[str, Any], columns: dict[str, str] | None = Non
         ({"instruction": SAID, "input": "", "output": ANSWER}, CHOSEN),
         ({"prompt": SAID, "completion": ANSWER}, CHOSEN),
         ({"prompt": EXCHANGE[:1], "completion": EXCHANGE[1:]}, CHOSEN),
+        ({"Instruction": SAID, "Output": ANSWER}, CHOSEN),
+        ({"text": SAID, "label": 3, "response": ANSWER}, CHOSEN),
+        ({"utterance": SAID, "reply": ANSWER}, CHOSEN),
+        ({" Utterance ": SAID, "Reply.worse": ANSWER}, {"worse": ANSWER}),
+        ({"utterance": SAID, "reply.worse": ANSWER, "response": "Hm."}, {"worse": ANSWER}),
+        ({"utterance": SAID, "response": ["no", "chat"]}, {}),
+        ({"utterance": SAID, "chosen": ANSWER, "rejected": "Get a new one."}, BOTH),
         ({"prompt": SAID, "chosen": EXCHANGE, "rejected": REJECTED}, BOTH),
         ({"prompt": EXCHANGE[:1], "chosen": EXCHANGE[1:], "rejected": REJECTED[1:]}, BOTH),
         ({"chosen": EXCHANGE, "rejected": REJECTED}, BOTH),
@@ -76,6 +83,18 @@ def test_columns_of_the_recipe_may_name_a_chat(tmp_path: Path) -> None:
 
 def test_an_instructions_input_belongs_to_the_message(tmp_path: Path) -> None:
     found, _ = _one(tmp_path, {"instruction": "Answer this:", "input": SAID, "output": ANSWER})
+    assert found.utterance == f"Answer this:\n{SAID}"
+
+
+def test_a_recipe_that_names_a_reply_has_no_other_guessed(tmp_path: Path) -> None:
+    found, _ = _one(tmp_path, {"text": SAID, "answer": ANSWER}, {"utterance": "text", "reply.kind": "answer"})
+    assert set(found.replies) == {"kind"}
+    found, _ = _one(tmp_path, {"Text": SAID, "a": ANSWER, "reply": "Hm."}, {"utterance": "Text", "reply.kind": "a"})
+    assert set(found.replies) == {"kind"}
+
+
+def test_an_instruction_in_capitals_has_its_input_beside_it(tmp_path: Path) -> None:
+    found, _ = _one(tmp_path, {"Instruction": "Answer this:", "Input": SAID, "Output": ANSWER})
     assert found.utterance == f"Answer this:\n{SAID}"
 
 

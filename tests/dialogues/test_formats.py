@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import tarfile
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -110,22 +114,43 @@ def test_parquet_and_its_labels_are_read_by_name(tmp_path: Path) -> None:
         assert [(d.utterance, d.emotion) for d in found] == list(zip(TEXTS, ["sad", "joy", "sad", ""], strict=True))
 
 
-def test_the_original_release_has_open_quotes_and_a_ninth_field(tmp_path: Path, monkeypatch: Any) -> None:
-    head = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags\n"
-    rows = 'c1,1,sad,My "dog_comma_ gone,1,"He left us.,5,\nc1,2,sad,My "dog_comma_ gone,2,Oh no_comma_ when?,5,\n'
-    (tmp_path / "train.csv").write_text(head + rows, encoding="utf-8")
-    (tmp_path / "test.csv").write_text(head + "c2,1,proud,A cup,1,We won.,5,,Yes.|No_comma_ no.\n", encoding="utf-8")
-    monkeypatch.setenv("EMPATHIC_DATA", str(tmp_path))
-    one, two = sources.load_dialogues(Dialogues(source="empathetic-dialogues"), 1)
-    assert (one.utterance, one.situation, one.replies["human"].text) == (
-        '"He left us.',
-        'My "dog, gone',
-        "Oh no, when?",
-    )
-    assert two.utterance == "We won."
-    rows = rows.replace("c1", "c3").replace("He left", "She left").replace('"', "")
-    (tmp_path / "mine.csv").write_text(head + rows + rows.replace("c3", "c4"), encoding="utf-8")
-    assert len(sources.load_dialogues(Dialogues(source=str(tmp_path / "mine.csv")), 1)) == 2
+def test_parquet_is_read_by_pieces_and_only_the_columns_that_dialogues_are_made_of(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    count = 4000
+    held = {
+        "text": [f"My boat {i} sank. " * 200 for i in range(count)],
+        "answer": ["Oh no."] * count,
+        "reply.other": [f"Boat {i}, gone." for i in range(count)],
+        "embedding": [[0.5] * 50] * count,
+    }
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pyarrow.table(held), path, compression="none", use_dictionary=False)  # one row group
+    columns = {"utterance": "text", "reply.human": "answer"}
+    wanted = table.needed(list(held), columns)
+    assert wanted == ["text", "answer", "reply.other"]
+    assert [set(row) for _, row in formats.rows(path, lambda names: wanted)][:2] == [set(wanted)] * 2
+    read = list(table.dialogues(formats.rows(path, lambda names: wanted), columns))
+    assert read == list(table.dialogues(formats.rows(path), columns)) and len(read) == count
+    assert set(read[7].replies) == {"human", "other"}
+    del read
+    before = pyarrow.total_allocated_bytes()
+    peak = max(pyarrow.total_allocated_bytes() - before for _ in formats.rows(path, lambda names: wanted))
+    assert peak < 0.75 * path.stat().st_size, "a row group is the whole file, which was 1.1 times its size"
+    with pytest.raises(UserError, match=r"it has 'answer', 'reply\.other', 'embedding'"):
+        list(table.dialogues(formats.rows(path, lambda names: table.needed(names[1:], {})), {}))
+
+
+def test_needed_columns_are_those_of_every_shape() -> None:
+    for names, wanted in (
+        (["instruction", "input", "output", "text"], ["instruction", "input", "output"]),
+        (["messages", "id", "source"], ["messages", "id"]),
+        (["prompt", "chosen", "rejected", "score"], ["prompt", "chosen", "rejected"]),
+        (["utterance", "replies", "rating.kind", "note"], ["utterance", "replies", "rating.kind"]),
+        (["words", "note"], ["words", "note"]),
+    ):
+        assert table.needed(names, {}) == wanted
 
 
 @pytest.mark.parametrize(
@@ -172,10 +197,33 @@ def test_messages_without_words_differ_by_their_signs_and_words_by_their_marks()
     assert all(watch.passes(d) for d in dialogues)
 
 
-@pytest.mark.parametrize(("head", "what"), [(b"PK\x03\x04", "Excel"), (b"%PDF-1.7", "PDF")])
+def _packed(kind: str) -> bytes:
+    """What a person may have at hand in a table's place."""
+    held = io.BytesIO()
+    if kind == "tar":
+        with tarfile.open(fileobj=held, mode="w:gz") as tar:
+            tar.addfile(tarfile.TarInfo("mine.csv"))
+    elif kind != "bz2":
+        with zipfile.ZipFile(held, "w") as archive:
+            for name in {"zip": ["mine.csv"], "xlsx": ["[Content_Types].xml", "xl/workbook.xml"]}[kind]:
+                archive.writestr(name, "utterance\nMy roof leaks.\n")
+    return bz2.compress(b"utterance") if kind == "bz2" else held.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (_packed("zip"), r"is a zip; unpack it .*mine\.csv"),
+        (_packed("xlsx"), "workbook; save it as CSV UTF-8"),
+        (_packed("tar"), "is a tar archive; unpack it"),
+        (_packed("bz2"), "packed with bzip2; unpack it"),
+        (b"PK\x03\x04", "is a zip"),
+        (b"%PDF-1.7", "is a PDF"),
+    ],
+)
 def test_what_is_no_table_is_named(tmp_path: Path, head: bytes, what: str) -> None:
     with pytest.raises(UserError, match=what):
-        _read(tmp_path / "x.csv", head + bytes(200))
+        _read(tmp_path / "x.csv", head + bytes(200 if head[:1] == b"%" else 0))
 
 
 _BEGINNINGS = [

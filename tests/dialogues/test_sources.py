@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from empathic.dialogues import Dialogue, leakage, sources
+from empathic.dialogues import Dialogue, leakage, parquet_rows, sources, table
 from empathic.errors import UserError
 from empathic.recipe import Dialogues
 
@@ -111,12 +111,14 @@ def test_a_hugging_face_folder_is_a_source(tmp_path: Path) -> None:
         ("x.csv", "id,uterance\na,b\n", "did you mean 'uterance'"),
         ("x.csv", "id,words\na,b\n", "no column 'utterance'"),
         ("x.csv", "id,utterance\na,caf\xe9\n".encode("latin-1"), r"x\.csv:2: not UTF-8"),
-        ("x.csv", "id,utterance\na,\n", r"x\.csv:2: the utterance is empty"),
+        ("x.csv", "id,utterance\na,\n", r"x\.csv:2: no row can be used: 1 empty"),
+        ("x.csv", "utterance,text\n,My roof leaks.\n", r"may be in 'text'; .*columns: \{utterance: text\}"),
+        ("x.csv", 'My "note",words\na,My roof leaks.\n', r"x\.csv:1: no .*columns: \{utterance: words\}"),
         ("x.csv", "id,utterance\na,b\na,c\n", r"x\.csv:3: the id 'a'"),
         ("x.csv", "id,utterance\na,b,c\n", "not as many fields"),
         ("x.csv", 'id,utterance\na,"b\n', "not CSV"),
         ("x.csv", "id,utterance\na,b\0\n", "NUL"),
-        ("x.csv", f"id,utterance\na,{'long ' * 20_000}\n", "100000 characters|99999 characters"),
+        ("x.csv", f"id,utterance\na,{'long ' * 20_000}\n", "1 too long dropped; want a text of 1 to 8000"),
         ("x.csv", "utterance,reply.bot,rating.bot\na,b,7\n", "rating of bot is '7'"),
         ("x.csv", "utterance,split\na,holdout\n", "split is 'holdout'"),
         ("x.csv", "utterance\nonly one\n", "no dialogue is left"),
@@ -141,6 +143,43 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UserError, match="a folder"):
         sources.load_dialogues(Dialogues(source=str(tmp_path / "folder.csv")), 1)
+
+
+@pytest.mark.parametrize("name", ["gone.txt", "./gone", "a/b/c", "data/gone.xlsx", "/gone", "Gone.Csv"])
+def test_what_looks_like_a_path_is_asked_of_nobody(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "_hub_set", lambda name: pytest.fail("the hub was asked"))
+    with pytest.raises(UserError, match="no such file"):
+        sources.load_dialogues(Dialogues(source=name), 1)
+
+
+def test_a_hub_that_is_not_there_is_asked_once_and_what_it_lacks_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    asked = []
+
+    def info(self: HfApi, name: str, timeout: float) -> None:
+        asked.append(name)
+        raise RepositoryNotFoundError.__new__(RepositoryNotFoundError) if name == "some/set" else ConnectionError
+
+    monkeypatch.setattr(HfApi, "dataset_info", info)
+    for name, says in (("some/set", "that you may read"), ("some-set", "wasn't reached"), ("some/set-v1.5", "reached")):
+        with pytest.raises(UserError, match=says):
+            sources.load_dialogues(Dialogues(source=name), 1)
+    assert asked == ["some/set", "some-set", "some/set-v1.5"]
+
+
+@pytest.mark.parametrize("end", ["", ",,,\n,,,\n", ",\n,,,,,\n"])
+def test_rows_that_cannot_be_used_are_dropped_and_counted(tmp_path: Path, end: str) -> None:
+    text = "utterance,reply.kind,,\nMy roof leaks.,Oh.,,\n ,None said.,,\n" + f"{'long ' * 1601},Oh.,,\n"
+    text += f"We won!,{'Oh. ' * 2001},,\n{end}"
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    facts: Counter[str] = Counter()
+    found = list(sources.stream_dialogues(Dialogues(source=str(tmp_path / "x.csv")), 1, facts))
+    assert {d.utterance: set(d.replies) for d in found} == {"My roof leaks.": {"kind"}, "We won!": set()}
+    counted = {table.EMPTY: 1, table.LONG: 1, table.LONG_REPLIES: 1, **({table.BLANK: 2} if end else {})}
+    assert +facts == counted
+    assert set(counted) <= set(table.COUNTED)
 
 
 def test_a_random_split_is_seeded_and_stratified(tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_a_purse_stops_before_its_budget_with_what_is_in_flight_counted() -> Non
     budget.reserve(asked, 700)
 
 
+@pytest.mark.parametrize(("budget", "shown"), [(0.004, "0.004"), (0.03, "0.03"), (0.5, "0.50"), (0.000012, "0.000012")])
+def test_a_small_budget_is_shown_as_it_was_given(budget: float, shown: str) -> None:
+    with pytest.raises(BudgetReached, match=rf"{shown} US dollars are used up \(\$0\.0000 spent"):
+        Budget((1000.0, 1000.0), budget=budget).reserve([{"role": "user", "content": "x"}], 1000)
+
+
 def test_a_budget_without_prices_is_refused() -> None:
     with pytest.raises(UserError, match=r"teacher\.prices"):
         Budget(None, budget=1.0)

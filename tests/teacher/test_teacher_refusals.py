@@ -26,7 +26,7 @@ def test_refusals_are_found_and_replies_are_not(half: int, missed: int, alarms: 
 @pytest.mark.parametrize(
     ("name", "missed", "alarms"),
     # of 5,252 refusals and 5,390 replies; 260 and 260 as models usually answer; 200 and 200 that are hard to tell
-    [("refusals-written", 107, 0), ("refusals-held", 7, 2), ("refusals-hard", 4, 7)],
+    [("refusals-written", 106, 1), ("refusals-held", 7, 2), ("refusals-hard", 4, 8)],
 )
 def test_refusals_in_thirteen_languages(name: str, missed: int, alarms: int) -> None:
     rows = [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from empathic import files
 from empathic.corpus import direct, improved, rows, safety_filter
+from empathic.corpus.reasons import Reasons
 from empathic.corpus.safety_filter import SafetyFilter, told
 from empathic.dialogues import Dialogue, Reply, Source
 from empathic.errors import UserError
@@ -19,9 +20,9 @@ from empathic.run import Row, Run
 
 def work(run: Run) -> Row:
     """Build the SFT examples and preference pairs."""
-    safety = safety_filter.of(run.recipe)
-    made = _build(run.recipe, lambda: _taught(run), safety)
-    with _telling(safety):
+    safety, reasons = safety_filter.of(run.recipe), Reasons()
+    made = _build(run.recipe, lambda: _taught(run), safety, reasons)
+    with _telling(reasons, safety, _of_teacher(run.manifest.stages["teacher"].facts)):
         counts = rows.write_corpus(made, run.path("corpus"), _needed(run.recipe))
     left_out = safety.counts() if safety else None
     if left_out:
@@ -30,23 +31,38 @@ def work(run: Run) -> Row:
 
 
 @contextmanager
-def _telling(safety: SafetyFilter | None) -> Iterator[None]:
-    """Say of a corpus that came to nothing what the filter left out."""
+def _telling(reasons: Reasons, safety: SafetyFilter | None, teacher: str = "") -> Iterator[None]:
+    """Say of a part of the corpus that came to nothing what became of the dialogues, by counts.
+
+    Args:
+        reasons: why dialogues gave nothing.
+        safety: the filter, if any.
+        teacher: what the stage before did with its replies, "" for nothing.
+    """
     try:
         yield
-    except UserError as error:
-        if safety and safety.left_out:
-            raise UserError(
-                f"{error}; corpus.safety_filter left out {told(safety.counts())}, which false would keep"
-            ) from error
-        raise
+    except rows.NothingToLearn as error:
+        said = f"{error}: of the dialogues, {reasons.told(error.part)}{teacher}"
+        if safety and safety.left_out and reasons.made[error.part]:
+            said += f"; corpus.safety_filter left out {told(safety.counts())} in all, which false would keep"
+        raise UserError(said) from error
 
 
-def _build(recipe: Recipe, train: Source, safety: SafetyFilter | None) -> Iterator[rows.Made]:
+def _of_teacher(facts: Row) -> str:
+    """Why replies of a live teacher are missing."""
+    removed = facts.get("removed", {})
+    why = [f"{facts['aside']:,} were put aside (aside.jsonl)"] if facts.get("aside") else []
+    if removed:
+        why.append(f"teacher.filters removed {sum(removed.values()):,} replies ({', '.join(removed)})")
+    return f"; of the teacher's, {' and '.join(why)}" if why else ""
+
+
+def _build(recipe: Recipe, train: Source, safety: SafetyFilter | None, reasons: Reasons) -> Iterator[rows.Made]:
     if recipe.teacher.endpoint:
-        made = improved.build(train, recipe.method, recipe.seed)
+        made = improved.build(train, recipe.method, recipe.seed, reasons)
     else:
-        made = direct.build(train, recipe.method, recipe.seed, PREFERENCES in _needed(recipe))
+        made = direct.build(train, recipe.method, recipe.seed, PREFERENCES in _needed(recipe), reasons)
+    made = reasons.watch(made)
     return safety.watch(made) if safety else made
 
 
@@ -68,10 +84,10 @@ def _taught(run: Run) -> Iterator[Dialogue]:
 
 def forecast(of: Forecast) -> str:
     """How much there would be to learn from."""
-    tally, safety = rows.Tally(), safety_filter.of(of.recipe)
-    for _ in tally.watch(_build(of.recipe, lambda: of.train, safety)):
+    tally, safety, reasons = rows.Tally(), safety_filter.of(of.recipe), Reasons()
+    for _ in tally.watch(_build(of.recipe, lambda: of.train, safety, reasons)):
         pass
-    with _telling(safety):
+    with _telling(reasons, safety):
         counts = tally.counts(_needed(of.recipe))
     of.corpus = {part: counts[part] for part in PARTS}
     most = "at most " if safety and of.recipe.teacher.endpoint else ""  # what a teacher will say isn't read yet

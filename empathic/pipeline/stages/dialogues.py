@@ -44,7 +44,7 @@ def work(run: Run) -> Row:
 
 def _told(facts: Counter[str]) -> dict[str, int]:
     """What reading the source dropped, cut or mended, where it did."""
-    return {name: facts[name] for name in (table.DROPPED, table.MORE, table.MENDED) if facts[name]}
+    return {name: facts[name] for name in table.COUNTED if facts[name]}
 
 
 def forecast(of: Forecast) -> str:

@@ -46,7 +46,7 @@ def _ask(run: Run) -> Row:
     Dialogues without a usable answer stand in `aside.jsonl`, and the next run asks them again.
 
     Raises:
-        UserError: a teacher that can't be asked, a budget that is used up, or not one reply.
+        UserError: a teacher that can't be asked, a budget that is used up, or not one reply to learn from.
         BatchPending: batches are under way.
     """
     live.strategies_of(run.recipe)
@@ -54,6 +54,8 @@ def _ask(run: Run) -> Row:
         run.display.note(doubt)
     journal = ReplyJournal(run.folder)
     skipped: list[Row] = []
+    taught = live.origin_of(run.recipe.method)
+    to_learn_from = passed_over = 0  # replies that the corpus is made of; dialogues without one to improve
     dimensions: Counter[str] = Counter()
     filters = ReplyFilter(run.recipe.teacher.filters)
     with run.ledger() as ledger:
@@ -62,7 +64,9 @@ def _ask(run: Run) -> Row:
                 pass
 
         def kept(choose: Choose) -> Iterator[Row]:
+            nonlocal to_learn_from, passed_over
             for dialogue, rows in zip(run.each_dialogue("train"), journal.lines(), strict=True):
+                passed_over += not rows
                 for row in rows:
                     if "aside" in row:
                         skipped.append(row)
@@ -71,6 +75,7 @@ def _ask(run: Run) -> Row:
                         row["reply"] = choose(dialogue, row["samples"])
                     if row is rows[-1] and not filters.passes(dialogue, row["reply"]):
                         continue
+                    to_learn_from += row["teacher"] == taught
                     dimensions.update([row["dimension"]] if "dimension" in row else [])
                     yield row
 
@@ -82,9 +87,8 @@ def _ask(run: Run) -> Row:
         run.display.note(
             f"{len(skipped)} dialogues got no usable reply (aside.jsonl says why); the next run asks again"
         )
-    if not replies:
-        why = skipped[0]["aside"] if skipped else f"no train dialogue has a reply of {run.recipe.method.rejected[0]!r}"
-        raise UserError(f"teacher: not one reply; {why}")
+    if not to_learn_from:
+        raise UserError(f"teacher: not one reply; {_why_none(run.recipe, skipped, filters.removed, passed_over)}")
     facts = {
         "replies": replies,
         "aside": len(skipped),
@@ -92,6 +96,20 @@ def _ask(run: Run) -> Row:
         "dimensions": dict(dimensions),
     }
     return {key: value for key, value in facts.items() if value}
+
+
+def _why_none(recipe: Recipe, skipped: list[Row], removed: Counter[str], passed_over: int) -> str:
+    """What became of the dialogues of a teacher that gave no reply to learn from, by counts."""
+    why = []
+    if skipped:
+        reasons = Counter(row["aside"] for row in skipped)
+        why.append("; ".join(f"{reason} ({count:,} dialogues)" for reason, count in reasons.most_common(2)))
+    if removed:
+        why.append(f"teacher.filters removed {', '.join(f'{of:,} by {name}' for name, of in removed.most_common())}")
+    if passed_over:
+        lack = f"a reply of {recipe.method.rejected[0]!r}"
+        why.append(f"{passed_over:,} dialogues lack {lack}" if why else f"no train dialogue has {lack}")
+    return "; ".join(why)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from boats import boats
+from habits import Sent, said
 
 from empathic import files
 from empathic.endpoints.ledger import Ledger
@@ -213,3 +214,40 @@ def test_what_a_server_does_not_take_is_said_and_what_it_wants_is_passed(
     assert sum(server.counts()["came"].values()) <= 120 + 8
     rows = [row["request"] for row in _rows(tmp_path / "run" / "ledger.sqlite")]
     assert {row["extra_body"]["reasoning_effort"] for row in rows} == {"low"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["direct", "human-improved", "llm-improved"])
+def test_a_teacher_without_one_reply_to_learn_from_ends_so_whatever_the_method(
+    habits, refused, forty: Path, tmp_path: Path, method: str
+) -> None:
+    """The direct turn of *llm-improved* goes well; what it improves doesn't, and is asked again alone."""
+    firsts: list[str] = []
+
+    def habit(asked: dict[str, Any]) -> Sent:
+        text = asked["messages"][0]["content"]
+        if "Reply:" in text or method == "direct":
+            return said("I can't help with that." if method == "direct" else "Three weeks, and still no letter.")
+        firsts.append(text)
+        return said()
+
+    out, settings = tmp_path / "run", ("--set", "strategy=lacking-dimension")
+    recipe = _recipe(forty, habits(habit).url, method, max_connections=8)
+    why = "refuses" if method == "direct" else "names no dimension"
+    for _ in range(2):
+        line = refused("run", recipe, "--out", out, "--until", "teacher", *settings, SOME_KEY=KEY)
+        assert "teacher: not one reply" in line and f"{why}, 8 times (40 dialogues)" in line
+        assert len(list(files.read_jsonl(out / "aside.jsonl"))) == 40
+    assert len(firsts) == len(set(firsts)) == (40 if method == "llm-improved" else 0)
+
+
+@pytest.mark.slow
+def test_filters_that_leave_nothing_to_learn_from_are_named(habits, refused, forty: Path, tmp_path: Path) -> None:
+    def habit(asked: dict[str, Any]) -> Sent:
+        return said("Boat and bay, and no mast.") if "Reply:" in asked["messages"][0]["content"] else said()
+
+    recipe = _recipe(forty, habits(habit).url, "llm-improved", filters={"words": [60, 97]})
+    line = refused(
+        "run", recipe, "--out", tmp_path / "run", "--until", "teacher", "--set", "strategy=naive", SOME_KEY=KEY
+    )
+    assert "teacher: not one reply; teacher.filters removed 40 by words" in line
