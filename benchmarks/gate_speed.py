@@ -59,7 +59,7 @@ def in_chromium(texts: Sequence[str], slowed: int) -> list[float]:
 
     package = resources.files("empathic") / "safety"
     scripts = {name: (package / name).read_text(encoding="utf-8") for name in ("gate.js", "reader.js")}
-    tables = (spec.FOLDER / "gate.json").read_text(encoding="utf-8")
+    tables, ours = (spec.FOLDER / "gate.json").read_text(encoding="utf-8"), replies.package()
 
     def serve(route: Route) -> None:
         name = route.request.url.rsplit("/", 1)[1]
@@ -70,7 +70,7 @@ def in_chromium(texts: Sequence[str], slowed: int) -> list[float]:
         page.route("**/*", serve)
         page.goto("http://gate.test/")
         page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
-        took: list[float] = page.evaluate(RUN, [tables, replies.texts(), replies.table(), list(texts)])
+        took: list[float] = page.evaluate(RUN, [tables, ours.texts, ours.table, list(texts)])
     return took
 
 

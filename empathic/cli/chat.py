@@ -37,6 +37,7 @@ class Chat:
         save: where the conversations are kept, a row each; None keeps nothing.
         compliance: what the person is to be told at the start and again.
         now: seconds of a clock that only goes forward.
+        disclosure: what the program says of itself before that; default: the package's words.
 
     Raises:
         UserError: what is kept there already isn't conversations, or nothing can be kept there.
@@ -48,8 +49,10 @@ class Chat:
         save: Path | None,
         compliance: Compliance = NOTHING,
         now: Now = time.monotonic,
+        disclosure: str | None = None,
     ) -> None:
         self.speakers, self.save, self.compliance, self.now = speakers, save, compliance, now
+        self.disclosure = disclosure
         self.name = " AND ".join(speaker.name for speaker in speakers)
         self.before = _kept(save) if save else []
         self.conversations: list[Conversation] = []
@@ -67,7 +70,7 @@ class Chat:
         if watched:
             with contextlib.suppress(ImportError):
                 import readline  # noqa: F401  arrow keys, and pasted lines as one message
-        _tell(everything(self.compliance, self.name))
+        _tell(everything(self.compliance, self.name, self.disclosure))
         if not any(speaker.instead for speaker in self.speakers):
             console.print(OFF, highlight=False, soft_wrap=True)
         for speaker in self.speakers:

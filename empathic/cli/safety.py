@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from empathic.cli.guarding import Own
 from empathic.cli.judge import Json, print_json
 from empathic.cli.talk import Law
 from empathic.errors import UserError
 
 if TYPE_CHECKING:
+    from empathic.safety.evaluate import Trial
     from empathic.safety.gate import Gate
+    from empathic.safety.settings import Settings
     from empathic.safety.texts import Text
 
 safety = typer.Typer(
@@ -38,6 +41,7 @@ def safety_train(
 def safety_eval(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE", help="Messages or scripts, JSONL or CSV.")],
     gate: Annotated[Path | None, typer.Option("--gate", help="A gate's data file; default: the package's.")] = None,
+    own: Own = None,
     alarms: Annotated[bool, typer.Option("--alarms", help="Print each message wrongly taken for a crisis.")] = False,
     run: Annotated[
         Path | None,
@@ -56,14 +60,16 @@ def safety_eval(
     With --run: what a run's students say to them behind the gate, and which of their replies get past it.
     """
     from empathic.cli import tables
-    from empathic.safety import evaluate
+    from empathic.safety import evaluate, settings
 
+    said, own_settings = evaluate.gather(paths), settings.read(own) if own else None
+    opened = evaluate.opened(gate, own_settings)
     if run is not None:
-        _answer(evaluate.gather(paths), evaluate.opened(gate), run, systems, out, json)
+        _answer(said, opened, run, systems, out, json)
         return
     if systems or out:
         raise UserError("--systems and --out: are of a run's students; name the run with --run")
-    found = evaluate.evaluate(evaluate.gather(paths), evaluate.opened(gate))
+    found = _evaluated(said, opened, own_settings)
     if json:
         print_json(found.to_row())
     else:
@@ -71,6 +77,22 @@ def safety_eval(
     if alarms:
         for line in found.alarms:
             print(line)
+
+
+def _evaluated(said: list[Text], gate: Gate, own: Settings | None) -> Trial:
+    """The trial of the gate, behind a guard model where the settings name one."""
+    import sys
+    from functools import partial
+
+    from empathic.safety import evaluate, guard_model
+
+    if not (own and own.guard):
+        return evaluate.evaluate(said, gate)
+    tell = partial(print, file=sys.stderr)
+    with guard_model.opened(own.guard, tell) as larger:
+        found = evaluate.evaluate(said, gate, larger)
+    tell("the guard model said: " + ", ".join(f"{label} {count}" for label, count in larger.said.most_common()))
+    return found
 
 
 def _answer(said: list[Text], gate: Gate, run: Path, systems: str | None, out: Path | None, json: bool) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from empathic.cli.guarding import Counted, Country, NoGate, Own, disclosure, guarding
 from empathic.errors import UserError
-
-if TYPE_CHECKING:
-    from empathic.conversation.guard import Guard
 
 Talked = Annotated[
     Path | None, typer.Argument(metavar="RUN", help="A run directory. Default: the student that comes along.")
@@ -22,11 +19,6 @@ System = Annotated[str | None, typer.Option("--system", help="Which of its syste
 Beside = Annotated[str | None, typer.Option("--beside", help="Another system that answers too, such as base.")]
 File = Annotated[
     str | None, typer.Option("--model", help="In place of a run: a .gguf file or a known model, without any prompt.")
-]
-Country = Annotated[str | None, typer.Option("--country", help="Two letters, such as GB: whose help lines are named.")]
-NoGate = Annotated[
-    bool,
-    typer.Option("--without-gate", help="Let the model itself answer people in danger. For tests of a model alone."),
 ]
 Law = Annotated[
     list[str] | None,
@@ -37,12 +29,6 @@ Law = Annotated[
     ),
 ]
 Minors = Annotated[bool, typer.Option("--minors", help="Remind as often as the law asks for minors.")]
-Counted = Annotated[
-    Path | None,
-    typer.Option(
-        "--count-referrals", metavar="FILE", help="Count in a JSON file how often crisis help was given, by day."
-    ),
-]
 
 
 def chat(
@@ -55,6 +41,7 @@ def chat(
     compliance: Law = None,
     minors: Minors = False,
     count_referrals: Counted = None,
+    safety: Own = None,
     save: Annotated[
         Path | None, typer.Option("--save", help="Add the conversations to this JSONL file; else nothing is kept.")
     ] = None,
@@ -71,9 +58,9 @@ def chat(
     law = chosen(compliance or (), minors)
     with contextlib.ExitStack() as stack:
         with console.status("loading"):
-            guard = _guard(country, without_gate, count_referrals, beside)
+            guard = stack.enter_context(guarding(country, without_gate, count_referrals, beside, safety, _plain))
             speakers = stack.enter_context(open_speakers(run, system, beside, model, guard=guard, log=_plain))
-        Chat(speakers, save, law).run()
+        Chat(speakers, save, law, disclosure=disclosure(guard)).run()
 
 
 def serve(
@@ -86,6 +73,7 @@ def serve(
     compliance: Law = None,
     minors: Minors = False,
     count_referrals: Counted = None,
+    safety: Own = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where it is; 0 for any port that is free.")] = 8766,
     host: Annotated[
         str, typer.Option("--host", help="The address to listen on; one that others can reach needs --key-env.")
@@ -104,9 +92,10 @@ def serve(
     if key == "":
         raise UserError(f"--key-env: the key is missing; set the environment variable {key_env}")
     server.check_open(host, key)
-    law, guard = chosen(compliance or (), minors), _guard(country, without_gate, count_referrals, beside)
+    law = chosen(compliance or (), minors)
     with contextlib.ExitStack() as stack:
-        listening = server.Server(host, port, key, compliance=law)
+        guard = stack.enter_context(guarding(country, without_gate, count_referrals, beside, safety, _plain))
+        listening = server.Server(host, port, key, compliance=law, disclosure=disclosure(guard))
         stack.callback(listening.server_close)
         with console.status("loading"):
             speakers = stack.enter_context(open_speakers(run, system, beside, model, server.SLOTS, guard, log=_plain))
@@ -124,44 +113,3 @@ def _plain(text: str) -> None:
     from empathic.cli.progress import console
 
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _guard(country: str | None, without_gate: bool, counted: Path | None, beside: str | None) -> Guard | None:
-    """The gate that models are behind.
-
-    Raises:
-        UserError: no such country, as far as the help lines are known, or referrals that can't be counted.
-    """
-    from empathic.conversation.guard import Guard
-    from empathic.safety.gate import Gate
-    from empathic.safety.referrals import Referrals
-
-    checked_country(country)
-    if counted and (without_gate or beside):
-        raise UserError(
-            "--count-referrals: "
-            + (
-                "without the gate there are none"
-                if without_gate
-                else "with --beside each would count twice; leave one out"
-            )
-        )
-    if without_gate:
-        return None
-    gate = Gate.load()
-    if gate.closed:
-        print("empathic: the safety gate is damaged: nobody is answered; install the package anew", file=sys.stderr)
-    return Guard(gate, country, Referrals(counted) if counted else None)
-
-
-def checked_country(country: str | None) -> None:
-    """Refuse a country whose help lines aren't known.
-
-    Raises:
-        UserError: it isn't; names those that are.
-    """
-    from empathic.safety import replies
-
-    known = replies.table()["countries"]
-    if country is not None and country.upper() not in known:
-        raise UserError(f"--country {country}: no help lines are known of it; leave it out, or name {', '.join(known)}")

@@ -11,6 +11,7 @@ from empathic.conversation.engine import Chunk
 from empathic.conversation.messages import Message
 from empathic.conversation.speaker import Given, Reply, Speaker, Watch
 from empathic.safety.gate import Gate
+from empathic.safety.guard_model import GuardModel
 from empathic.safety.referrals import Referrals
 
 FILTERED = "content_filter"  # OpenAI's word for the end of a reply that a rule wrote or broke off
@@ -25,18 +26,21 @@ class Guard:
         gate: the gate.
         country: two letters, for the help lines; None for ones that hold everywhere.
         referrals: where it is counted how often a person in danger was given help; None counts nothing.
+        larger: a model that reads before the gate; None has the gate decide alone.
     """
 
     gate: Gate
     country: str | None = None
     referrals: Referrals | None = None
+    larger: GuardModel | None = None
 
     def around(self, speaker: Speaker) -> Speaker:
         """The speaker behind this gate."""
         return replace(speaker, instead=self._instead)
 
     def _instead(self, messages: Sequence[Message]) -> Given | Watch:
-        verdict = self.gate.check(messages, self.country)
+        heard = self.larger.heard(messages) if self.larger else ()
+        verdict = self.gate.check(messages, self.country, heard)
         if verdict.reply is not None:
             if self.referrals and verdict.label == "crisis" and not self.gate.closed:
                 self.referrals.add()

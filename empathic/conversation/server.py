@@ -56,8 +56,9 @@ class Server(ThreadingHTTPServer):
         key: str | None = None,
         limit: int = 64,
         compliance: Compliance = NOTHING,
+        disclosure: str | None = None,
     ) -> None:
-        self.key, self.limit, self.talks = key, limit, Talks(compliance)
+        self.key, self.limit, self.talks, self.disclosure = key, limit, Talks(compliance), disclosure
         self.speakers: dict[str, Speaker] = {}
         self.room = threading.BoundedSemaphore(limit)
         self.connections = threading.BoundedSemaphore(_CONNECTIONS)
@@ -78,7 +79,7 @@ class Server(ThreadingHTTPServer):
 
     def page(self) -> tuple[bytes, str]:
         """The page, with what its readers have to be told, and its policy."""
-        told = everything(self.talks.compliance, " AND ".join(self.speakers))
+        told = everything(self.talks.compliance, " AND ".join(self.speakers), self.disclosure)
         return page(told, self.talks.compliance.marked)
 
     def process_request(self, request: Any, client_address: Any) -> None:

@@ -119,9 +119,9 @@ def _named(wordings: Sequence[tuple[str, bool]], name: str) -> list[Notice]:
     return list(dict.fromkeys(Notice(text.replace("{name}", name.upper()), strong) for text, strong in wordings))
 
 
-def everything(compliance: Compliance, name: str) -> list[Notice]:
-    """What is shown before a conversation in all: the disclosure, and what presets ask for."""
-    return [Notice(replies.disclosure()), *compliance.start(name)]
+def everything(compliance: Compliance, name: str, disclosure: str | None = None) -> list[Notice]:
+    """What is shown before a conversation in all: the disclosure (default: the package's), and what presets ask for."""
+    return [Notice(disclosure or replies.package().disclosure()), *compliance.start(name)]
 
 
 @cache

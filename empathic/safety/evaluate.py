@@ -10,6 +10,8 @@ from typing import Any
 from empathic.errors import UserError
 from empathic.safety import texts
 from empathic.safety.gate import Gate
+from empathic.safety.guard_model import GuardModel
+from empathic.safety.settings import Settings
 from empathic.safety.texts import Text
 from empathic.stats.win_rate import interval
 
@@ -67,13 +69,13 @@ class Trial:
         return {"rows": [row.to_row() for row in self.rows], "delays": self.delays, "alarms": self.alarms}
 
 
-def opened(path: Path | None) -> Gate:
-    """The gate in a file.
+def opened(path: Path | None, settings: Settings | None = None) -> Gate:
+    """The gate in a file, set as a builder wants it.
 
     Raises:
         UserError: it is missing or damaged.
     """
-    gate = Gate.load(path)
+    gate = Gate.load(path, settings)
     if gate.closed:
         raise UserError(f"{path or 'the package'}: no gate, or a damaged one; make it with empathic safety train")
     return gate
@@ -91,8 +93,14 @@ def gather(paths: Sequence[Path]) -> list[Text]:
     return found
 
 
-def evaluate(said: Sequence[Text], gate: Gate) -> Trial:
-    """What the gate does with each message, and with each script turn by turn."""
+def evaluate(said: Sequence[Text], gate: Gate, larger: GuardModel | None = None) -> Trial:
+    """What the gate does with each message, and with each script turn by turn.
+
+    Args:
+        said: messages and scripts.
+        gate: the gate.
+        larger: a model that reads before it.
+    """
     groups: dict[tuple[str, str], list[tuple[bool, bool, bool]]] = {}
     delays: list[int | None] = []
     alarms = []
@@ -103,7 +111,7 @@ def evaluate(said: Sequence[Text], gate: Gate) -> Trial:
         messages: list[dict[str, str]] = []
         for number, turn in enumerate(text.turns, 1):
             messages.append({"role": "user", "content": turn})
-            verdict = gate.check(messages)
+            verdict = gate.check(messages, heard=larger.heard(messages) if larger else ())
             in_time = text.label != "crisis" or number <= last
             unanswered = verdict.label in ("crisis", "harmful")
             stopped |= in_time and unanswered

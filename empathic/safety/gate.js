@@ -52,7 +52,8 @@ export class Gate {
     this.affirms = new RegExp(tables.patterns.affirms);
     this.young = new RegExp(tables.patterns.young);
     this.refused = tables.patterns.reply.map(([name, pattern]) => [name, new RegExp(pattern)]);
-    this.small = tables.patterns.small.map(([name, pattern]) => [name, new RegExp(pattern)]);
+    const [before, after] = tables.patterns.around_small;
+    this.small = tables.patterns.small.map(([name, pattern]) => [name, new RegExp(before + pattern + after)]);
     this.languages = Object.entries(tables.languages).map(([name, words]) => [name, new Set(words)]);
     this.cache = new Map();
   }

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from empathic.errors import UserError
 from empathic.safety import model, replies, spec
 from empathic.safety.normalise import Normaliser
 from empathic.safety.patterns import Patterns
+from empathic.safety.replies import Replies
+from empathic.safety.settings import Settings
 
 ANSWER = 5  # words that a "yes" to the question about danger has at most
 ABOUT_ITSELF = ("human", "feeling", "life", "maker")  # why a reply was refused: it made itself out to be somebody
@@ -89,12 +92,13 @@ def add_up(danger: float, evidence: float, limits: Mapping[str, float]) -> tuple
 class Gate:
     """Labels for messages, fixed replies, and a check of the student's replies; without state between calls."""
 
-    def __init__(self, tables: Mapping[str, Any] | None) -> None:
-        """Take a specification; None makes a gate that answers everything itself."""
+    def __init__(self, tables: Mapping[str, Any] | None, words: Replies | None = None) -> None:
+        """Take a specification, and what it says (default: the package's); None makes one that answers all itself."""
         self.replaced: Counter[str] = Counter()  # replies of the student that were refused, by reason
         self.closed = tables is None
         if tables is None:
             return
+        self.words = words or replies.package()
         self._normalise = Normaliser(tables["normal"])
         self._patterns = Patterns(tables["patterns"])
         self._model = model.Model(tables["model"])
@@ -102,34 +106,42 @@ class Gate:
         self._affirms = re.compile(tables["patterns"]["affirms"], re.ASCII)
         self._young = re.compile(tables["patterns"]["young"], re.ASCII)
         self._reply = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["reply"]]
-        self._small = [(name, re.compile(one, re.ASCII)) for name, one in tables["patterns"]["small"]]
+        before, after = tables["patterns"]["around_small"]
+        small = tables["patterns"]["small"]
+        self._small = [(name, re.compile(f"{before}{one}{after}", re.ASCII)) for name, one in small]
         self._languages: dict[str, frozenset[str]] = {
             name: frozenset(words) for name, words in tables["languages"].items()
         }
         self.read = lru_cache(maxsize=1024)(self._read)
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Gate:
+    def load(cls, path: Path | None = None, settings: Settings | None = None) -> Gate:
         """The gate in a file; default: the package's. Where it, or what it replies, is damaged, a closed one."""
         try:
-            replies.texts(), replies.table()
-            return cls(spec.read(path))
+            tables = spec.read(path)
+            return cls(settings.tables(tables), settings.words()) if settings else cls(tables)
         except (spec.Damaged, UserError, AttributeError, KeyError, TypeError, ValueError, IndexError):
             return cls(None)
 
-    def check(self, messages: Sequence[Mapping[str, Any]], country: str | None = None) -> Verdict:
+    def check(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        country: str | None = None,
+        heard: Sequence[str | None] = (),
+    ) -> Verdict:
         """What the newest of the user's messages calls for, in the light of those before.
 
         Args:
             messages: the conversation as `{"role": …, "content": …}`, the newest last.
             country: two letters, such as `GB`, for the help lines; None or unknown: ones that hold everywhere.
+            heard: what a guard model says of the user's turns: `crisis`, `harmful` or None.
         """
         if self.closed:
             return Verdict("crisis", "closed", CLOSED, careful=True)
         said = [one["content"] for one in messages if one.get("role") == "user" and isinstance(one.get("content"), str)]
         state, verdict = _State(), Verdict("ordinary")
-        for text in said:
-            verdict = self._turn(self.read(text), state)
+        for text, label in zip_longest(said, heard[: len(said)]):
+            verdict = self._turn(self._lifted(self.read(text), label), state)
         if not said:
             return verdict
         return self._worded(verdict, state, [self.read(text).plain for text in said], country)
@@ -144,7 +156,7 @@ class Gate:
             return Verdict("ordinary")
         self.replaced[kind] += 1
         name = "reply.self" if kind in ABOUT_ITSELF else "reply"
-        return Verdict("harmful", kind, replies.fixed(name, self.language(plain), country))
+        return Verdict("harmful", kind, self.words.fixed(name, self.language(plain), country))
 
     def _read(self, text: str) -> Reading:
         plain = self._normalise(text)
@@ -153,6 +165,14 @@ class Gate:
         short = plain.count(" ") < SMALL
         small = next((name for name, pattern in self._small if short and pattern.search(plain)), None)
         return Reading(plain, hits.decided, small, model.danger(logits), model.harm(logits), tuple(logits))
+
+    def _lifted(self, read: Reading, label: str | None) -> Reading:
+        """A reading that is as grave as a guard model calls the message, at least."""
+        if label == "crisis":
+            return read._replace(danger=max(read.danger, self._limits["crisis"]))
+        if label == "harmful":
+            return read._replace(harm=max(read.harm, self._limits["harmful"]), small=None)
+        return read
 
     def _turn(self, read: Reading, state: _State) -> Verdict:
         """The verdict on one more message, unworded; `state` moves on."""
@@ -231,7 +251,7 @@ class Gate:
         def words(name: str | None) -> str | None:
             kind = verdict.kind if verdict.label in ("crisis", "harmful") else state.kind
             whom = ("child", f"child {kind}", kind) if young else (kind,)
-            parts = [replies.fixed(part, language, country, whom) for part in (name or "").split()]
+            parts = [self.words.fixed(part, language, country, whom) for part in (name or "").split()]
             return " ".join(parts) or None
 
         fields = {**verdict.__dict__, "reply": words(verdict.reply), "offer": words(verdict.offer)}

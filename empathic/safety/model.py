@@ -131,7 +131,7 @@ def stored_in_eight_bits(rows: Array) -> dict[str, Any]:
     """Rows as whole numbers from -127 to 127, and a scale a row."""
     scales = np.maximum(np.abs(rows).max(axis=1), 1e-9) / 127
     steps = np.clip(np.round(rows / scales[:, None]), -127, 127).astype(np.int8)
-    return {"scales": [float(f"{scale:.9g}") for scale in scales], "steps": _text(steps)}
+    return {"scales": [float(f"{scale:.5g}") for scale in scales], "steps": _text(steps)}
 
 
 def _eight_bits(stored: Mapping[str, Any], rows: int) -> Array:

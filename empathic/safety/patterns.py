@@ -33,7 +33,7 @@ class Patterns:
             re.compile(spec[name], re.ASCII) for name in ("idioms", "negated", "past", "now", "squashed")
         )
         self._foreign = tuple(spec["foreign"])
-        self._all = [(kind, alone, re.compile(pattern, re.ASCII)) for _, kind, alone, pattern in spec["list"]]
+        self._all = [(kind, alone, re.compile(pattern, re.ASCII)) for kind, alone, pattern in spec["list"]]
 
     def __len__(self) -> int:
         """How many numbers there are."""

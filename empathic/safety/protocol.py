@@ -36,13 +36,14 @@ def page(law: Compliance) -> str:
     Args:
         law: what it answers to; without presets it says what the gate does and nothing of laws.
     """
-    lines = replies.table()
+    words = replies.package()
+    lines = words.table
     here = lines["countries"]["US"]
     named = [f"{one['name']} ({one.get('call') or one['text']})" for one in here["lines"]]
     filled = {
-        "disclosure": replies.disclosure(),
+        "disclosure": words.disclosure(),
         "laws": f"\nWritten for: {'; '.join(one.law for one in law.presets)}.\n" if law.presets else "",
-        "crisis": replies.fixed("crisis.self", "en"),
+        "crisis": words.fixed("crisis.self", "en"),
         "lines_date": lines["date"],
         "countries": str(len(lines["countries"])),
         "directory": lines["directory"],

@@ -107,7 +107,7 @@ export class Patterns {
     [this.idioms, this.negated] = [tables.idioms, tables.negated].map((one) => new RegExp(one, "g"));
     [this.past, this.now, this.squashed] = [tables.past, tables.now, tables.squashed].map((one) => new RegExp(one));
     this.foreign = tables.foreign;
-    this.all = tables.list.map(([, kind, alone, pattern]) => [kind, alone, new RegExp(pattern)]);
+    this.all = tables.list.map(([kind, alone, pattern]) => [kind, alone, new RegExp(pattern)]);
   }
 
   find(text) {
@@ -286,6 +286,6 @@ export function parse(text) {
   const start = /^\{"crc32": "([0-9a-f]{8})", /.exec(text);
   if (!start || crc32(utf8.encode(text.slice(start[0].length))) !== parseInt(start[1], 16)) throw new Error("damaged");
   const tables = JSON.parse(text);
-  if (tables.format !== 3) throw new Error("another format");
+  if (tables.format !== 4) throw new Error("another format");
   return tables;
 }

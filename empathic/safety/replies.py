@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 from empathic.errors import UserError
@@ -21,44 +23,70 @@ NAMES = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Replies:
+    """What the gate says, and the numbers that it names.
+
+    Attributes:
+        texts: language -> name -> text; English is there.
+        table: the help lines, with their date, as `helplines.json` has them.
+    """
+
+    texts: Mapping[str, Mapping[str, str]]
+    table: Mapping[str, Any]
+
+    @cached_property
+    def countries(self) -> Mapping[str, Any]:
+        """Those whose emergency number and help lines are known, by their two letters."""
+        found: Mapping[str, Any] = self.table["countries"]
+        return found
+
+    def disclosure(self, language: str = "en") -> str:
+        """What people are told before anything is said, and the only wording of it; in English where there is none."""
+        return self._words(language)["disclosure"]
+
+    def fixed(self, name: str, language: str, country: str | None = None, whom: tuple[str | None, ...] = ()) -> str:
+        """A fixed reply in a language, with the numbers of a country.
+
+        Args:
+            name: such as `crisis.self`, `harmful`, `offer.past`.
+            language: one of `texts`; another is answered in English.
+            country: two letters; None or unknown: the default that holds everywhere.
+            whom: the crisis's kind, and `child` for somebody young: lines made for these come first, in this order.
+        """
+        words = self._words(language)
+        here = self.countries.get((country or "").upper(), {"emergency": words["emergency"], "lines": []})
+        general = [line for line in here["lines"] if "for" not in line]
+        own = [line for one in whom for line in here["lines"] if one in line.get("for", ())]
+        named = "; ".join([*(_line(line, words) for line in own + general), words["directory"]])
+        return words[name].replace("{emergency}", here["emergency"]).replace("{lines}", named)
+
+    def _words(self, language: str) -> Mapping[str, str]:
+        return self.texts.get(language, self.texts["en"])
+
+
 @cache
-def texts() -> dict[str, dict[str, str]]:
-    """Language -> name -> text.
+def package() -> Replies:
+    """The package's own.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: a file is damaged.
     """
-    found: dict[str, dict[str, str]] = _read("replies.json")
-    if "en" not in found or not all(map(_is_language, found.values())):
+    texts, table = _read("replies.json"), _read("helplines.json")
+    if "en" not in texts or not all(map(is_language, texts.values())):
         raise _damaged("replies.json")
-    return found
-
-
-def disclosure(language: str = "en") -> str:
-    """What people are told before anything is said, and the only wording of it; in English where there is none."""
-    return texts().get(language, texts()["en"])["disclosure"]
-
-
-@cache
-def table() -> dict[str, Any]:
-    """The table of help lines, with its date.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    found: dict[str, Any] = _read("helplines.json")
-    countries = found.get("countries")
-    if not isinstance(countries, dict) or not all(map(_is_country, countries.values())):
+    countries = table.get("countries")
+    if not isinstance(countries, dict) or not all(map(is_country, countries.values())):
         raise _damaged("helplines.json")
-    return found
+    return Replies(texts, table)
 
 
-def _is_language(found: Any) -> bool:
+def is_language(found: Any) -> bool:
     """Whether every name that the gate asks for has its text."""
     return isinstance(found, dict) and all(isinstance(found.get(name), str) for name in NAMES)
 
 
-def _is_country(found: Any) -> bool:
+def is_country(found: Any) -> bool:
     """Whether a country has its emergency number, and each line a name and a number."""
     return (
         isinstance(found, dict)
@@ -88,24 +116,6 @@ def _damaged(name: str) -> UserError:
     return UserError(f"{FOLDER / name}: damaged, and nobody is answered without it; install the package anew")
 
 
-@cache
-def fixed(name: str, language: str, country: str | None = None, whom: tuple[str | None, ...] = ()) -> str:
-    """A fixed reply in a language, with the numbers of a country.
-
-    Args:
-        name: such as `crisis.self`, `harmful`, `offer.past`.
-        language: one of `texts`; another is answered in English.
-        country: two letters; None or unknown: the default that holds everywhere.
-        whom: the crisis's kind, and `child` for somebody young: lines made for these come first, in this order.
-    """
-    words = texts().get(language, texts()["en"])
-    here = table()["countries"].get((country or "").upper(), {"emergency": words["emergency"], "lines": []})
-    general = [line for line in here["lines"] if "for" not in line]
-    own = [line for one in whom for line in here["lines"] if one in line.get("for", ())]
-    named = "; ".join([*(_line(line, words) for line in own + general), words["directory"]])
-    return words[name].replace("{emergency}", here["emergency"]).replace("{lines}", named)
-
-
-def _line(line: dict[str, Any], words: dict[str, str]) -> str:
+def _line(line: Mapping[str, Any], words: Mapping[str, str]) -> str:
     ways = [f"{words[way]} {line[way]}" for way in ("call", "text") if way in line]
     return f"{line['name']} ({', '.join(ways)})"

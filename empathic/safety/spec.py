@@ -15,7 +15,7 @@ import yaml
 from empathic import files
 from empathic.safety.normalise import Normaliser
 
-FORMAT = 3
+FORMAT = 4
 _START = re.compile(r'^\{"crc32": "([0-9a-f]{8})", ')
 FOLDER = resources.files("empathic") / "data" / "safety"
 
@@ -99,10 +99,16 @@ def patterns(rules: Mapping[str, Any], normalise: Normaliser) -> dict[str, Any]:
         name: "|".join(f"(?:{whole(one)})" for one in rules[name])
         for name in ("idioms", "negated", "past", "now", "squashed")
     }
-    listed = [[name, kind, alone, whole(pattern)] for name, kind, alone, pattern in rules["patterns"]]
+    listed = [[kind, alone, whole(pattern)] for _, kind, alone, pattern in rules["patterns"]]  # names are for people
     foreign = [normalise(phrase).replace(" ", "") for phrase in rules["foreign"]]
     reply = [[name, whole(pattern)] for name, pattern in rules["reply"]]
     begins, ends = f"(?:(?:{rules['small_before']}) (?:[.?] )*)*", f"(?: (?:[.?]|{rules['small_after']}))*"
-    small = [[name, f"^{begins}(?:{pattern}){ends}$"] for name, pattern in rules["small"]]
-    tables = {"affirms": rules["affirms"], "young": rules["young"], "foreign": foreign, "reply": reply, "small": small}
-    return {**joined, **tables, "list": listed}
+    kept = {name: rules[name] for name in ("affirms", "young", "small")}
+    return {
+        **joined,
+        **kept,
+        "around_small": [f"^{begins}(?:", f"){ends}$"],
+        "foreign": foreign,
+        "reply": reply,
+        "list": listed,
+    }

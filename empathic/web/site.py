@@ -14,10 +14,10 @@ from empathic import files
 from empathic.conversation import page
 from empathic.errors import UserError
 from empathic.phone import place
-from empathic.safety import replies
+from empathic.safety import spec
 from empathic.safety.compliance import Notice
 from empathic.safety.gate import Gate
-from empathic.safety.spec import FOLDER as GATE
+from empathic.safety.settings import Settings
 from empathic.web import npm, wllama
 from empathic.web.student import Student
 
@@ -46,6 +46,7 @@ def build(
     student: Student,
     folder: Path,
     country: str | None = None,
+    settings: Settings | None = None,
     log: Callable[[str], None] = print,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -55,6 +56,7 @@ def build(
         student: who answers.
         folder: where it goes: a new or empty folder, or an earlier site's.
         country: two letters, for the help lines that the gate names; None for ones that hold everywhere.
+        settings: a builder's own lines, replies and help lines of the gate.
         log: told of what is fetched.
         progress: told how many bytes of the student are written, of how many.
 
@@ -71,7 +73,7 @@ def build(
         try:
             for package in wllama.PACKAGES:
                 npm.unpack(package, ready, log)
-            _copy_ours(ready)
+            _copy_ours(ready, settings or Settings())
             parts = list(_split(student.path, ready, lambda done: progress(done, size)))
         except OSError as error:
             raise UserError(
@@ -94,22 +96,24 @@ def _is_site(folder: Path) -> bool:
     return isinstance(found, dict) and {"parts", "told"} <= found.keys()
 
 
-def _copy_ours(ready: Path) -> None:
+def _copy_ours(ready: Path, settings: Settings) -> None:
     """The page, the gate and the student's scripts."""
     for source in (resources.files("empathic.web") / "site").iterdir():
         if source.name != "worker.js":
             (ready / source.name).write_bytes(source.read_bytes())
     for name in ("page.css", "page.js"):
         files.write_text(ready / name, page.part(name))
-    notices = page.told([Notice(replies.disclosure())])
+    words = settings.words()
+    notices = page.told([Notice(words.disclosure())])
     html = page.filled(head=_HEAD, notices=notices, kept=_KEPT, above=_ABOVE, scripts=_SCRIPTS)
     files.write_text(ready / "index.html", html)
     gate = ready / "gate"
     gate.mkdir()
     for name in ("gate.js", "reader.js"):
         (gate / name).write_bytes((resources.files("empathic.safety") / name).read_bytes())
-    for name in ("gate.json", "replies.json", "helplines.json"):
-        (gate / name).write_bytes((GATE / name).read_bytes())
+    spec.write(gate / "gate.json", settings.tables(spec.read()))
+    files.write_json(gate / "replies.json", words.texts)
+    files.write_json(gate / "helplines.json", words.table)
 
 
 def _split(path: Path, ready: Path, written: Callable[[int], None]) -> Iterator[dict[str, Any]]:

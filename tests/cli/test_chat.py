@@ -22,7 +22,7 @@ from empathic.run import Run
 from empathic.run.artefacts import Manifest
 from empathic.safety import replies
 
-NOTICE = replies.disclosure()
+NOTICE = replies.package().disclosure()
 
 
 def piped(said: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -203,7 +203,7 @@ def test_help_comes_before_a_notice(begin: Callable[..., Server]) -> None:
 
 def test_the_page_shows_the_notices(begin: Callable[..., Server]) -> None:
     page = httpx2.get(begin(["new-york", "eu"]).url).text
-    assert replies.disclosure() in page.replace("&#x27;", "'")
+    assert replies.package().disclosure() in page.replace("&#x27;", "'")
     assert '<p class="notice strong">THE AI COMPANION TINY IS A COMPUTER PROGRAM' in page
     assert "You are interacting with an AI system" in page and "<!--" not in page
     assert "16pt" in page
@@ -242,7 +242,7 @@ def test_chat_tells_at_the_start_and_again(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(builtins, "input", typed)
     Chat([friend()], None, law, clock).run()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == replies.disclosure()
+    assert lines[0] == replies.package().disclosure()
     starts, reminders = ([one.text for one in of("tiny")] for of in (law.start, law.reminder))
     assert lines[1:3] == starts and lines.count(reminders[0]) == 1
     assert lines.count(starts[0]) == 2 and lines.count(starts[1]) == 3, "at the start, after /new, and as a reminder"

@@ -138,7 +138,7 @@ def test_a_damaged_file_closes_both(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "hello"}]
     words, theirs = in_javascript([{"messages": messages}], "damaged")
     assert gate.closed and asdict(gate.check(messages)) == theirs
-    disclosed = [replies.disclosure(language) for language in ("en", "de", "xx")]
+    disclosed = [replies.package().disclosure(language) for language in ("en", "de", "xx")]
     assert words == {"CLOSED": in_python.CLOSED, "disclosure": disclosed}
 
 

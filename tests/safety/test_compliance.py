@@ -49,8 +49,8 @@ def test_two_presets_are_both_kept_and_minors_shorten_the_time() -> None:
 
 
 def test_what_everybody_is_told_comes_first() -> None:
-    assert [one.text for one in compliance.everything(chosen([]), "x")] == [replies.disclosure()]
-    assert compliance.everything(chosen(["eu"]), "x")[0].text == replies.disclosure()
+    assert [one.text for one in compliance.everything(chosen([]), "x")] == [replies.package().disclosure()]
+    assert compliance.everything(chosen(["eu"]), "x")[0].text == replies.package().disclosure()
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_the_protocol_is_a_page_to_complete(tmp_path: Path) -> None:
     assert "{" not in page and page.count("\n# ") == 0 and page.startswith("# ")
     crisis = next(row for row in protocol.figures()["rows"] if (row["label"], row["kind"]) == ("crisis", "suicide"))
     for part in (
-        replies.disclosure(),
-        replies.fixed("crisis.self", "en"),
+        replies.package().disclosure(),
+        replies.package().fixed("crisis.self", "en"),
         f"{crisis['crisis']['estimate']:.1%}",
         "988",
         "SB 243",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from empathic.cli import talk
+from empathic.cli import guarding
 from empathic.errors import UserError
 from empathic.safety import replies, spec
 from empathic.safety.gate import CLOSED, Gate
@@ -41,12 +41,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         shutil.copy(str(spec.FOLDER / name), copy / name)
     for module in (spec, replies):
         monkeypatch.setattr(module, "FOLDER", copy)
-    known = (replies.texts, replies.table, replies.fixed)
-    for one in known:
-        one.cache_clear()
+    replies.package.cache_clear()
     yield copy
-    for one in known:
-        one.cache_clear()
+    replies.package.cache_clear()
 
 
 @pytest.mark.parametrize("text", BROKEN)
@@ -57,14 +54,14 @@ def test_replies_and_help_lines_that_are_none_close_it(folder: Path, name: str, 
     assert gate.closed
     assert gate.check([{"role": "user", "content": "My boat sank."}]).reply == CLOSED
     with pytest.raises(UserError, match=f"{name}: damaged, .* install the package anew"):
-        replies.disclosure(), replies.table()
+        replies.package()
 
 
 def test_a_closed_gate_is_told_to_whoever_runs_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert talk._guard("GB", False, None, None) is not None
+    assert guarding._guard("GB", False, None, None) is not None
     assert capsys.readouterr().err == ""
     (folder / "gate.json").write_text("{}")
-    assert talk._guard("GB", False, None, None) is not None
+    assert guarding._guard("GB", False, None, None) is not None
     assert "the safety gate is damaged: nobody is answered" in capsys.readouterr().err
 
 

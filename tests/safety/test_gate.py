@@ -72,8 +72,8 @@ def test_who_is_near_a_crisis_is_told_of_people_and_asked_the_second_time() -> N
     gate = Gate({**tables, "limits": {**tables["limits"], "concern": -50, "ask": 50, "crisis": 60}})
     said = ["The bus was late again.", "And the shop was shut."]
     first, second = say(gate, said[0]), say(gate, *said)
-    assert first.careful and first.offer == replies.fixed("offer.people", "en")
-    assert second.offer == replies.fixed("offer.concern", "en")
+    assert first.careful and first.offer == replies.package().fixed("offer.people", "en")
+    assert second.offer == replies.package().fixed("offer.concern", "en")
 
 
 def test_a_conversation_stays_careful_after_a_crisis(gate: Gate) -> None:
@@ -114,12 +114,12 @@ def test_the_answer_is_in_the_language_of_the_message(gate: Gate) -> None:
 
 
 def test_all_fixed_replies_are_whole_in_every_language() -> None:
-    names = set(replies.texts()["en"])
-    for language, words in replies.texts().items():
+    names = set(replies.package().texts["en"])
+    for language, words in replies.package().texts.items():
         assert set(words) == names
         for name in names:
-            for country in (None, *replies.table()["countries"]):
-                assert "{" not in replies.fixed(name, language, country, "abuse")
+            for country in (None, *replies.package().countries):
+                assert "{" not in replies.package().fixed(name, language, country, ("abuse",))
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "a bit", "not JSON", "another format"])
@@ -138,10 +138,25 @@ def test_a_gate_that_can_t_be_read_answers_everything_itself(tmp_path: Path, dam
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        "I'm so sorry your dad died.",
+        "I'm glad your mother is home, and that the doctor listened.",
+        "I am sure your teacher saw it too.",
+        "This is a computer program, not a person.",
+    ],
+)
+def test_what_is_said_of_others_is_no_claim(gate: Gate, reply: str) -> None:
+    assert gate.check_reply(reply).kind is None
+
+
+@pytest.mark.parametrize(
     ("reply", "kind"),
     [
         ("I am a real person, not a bot.", "human"),
         ("I am a kind and gentle person.", "human"),
+        ("I'm a sailor, and I've been on the water for a long time.", "human"),
+        ("As a human, I get it.", "human"),
         ("I'm feeling well, and I hope you are too.", "feeling"),
         ("I have a very fond memory of a cat named Luna.", "life"),
         ("I'm a program made by OpenAI.", "maker"),
@@ -195,7 +210,9 @@ def test_a_kind_that_hardly_leads_gets_the_reply_that_asks_for_all(gate: Gate) -
     found = [(last - second, say(gate, message)) for message, (*_, second, last) in zip(messages, kinds, strict=True)]
     unsure = [one for lead, one in found if lead < UNSURE and one.label == "crisis" and one.kind != "overdose"]
     asked = {
-        one.reply for one in unsure if one.reply and one.reply.startswith(replies.texts()["en"]["crisis.unsure"][:60])
+        one.reply
+        for one in unsure
+        if one.reply and one.reply.startswith(replies.package().texts["en"]["crisis.unsure"][:60])
     }
     assert len(unsure) >= 10 and asked
     sure = [one for lead, one in found if lead >= UNSURE and one.label == "crisis"]
@@ -283,3 +300,21 @@ def test_a_word_full_of_marks_takes_no_time(gate: Gate) -> None:
     start = time.perf_counter()
     say(gate, "a" + "!" * 7990)
     assert time.perf_counter() - start < 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("i am 12 floors up and ready to jump", "crisis"),
+        ("he said he would kill me if i leave", "crisis"),
+        ("my dad said he'll kill me if i tell anyone", "crisis"),
+        ("A truck came straight at us in my lesson. I thought I was going to die.", None),
+        ("Have you ever had a friend or loved one commit suicide.", None),
+        ("I only met him a few times, but he touched a lot of people's lives.", None),
+        ("My car that I hate is going to die soon and I'll get a new one", None),
+        ("They make life worth living.", None),
+    ],
+)
+def test_words_of_danger_are_told_from_the_same_words_without(gate: Gate, text: str, label: str | None) -> None:
+    found = gate.check([{"role": "user", "content": text}]).label
+    assert found == label if label else found not in ("crisis", "harmful")

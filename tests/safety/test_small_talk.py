@@ -80,8 +80,8 @@ def test_greetings_and_goodbyes_are_small_talk_before_anything_is_said(gate: Gat
 def test_a_call_for_help_is_answered_by_the_question_about_danger(gate: Gate, said: str) -> None:
     verdict = say(gate, said)
     assert (verdict.label, verdict.kind, verdict.careful) == ("distress", "help", True)
-    assert verdict.reply == replies.fixed("offer.concern", "en")
-    assert say(gate, said, "yes").reply == replies.fixed("crisis.urgent", "en")
+    assert verdict.reply == replies.package().fixed("offer.concern", "en")
+    assert say(gate, said, "yes").reply == replies.package().fixed("crisis.urgent", "en")
 
 
 def test_nobody_who_has_spoken_is_asked_what_to_talk_about(gate: Gate) -> None:
@@ -97,6 +97,6 @@ def test_what_the_program_is_comes_with_help_after_a_crisis(gate: Gate) -> None:
         verdict = say(gate, "I want to die", said, country="GB")
         assert verdict.careful and verdict.reply and "116 123" in verdict.reply
         assert "Are you in danger right now?" in verdict.reply and "talk about" not in verdict.reply
-    assert say(gate, "I want to die", "are you human?", "yes").reply == replies.fixed(
-        "crisis.urgent", "en", None, "self"
+    assert say(gate, "I want to die", "are you human?", "yes").reply == replies.package().fixed(
+        "crisis.urgent", "en", None, ("self",)
     )

@@ -40,7 +40,7 @@ GROWN = [
 def _first_line(text: str, country: str = "GB") -> tuple[str, str]:
     found = Gate.load().check([{"role": "user", "content": text}], country)
     reply = found.reply or found.offer or ""
-    lines = [line["name"] for line in replies.table()["countries"][country]["lines"]]
+    lines = [line["name"] for line in replies.package().countries[country]["lines"]]
     return found.label, min((name for name in lines if name in reply), key=reply.index)
 
 

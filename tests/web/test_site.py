@@ -48,7 +48,7 @@ def test_the_parts_are_the_file_and_the_page_is_whole(written: Callable[[], Path
     assert about["told"] == "Be kind." and about["country"] == "GB" and about["bytes"] == tiny_gguf.stat().st_size
     html = (folder / "index.html").read_text(encoding="utf-8")
     assert "{{" not in html and "connect-src 'self'" in html
-    assert escape(replies.disclosure()) in html
+    assert escape(replies.package().disclosure()) in html
     worker = (folder / "worker.js").read_text(encoding="utf-8")
     kept = json.loads(worker.split("FILES = ")[1].split(";\n")[0])
     assert "./" in kept and "gate/gate.json" in kept and "wllama/wllama.js" in kept

@@ -79,7 +79,7 @@ def test_it_answers_as_llama_cpp_does_and_goes_on_without_a_network(
     compat: bool,
 ) -> None:
     page = open_page(before=before)
-    assert replies.disclosure() in page.text_content("header")
+    assert replies.package().disclosure() in page.text_content("header")
     assert page.evaluate(OTHERS) == []
     reply = say(page, TURNS[0]["content"])
     served.cut()
