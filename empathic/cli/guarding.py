@@ -72,7 +72,7 @@ def guarding(
 
 
 def disclosure(guard: Guard | None) -> str | None:
-    """What is told before anything is said, where a builder's settings say it; None for the package's words."""
+    """What is told before anything is said; None where there is no gate to word it."""
     return guard.gate.words.disclosure() if guard and not guard.gate.closed else None
 
 

@@ -34,6 +34,8 @@ INSTRUCTION = (
 _WORD = re.compile(r"\b(crisis|harmful|unsafe|controversial|yes|safe|no)\b", re.I)
 _SELF = re.compile(r"suicid|self.?harm|\bs11\b", re.I)
 
+SAFE = "safe"
+
 Ask = Callable[[list[dict[str, str]]], str]
 Log = Callable[[str], None]
 
@@ -49,7 +51,7 @@ class GuardModel:
     def __init__(self, ask: Ask, log: Log = print) -> None:
         self.said: Counter[str] = Counter()  # its labels, and "nothing" where none came
         self._ask, self._log = ask, log
-        self._kept: OrderedDict[bytes, str | None] = OrderedDict()
+        self._kept: OrderedDict[bytes, str] = OrderedDict()
         self._told: set[str] = set()
         self._lock = Lock()
 
@@ -69,13 +71,16 @@ class GuardModel:
         if not known:
             label = self._label(messages)
             with self._lock:
-                self._kept[keys[-1]] = label
+                if label is not None:
+                    self._kept[keys[-1]] = label
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
         with self._lock:
-            return [self._kept.get(key) for key in keys]
+            found = [self._kept.get(key) for key in keys]
+        return [None if label == SAFE else label for label in found]
 
     def _label(self, messages: Sequence[Mapping[str, Any]]) -> str | None:
+        """What it says of the newest turn; None where it says nothing of use, so that it is asked again."""
         said = [
             {"role": one["role"], "content": one["content"]}
             for one in messages
@@ -92,11 +97,11 @@ class GuardModel:
         if word is None:
             self._nothing("the guard model's answer was none of its words; the gate decides alone")
             return None
-        label = "safe" if word[1].lower() in ("safe", "no") else "harmful"
+        label = SAFE if word[1].lower() in (SAFE, "no") else "harmful"
         if word[1].lower() == "crisis" or (label == "harmful" and _SELF.search(answer)):
             label = "crisis"
         self.said[label] += 1
-        return None if label == "safe" else label
+        return label
 
     def _nothing(self, why: str) -> None:
         self.said["nothing"] += 1

@@ -97,7 +97,8 @@ def test_one_that_fails_leaves_the_gate_alone_and_says_so_once(gate: Gate) -> No
     larger = GuardModel(ask, told.append)
     assert larger.heard(said(PLAIN)) == larger.heard(said("Another boat."))[:1] == [None]
     assert told == ["the guard model didn't answer (TimeoutError); the gate decides alone"]
-    assert larger.said == {"nothing": 2}
+    larger.heard(said(PLAIN))
+    assert larger.said == {"nothing": 3}, "what failed is asked again"
     assert larger.heard([]) == []
 
 
