@@ -70,6 +70,7 @@ def recipe_of(step: str, batch: int, peer: str, dtype: str = "auto") -> Recipe:
     """A recipe whose step has this batch, with a peer's kernels."""
     settings = [f"student.dtype={dtype}", "student.prompt=full", f"steps.sft.lora_rank={RANK}"]
     settings += [f"steps.{step}.batch_size={batch}", f"steps.{step}.epochs=1", f"steps.{step}.save_steps=1000"]
+    settings += [f"steps.{step}.examples=null"]  # all that it is given
     return load_recipe("demo", settings).model_copy(update={"kernels": PEERS[peer][0]})
 
 
