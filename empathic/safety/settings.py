@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -100,7 +101,9 @@ def read(path: Path) -> Settings:
         raise UserError(f"{path}: can't be read ({' '.join(str(error).split())})") from error
     try:
         settings = Settings.model_validate({} if found is None else found)
-        settings.words(), settings.tables(spec.read())
+        settings.words()
+        with contextlib.suppress(spec.Damaged):  # a damaged gate is closed, whatever is set
+            settings.tables(spec.read())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -10,7 +10,7 @@ import pytest
 
 from empathic.cli import guarding
 from empathic.errors import UserError
-from empathic.safety import replies, spec
+from empathic.safety import replies, settings, spec
 from empathic.safety.gate import CLOSED, Gate
 from empathic.web import site
 from empathic.web.student import Student
@@ -63,6 +63,13 @@ def test_a_closed_gate_is_told_to_whoever_runs_it(folder: Path, capsys: pytest.C
     (folder / "gate.json").write_text("{}")
     assert guarding._guard("GB", False, None, None) is not None
     assert "the safety gate is damaged: nobody is answered" in capsys.readouterr().err
+
+
+def test_it_stays_closed_whatever_a_builder_sets(folder: Path, tmp_path: Path) -> None:
+    (folder / "gate.json").write_text("{}")
+    own = tmp_path / "safety.yaml"
+    own.write_text("limits: {crisis: 5}")
+    assert Gate.load(settings=settings.read(own)).closed
 
 
 def test_no_page_is_made_of_it(folder: Path, tiny_gguf: Path, tmp_path: Path) -> None:
