@@ -35,7 +35,7 @@ _SPELLINGS = str.maketrans(
 def fault(text: str) -> str:
     """Why a text is no reply: it refuses, speaks of itself as a model, or talks about the task; "" where it is one."""
     why, alone = by_rule(text)
-    if alone or why == MODEL:
+    if alone:
         return why
     line, weights = _weights()
     return (why or REFUSES) if score(runs(text), bool(why), weights) > line else ""
@@ -96,14 +96,14 @@ def _patterns() -> dict[tuple[bool, str], list[re.Pattern[str]]]:
 
     listed = yaml.safe_load((resources.files("empathic") / "data" / "refusals.yaml").read_text(encoding="utf-8"))
     found: dict[tuple[bool, str], list[re.Pattern[str]]] = {
-        (alone, why): [] for alone in (True, False) for why in (MODEL, REFUSES, TASK)
+        (alone, why): [] for alone in (True, False) for why in (REFUSES, TASK, MODEL)
     }
     for language, words in listed.items():
         for kind, pattern in _ruled(words):
-            found[language == "any", kind].append(re.compile(fold(pattern)))
+            found[language == "any" or kind == MODEL, kind].append(re.compile(fold(pattern)))
         if "as" in words:
             border = "" if language in _UNSPACED else r"\b"
-            found[False, MODEL].append(_joined(words["as"], words["model"], border, r"\s?" if not border else r"\s+"))
+            found[True, MODEL].append(_joined(words["as"], words["model"], border, r"\s?" if not border else r"\s+"))
             cannot, do = words["refuses"]
             found[False, REFUSES].append(_joined(cannot, do, border, rf"{border}{_GAP}{border}"))
             found[False, REFUSES] += [re.compile(fold(phrase)) for phrase in words["says"]]
