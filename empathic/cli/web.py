@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from empathic.cli.guarding import Country, Own
+from empathic.cli.guarding import Country, Own, checked_country
 
 
 def web(
@@ -28,7 +28,6 @@ def web(
     Any web server can serve the folder: static files alone, over https or on localhost. What is written there is sent
     nowhere. llama.cpp for browsers (wllama) is fetched from npm's registry once.
     """
-    from empathic.cli.guarding import checked_country
     from empathic.cli.progress import Progress, console
     from empathic.errors import UserError
     from empathic.safety import settings
