@@ -6,12 +6,14 @@ Weights are random in the shapes of Qwen2.5 0.5B, Llama 3.2 1B and Llama 3.1 8B;
 prompt. Each check holds loss and gradients of a step, in float32 and in bfloat16, against stock TRL's in float32, and
 looks through sixty steps for a number that is none. Each case then trains as `empathic run` does, a few steps at each
 batch; its seconds are the median step's, its memory the most that PyTorch held; stock TRL has cuDNN's attention too. A
-row is kept as it comes; what was not begun within the minutes is named. Without a GPU the tiny shapes try the script.
+row is kept as it comes; what was not begun within the minutes is named. Where bitsandbytes is, an SFT in 4 bits is
+measured too, which stock TRL isn't. Without a GPU the tiny shapes try the script.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import importlib.util
 import itertools
@@ -30,6 +32,8 @@ from unittest import mock
 import random_students
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers.models.llama import modeling_llama
+from transformers.models.qwen2 import modeling_qwen2
 
 from empathic import files
 from empathic.corpus import direct
@@ -46,7 +50,9 @@ PEERS = {  # what the recipe's kernels are, and what TRL is told beside
     "ours, dense mask": (Kernels(flex_attention=False), {}),
     "trl": (Kernels(**dict.fromkeys(Kernels.model_fields, False)), {}),
     "trl, liger": (Kernels(**dict.fromkeys(Kernels.model_fields, False)), {"use_liger_kernel": True}),
+    "ours, 4 bits": (Kernels(), {}),
 }
+FOUR_BITS = "student.load_in_4bit=true", "steps.sft.gradient_checkpointing=true"
 ALL = [SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -71,6 +77,7 @@ def recipe_of(step: str, batch: int, peer: str, dtype: str = "auto") -> Recipe:
     settings = [f"student.dtype={dtype}", "student.prompt=full", f"steps.sft.lora_rank={RANK}"]
     settings += [f"steps.{step}.batch_size={batch}", f"steps.{step}.epochs=1", f"steps.{step}.save_steps=1000"]
     settings += [f"steps.{step}.examples=null"]  # all that it is given
+    settings += FOUR_BITS if "4 bits" in peer else ()
     return load_recipe("demo", settings).model_copy(update={"kernels": PEERS[peer][0]})
 
 
@@ -103,6 +110,26 @@ def _plain(kernels: Kernels, **settings: Any) -> Any:
             return dataset
 
     return Plain(**settings)
+
+
+@contextlib.contextmanager
+def stock_models() -> Iterator[None]:
+    """Put back what Liger replaces in transformers' modules for a model of its own, and for all that come after."""
+    modules = modeling_llama, modeling_qwen2
+    models = [
+        one
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__
+    ]
+    before = [(one, dict(vars(one))) for one in (*modules, *models)]
+    try:
+        yield
+    finally:
+        for one, held in before:
+            for name, value in held.items():
+                if vars(one).get(name) is not value:
+                    setattr(one, name, value)
 
 
 def first_step(trainer: Any) -> tuple[float, torch.Tensor]:
@@ -166,7 +193,8 @@ def time_of(size: str, step: str, batch: int, peer: str, rows: Rows, folder: Pat
         ends.append(time.perf_counter())
 
     started = time.perf_counter()
-    trainer = trainer_of(step, some, recipe_of(step, batch, peer), peer, adapter, folder / "step")
+    recipe = recipe_of(step, batch, peer)
+    trainer = trainer_of(step, some, recipe, peer, adapter, folder / "step")
     before = time.perf_counter() - started
     with mock.patch.object(training, "_ATTENTION", ALL if stock else training._ATTENTION):
         training.train(trainer, folder / "step", done, lambda text: None)
@@ -181,7 +209,7 @@ def time_of(size: str, step: str, batch: int, peer: str, rows: Rows, folder: Pat
     found["tokens_per_second"] = round(sum(tokens) / len(tokens) / seconds)
     if GPU:
         found["gigabytes"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-    found["reckoned"] = _reckoned(size, step, batch, not stock, trainer)
+    found["reckoned"] = _reckoned(size, step, recipe, not stock, trainer)
     return found
 
 
@@ -201,7 +229,7 @@ def _tokens(row: dict[str, Any]) -> int:
     return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
 
 
-def _reckoned(size: str, step: str, batch: int, shared: bool, trainer: Any) -> str | None:
+def _reckoned(size: str, step: str, recipe: Recipe, shared: bool, trainer: Any) -> str | None:
     """What the forecast says of the case's memory."""
     shape = shape_of(random_students.config(size))
     if shape is None:
@@ -218,8 +246,7 @@ def _reckoned(size: str, step: str, batch: int, shared: bool, trainer: Any) -> s
     mean = statistics.mean
     asked = round(mean(whole) - told - mean(said))
     lengths = budget.Lengths(told, max(asked, 1), round(mean(said)), max(whole))
-    of = recipe_of(step, batch, "ours").step(step)
-    return str(budget.needed(of, shape, placement.place(), RANK, lengths, shared))
+    return str(budget.needed(recipe.step(step), shape, placement.of(recipe.student), RANK, lengths, shared))
 
 
 def _free() -> None:
@@ -231,13 +258,22 @@ def _free() -> None:
 
 
 def cases(sizes: list[str], steps: list[str]) -> Iterator[tuple[str, Callable[..., dict[str, Any]], tuple[Any, ...]]]:
-    """What is done, in order: checks first, then the larger sizes' cases, ours and stock TRL's as neighbours."""
+    """What is done, in order: checks, the largest batches beside stock TRL's, smaller ones, other ways of ours last."""
     for family, step in itertools.product(("tiny", "tiny-qwen2"), steps):
         yield f"check {family} {step}", check, (family, step)
-    peers = [one for one in PEERS if "liger" not in one or importlib.util.find_spec("liger_kernel")]
-    for size, step in itertools.product(sizes, steps):
-        for batch, peer in itertools.product(BATCHES[step], peers):
-            yield f"{size} {step} {batch} {peer}", time_of, (size, step, batch, peer)
+    beside = ["ours", "trl", *(["trl, liger"] if importlib.util.find_spec("liger_kernel") else [])]
+    told = [
+        (size, step, batch, peer)
+        for rank in range(3)
+        for size, step in itertools.product(sizes, steps)
+        for batch in sorted(BATCHES[step], reverse=True)[rank : rank + 1]
+        for peer in beside
+    ]
+    if GPU and importlib.util.find_spec("bitsandbytes") and "sft" in steps:
+        told.insert(2 * len(beside), (sizes[0], "sft", 1, "ours, 4 bits"))
+    told += [(size, step, max(BATCHES[step]), "ours, dense mask") for size, step in itertools.product(sizes, steps)]
+    for size, step, batch, peer in told:
+        yield f"{size} {step} {batch} {peer}", time_of, (size, step, batch, peer)
 
 
 def main() -> None:
@@ -258,7 +294,8 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             try:
-                found = work(*arguments, rows, Path(folder))
+                with stock_models():
+                    found = work(*arguments, rows, Path(folder))
             except Exception as error:  # one case that fails leaves the others to be measured
                 why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
                 full = "out of memory" in why

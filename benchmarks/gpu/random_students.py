@@ -56,9 +56,34 @@ def use(size: str) -> None:
         for part, weight in model.named_parameters():
             if part.endswith(("q_proj.bias", "k_proj.bias")):
                 weight.data.normal_(std=4)
-        return model, tokenizer
+        return _in_four_bits(model, placed) if placed.four_bit else model, tokenizer
 
     trainers.load_student = load  # type: ignore[assignment]
+
+
+def _in_four_bits(model: Any, placed: Placement) -> Any:
+    """What `from_pretrained` makes of a checkpoint under `placed.loading()`, of a model that lies in no file."""
+    import bitsandbytes
+
+    kept = model.get_output_embeddings()
+    for name, linear in [*model.named_modules()]:
+        if not isinstance(linear, torch.nn.Linear) or linear is kept:
+            continue
+        bits = bitsandbytes.nn.Linear4bit(
+            linear.in_features,
+            linear.out_features,
+            bias=linear.bias is not None,
+            compute_dtype=placed.torch_dtype,
+            quant_type="nf4",
+            device="meta",
+        )
+        bits.weight = bitsandbytes.nn.Params4bit(linear.weight.data, requires_grad=False, quant_type="nf4")
+        bits.bias = linear.bias
+        owner, _, last = name.rpartition(".")
+        setattr(model.get_submodule(owner), last, bits.to(placed.device))
+        linear.weight.data = linear.weight.data.new_empty(0)
+    model.is_loaded_in_4bit = True
+    return model
 
 
 def adapter(size: str, rank: int, folder: Path) -> Path:

@@ -1,6 +1,7 @@
-"""Norms and gates in fewer passes over memory, on CPUs: autograd writes out every step of theirs, forward and backward.
+"""Norms and gates in fewer passes over memory: autograd writes out every step of theirs, forward and backward.
 
-Both keep no more for the backward pass than their inputs, and compute the rest again from those.
+On a CPU both keep no more for the backward pass than their inputs, and compute the rest again from those. On a GPU
+norms are PyTorch's own in one pass, and gates the model's.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import types
 from typing import Any
 
 import torch
-from torch.nn.functional import silu
+from torch.nn.functional import rms_norm, silu
 
-_TOLERANCE = 1e-4  # relative to the largest number
+_TOLERANCE = 1e-4, 2**-6  # relative to the largest number; in bfloat16, where ours rounds once less
 
 
 def patch_norms(model: torch.nn.Module) -> str | None:
@@ -26,7 +27,9 @@ def patch_norms(model: torch.nn.Module) -> str | None:
         if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
             replaced += _replace(module, _norm, module.weight)
         elif set(children) == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
-            replaced += _replace(module, _gated, next(module.parameters()))
+            weight = next(module.parameters())
+            packed = not weight.is_floating_point()  # in 4 bits, so on a GPU
+            replaced += not packed and _replace(module, _gated, weight)
     return None if replaced else "it has no norms or gates as Llama has them"
 
 
@@ -35,7 +38,8 @@ def _replace(module: Any, forward: Any, weight: torch.Tensor) -> bool:
     sample = torch.linspace(-2, 2, weight.shape[-1], device=weight.device, dtype=weight.dtype)[None]
     with torch.no_grad():
         stock, ours = module(sample), forward(module, sample)
-    same = bool((stock - ours).abs().max() <= _TOLERANCE * stock.abs().max())
+    tolerance = _TOLERANCE[weight.dtype == torch.bfloat16]
+    same = bool((stock - ours).abs().max() <= tolerance * stock.abs().max())
     if same:
         module.forward = types.MethodType(forward, module)
     return same
@@ -47,7 +51,11 @@ def _plain(x: torch.Tensor) -> bool:
 
 
 def _norm(self: Any, x: torch.Tensor) -> torch.Tensor:
-    if not _plain(x) or x.dtype != self.weight.dtype or self.weight.requires_grad:
+    usual = x.dtype == self.weight.dtype and not self.weight.requires_grad
+    if usual and x.is_cuda:
+        with torch.autocast("cuda", enabled=False):  # which would have it all in float32
+            return rms_norm(x, self.weight.shape, self.weight, self.variance_epsilon)
+    if not usual or not _plain(x):
         return type(self).forward(self, x)
     return _Norm.apply(x, self.weight, self.variance_epsilon)
 

@@ -59,3 +59,12 @@ def test_in_bfloat16_the_models_own_functions_run() -> None:
     elementwise.patch_norms(fused)
     ids = torch.arange(9)[None]
     assert torch.equal(stock(ids).last_hidden_state, fused(ids).last_hidden_state)
+
+
+def test_gates_in_four_bits_are_left_alone() -> None:
+    model = _model("llama")
+    for layer in model.layers:
+        for linear in (layer.mlp.gate_proj, layer.mlp.up_proj):  # as bitsandbytes packs them
+            linear.weight = torch.nn.Parameter(torch.zeros(120, 1, dtype=torch.uint8), requires_grad=False)
+    assert elementwise.patch_norms(model) is None
+    assert _replaced(model) == 5

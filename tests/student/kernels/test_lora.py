@@ -40,6 +40,29 @@ def test_the_fused_sum_has_pefts_outputs_and_gradients(config: dict[str, object]
         assert torch.allclose(one, other, atol=1e-12)
 
 
+def test_under_autocast_the_fused_sum_rounds_no_more_than_pefts() -> None:
+    exact = _model().float()
+    stock = copy.deepcopy(exact)
+    for name, weight in stock.named_parameters():
+        if "lora" not in name:
+            weight.data = weight.data.bfloat16()
+    for rounded, whole in zip(stock.parameters(), exact.parameters(), strict=True):
+        whole.data = rounded.data.float()
+    fused = copy.deepcopy(stock)
+    assert lora.patch_lora(fused) is None
+    x = torch.randn(64, 6, generator=torch.Generator().manual_seed(1)).bfloat16()
+    found = []
+    for model, rounds in ((exact, False), (stock, True), (fused, True)):
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounds):
+            out = model(x if rounds else x.float())
+        (out.float() ** 2).sum().backward()
+        grads = [weight.grad.flatten() for weight in model.parameters() if weight.requires_grad]
+        assert all(grad.dtype == torch.float32 for grad in grads)
+        found.append(torch.cat([out.detach().float().flatten(), *grads]))
+    apart, usual = ((one - found[0]).norm() for one in (found[2], found[1]))
+    assert 0 < apart < 1.1 * usual
+
+
 def test_an_adapter_that_is_off_or_merged_is_left_to_peft() -> None:
     model, x = _model(), torch.randn(3, 6, dtype=torch.float64)
     lora.patch_lora(model)
