@@ -75,43 +75,54 @@ def adapters(shape: Shape, rank: int, reference: bool) -> float:
     return float((20 if reference else 16) * rank * shape.lora)
 
 
-def per_layer(shape: Shape, placed: Placement) -> float:
+def per_layer(shape: Shape, placed: Placement, fused: bool = False) -> float:
     """Bytes that a layer keeps of each token for its backward pass, with adapters on all matrices.
 
     Counted as Korthikanti et al. 2022 do (arXiv 2205.05198, section 4.1), for RMS norms, a gate and LoRA: matrices are
     frozen and keep nothing, what enters an adapter is kept. h hidden, a attended, i inner:
 
-        norms          two inputs in float32                                    8h
+        norms          two inputs in float32                                    8h; fused, as they came, 4h
         adapters       what enters q, k, v, gate and up (h), o (a), down (i)     2(5h + a + i) in bfloat16, a copy each;
+                                                                                fused 2(2h + a + i), shared;
                                                                                 4(2h + a + i) in float32, shared
         attention      q, k, v and what comes out, heads repeated                4a numbers
         gate           silu's input, its output, up                              3i numbers
 
     Attention's scores are not kept (FlashAttention, arXiv 2205.14135).
+
+    Args:
+        shape: of the student.
+        placed: where it lies and in which numbers.
+        fused: whether norms and adapters run by our kernels, which the latter don't in 4 bits.
     """
     h, a, i = shape.hidden, shape.attended, shape.inner
     if placed.rounds:
-        return float(8 * h + 2 * (5 * h + a + i) + 2 * 4 * a + 2 * 3 * i)
+        norms, entered = 4 if fused else 8, 2 if fused and not placed.four_bit else 5
+        return float(norms * h + 2 * (entered * h + a + i) + 2 * 4 * a + 2 * 3 * i)
     return float(8 * h + 4 * (2 * h + a + i) + 4 * 4 * a + 4 * 3 * i)
 
 
-def activations(shape: Shape, placed: Placement, tokens: int, checkpointing: bool, masked: bool) -> float:
+def activations(shape: Shape, placed: Placement, tokens: int, checkpointing: bool, shared: bool) -> float:
     """Bytes kept of a forward pass over so many tokens, and those of gradients on their way through a layer.
 
     With checkpointing each layer keeps its input, and one at a time all the rest (Chen et al. 2016, arXiv 1604.06174).
-    A shared prefix brings a mask of tokens by tokens with it.
+    A shared prefix brings a mask of tokens by tokens with it, where it isn't attended to by blocks, and our kernels.
     """
     each = 2 if placed.rounds else 4
-    layer = per_layer(shape, placed)
+    layer = per_layer(shape, placed, fused=shared)
     kept = shape.layers * each * shape.hidden + layer if checkpointing else shape.layers * layer
     passing = each * (3 * shape.inner + 2 * shape.hidden)
-    return tokens * (kept + passing) + (tokens**2 * (each + 1) if masked else 0)
+    return tokens * (kept + passing) + (tokens**2 * (each + 1) if shared else 0)
 
 
-def logits(shape: Shape, labels: int) -> float:
-    """Bytes of the head: two tiles in float32 at a time, and states with gradients in float32 at every label."""
+def logits(shape: Shape, placed: Placement, labels: int) -> float:
+    """Bytes of the head: a tile at a time, and states with gradients in float32 at every label.
+
+    A CPU has two tiles in float32; a GPU one, in what it computes in, which TRL's kernels change in place.
+    """
     tokens, words = min(labels, _TILE[0]), min(shape.vocabulary, _TILE[1])
-    return 4.0 * (2 * tokens * words + 2 * labels * shape.hidden)
+    each = 8 if placed.device == "cpu" else 2 if placed.rounds else 4
+    return float(each * tokens * words + 8 * labels * shape.hidden)
 
 
 @dataclass(frozen=True)
@@ -172,7 +183,7 @@ def needed(
         weights=weights(shape, placed) if parts == 1 else part_of_weights(shape, placed, parts),
         adapters=adapters(shape, rank, isinstance(step, Dpo)) / parts,
         activations=activations(shape, placed, tokens, step.gradient_checkpointing, shared),
-        logits=logits(shape, labels),
+        logits=logits(shape, placed, labels),
     )
 
 

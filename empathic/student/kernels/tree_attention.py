@@ -125,9 +125,10 @@ def _flex(device: str) -> Callable[..., torch.Tensor]:
     """FlexAttention, compiled where there is a compiler for its backward pass: on GPUs alone."""
     if device != "cuda":
         return flex_attention
-    most = max(_COMPILED, torch._dynamo.config.accumulated_recompile_limit)
-    torch._dynamo.config.accumulated_recompile_limit = most
-    return torch.compile(flex_attention, dynamic=False, fullgraph=True, recompile_limit=_COMPILED)
+    config = torch._dynamo.config
+    config.recompile_limit = max(_COMPILED, config.recompile_limit)
+    config.accumulated_recompile_limit = max(_COMPILED, config.accumulated_recompile_limit)
+    return torch.compile(flex_attention, dynamic=False, fullgraph=True)
 
 
 def use_flex(model: Any) -> str | None:
