@@ -5,15 +5,15 @@
 Weights are random in the shapes of Qwen2.5 0.5B, Llama 3.2 1B and Llama 3.1 8B; rows are Everyday's, under the `full`
 prompt. Each check holds loss and gradients of a step, in float32 and in bfloat16, against stock TRL's in float32, and
 looks through sixty steps for a number that is none. Each case then trains as `empathic run` does, a few steps at each
-batch; its seconds are the median step's, its memory the most that PyTorch held; stock TRL has cuDNN's attention too. A
-row is kept as it comes; what was not begun within the minutes is named. Where bitsandbytes is, an SFT in 4 bits is
-measured too, which stock TRL isn't. Without a GPU the tiny shapes try the script.
+batch; its seconds are the median step's, its memory the most that PyTorch held; stock TRL has cuDNN's attention too.
+All steps of a case have the same batch, so that nothing is compiled or planned in those that count: cuDNN's attention
+plans for a second whenever a length is new. Where bitsandbytes is, an SFT in 4 bits is measured too, alone. A row is
+kept as it comes; what was not begun within the minutes is named. Without a GPU the tiny shapes try the script.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import importlib.util
 import itertools
@@ -31,29 +31,21 @@ from unittest import mock
 
 import random_students
 import torch
+from peers import RANK, recipe_of, stock_models, trainer_of
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers.models.llama import modeling_llama
-from transformers.models.qwen2 import modeling_qwen2
+from torch.utils.data import SequentialSampler
 
 from empathic import files
 from empathic.corpus import direct
 from empathic.dialogues import sources
-from empathic.recipe import Kernels, Recipe, load_recipe
-from empathic.student import budget, placement, trainers, training
+from empathic.recipe import Recipe, load_recipe
+from empathic.student import budget, placement, training
 from empathic.student.shape import shape_of
 
 GPU = torch.cuda.is_available()
-RANK, WARM, TIMED, EPOCHS = 8, 2, 4, 3  # steps of each; epochs over which a pass for DPO's references is spread
+WARM, TIMED, EPOCHS = 2, 4, 3  # steps of each; epochs over which a pass for DPO's references is spread
 BATCHES = {"sft": (64, 32, 16), "dpo": (32, 16, 4)} if GPU else {"sft": (4,), "dpo": (2,)}
 STOCK = {"8b": {"sft": 32, "dpo": 16}}  # the largest that 141 GB hold of stock TRL's
-PEERS = {  # what the recipe's kernels are, and what TRL is told beside
-    "ours": (Kernels(), {}),
-    "ours, dense mask": (Kernels(flex_attention=False), {}),
-    "trl": (Kernels(**dict.fromkeys(Kernels.model_fields, False)), {}),
-    "trl, liger": (Kernels(**dict.fromkeys(Kernels.model_fields, False)), {"use_liger_kernel": True}),
-    "ours, 4 bits": (Kernels(), {}),
-}
-FOUR_BITS = "student.load_in_4bit=true", "steps.sft.gradient_checkpointing=true"
 ALL = [SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -71,66 +63,6 @@ def corpus() -> Rows:
 def first(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     """So many rows, from the beginning again where there are fewer."""
     return list(itertools.islice(itertools.cycle(rows), count))
-
-
-def recipe_of(step: str, batch: int, peer: str, dtype: str = "auto") -> Recipe:
-    """A recipe whose step has this batch, with a peer's kernels."""
-    settings = [f"student.dtype={dtype}", "student.prompt=full", f"steps.sft.lora_rank={RANK}"]
-    settings += [f"steps.{step}.batch_size={batch}", f"steps.{step}.epochs=1", f"steps.{step}.save_steps=1000"]
-    settings += [f"steps.{step}.examples=null"]  # all that it is given
-    settings += FOUR_BITS if "4 bits" in peer else ()
-    return load_recipe("demo", settings).model_copy(update={"kernels": PEERS[peer][0]})
-
-
-def trainer_of(step: str, rows: list[dict[str, Any]], recipe: Recipe, peer: str, adapter: Path, out: Path) -> Any:
-    """The trainer of a step; stock TRL computes DPO's references in every step, its default."""
-    beside = dict(PEERS[peer][1])
-    if peer.startswith("trl"):
-        beside["precompute_ref_log_probs"] = False
-    kept = trainers.SFTConfig, trainers.DPOConfig
-    sft, dpo = kept
-    trainers.SFTConfig = lambda **keys: sft(**keys | {k: v for k, v in beside.items() if "ref" not in k})
-    trainers.DPOConfig = lambda **keys: dpo(**keys | beside)
-    stock = trainers.SharedDPOTrainer
-    if peer.startswith("trl"):
-        trainers.SharedDPOTrainer = _plain  # type: ignore[assignment, misc]
-    try:
-        return trainers.make_trainer(step, rows, recipe, adapter if step == "dpo" else None, out)
-    finally:
-        trainers.SFTConfig, trainers.DPOConfig = kept
-        trainers.SharedDPOTrainer = stock  # type: ignore[misc]
-
-
-def _plain(kernels: Kernels, **settings: Any) -> Any:
-    """TRL's own DPO trainer on rows that hold tokens."""
-
-    class Plain(trainers.DPOTrainer):
-        kernels_off: dict[str, str] = {}  # noqa: RUF012
-
-        def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
-            return dataset
-
-    return Plain(**settings)
-
-
-@contextlib.contextmanager
-def stock_models() -> Iterator[None]:
-    """Put back what Liger replaces in transformers' modules for a model of its own, and for all that come after."""
-    modules = modeling_llama, modeling_qwen2
-    models = [
-        one
-        for module in modules
-        for one in vars(module).values()
-        if isinstance(one, type) and one.__module__ == module.__name__
-    ]
-    before = [(one, dict(vars(one))) for one in (*modules, *models)]
-    try:
-        yield
-    finally:
-        for one, held in before:
-            for name, value in held.items():
-                if vars(one).get(name) is not value:
-                    setattr(one, name, value)
 
 
 def first_step(trainer: Any) -> tuple[float, torch.Tensor]:
@@ -184,7 +116,7 @@ def time_of(size: str, step: str, batch: int, peer: str, rows: Rows, folder: Pat
     """Examples a second and memory of a case."""
     random_students.use(size)
     adapter = random_students.adapter(size, RANK, folder / "adapter")
-    some, stock = first(rows[step], batch * (WARM + TIMED)), peer.startswith("trl")
+    some, stock = first(rows[step][:batch], batch * (WARM + TIMED)), peer.startswith("trl")
     found: dict[str, Any] = {"size": size, "step": step, "batch": batch, "peer": peer, "dtype": placement.place().dtype}
     ends: list[float] = []
 
@@ -197,6 +129,9 @@ def time_of(size: str, step: str, batch: int, peer: str, rows: Rows, folder: Pat
     recipe = recipe_of(step, batch, peer)
     trainer = trainer_of(step, some, recipe, peer, adapter, folder / "step")
     before = time.perf_counter() - started
+    trainer._get_train_sampler = lambda *_: SequentialSampler(trainer.train_dataset)
+    if GPU:
+        torch.cuda.reset_peak_memory_stats()  # a model in 4 bits was whole once
     with mock.patch.object(training, "_ATTENTION", ALL if stock else training._ATTENTION):
         training.train(trainer, folder / "step", done, lambda text: None)
     seconds = statistics.median(b - a for a, b in itertools.pairwise(ends[WARM - 1 :])) / batch

@@ -20,6 +20,7 @@ from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from transformers import TrainingArguments, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl.trainer import dpo_trainer
 
 from empathic import files
 from empathic.errors import UserError
@@ -35,12 +36,18 @@ from empathic.student.load import adapted, context, load_student
 class SharedDPOTrainer(DPOTrainer):
     """TRL's trainer with shared prefixes in the reference pass too, which is paid for once, killed or not.
 
-    TRL's constructor computes the reference, so that the kernels have to be on before it ends.
+    TRL's constructor computes the reference, so that the kernels have to be on before it ends. It names its own file
+    of references by a hash of all weights, which takes 40 s of an 8B and which nothing reads here.
     """
 
     def __init__(self, kernels: Kernels, **settings: Any) -> None:
         self.kernels = kernels
-        super().__init__(**settings)
+        stock = dpo_trainer.hash_module
+        dpo_trainer.hash_module = lambda module: ""
+        try:
+            super().__init__(**settings)
+        finally:
+            dpo_trainer.hash_module = stock
         if not hasattr(self, "kernels_off"):
             raise RuntimeError("this TRL computes no reference in its constructor; training can't go on safely")
 

@@ -53,7 +53,9 @@ def train_step(
     Raises:
         UserError: as `make_trainer` does, a training that diverges, or no memory left.
     """
-    return train(make_trainer(name, rows, recipe, adapter, out), out, progress, log)
+    with sdpa_kernel(_ATTENTION):  # kernels are tried and references computed there
+        trainer = make_trainer(name, rows, recipe, adapter, out)
+    return train(trainer, out, progress, log)
 
 
 def train(trainer: Any, out: Path, progress: Progress, log: Log) -> dict[str, Any]:

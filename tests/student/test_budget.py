@@ -53,6 +53,24 @@ def test_an_8b_without_sharing_needs_what_was_measured() -> None:
 
 
 @pytest.mark.parametrize(
+    ("step", "batch", "shared", "gigabytes"),  # an 8B's rows of 229, 45 and 26 tokens, the longest of 314 (H200)
+    [
+        (Sft, 64, True, 44.63),
+        (Sft, 32, True, 31.49),
+        (Sft, 32, False, 94.19),
+        (Sft, 16, False, 54.54),
+        (Dpo, 32, True, 37.07),
+        (Dpo, 16, False, 94.54),
+    ],
+)
+def test_steps_of_an_8b_need_what_pytorch_held(step: Any, batch: int, shared: bool, gigabytes: float) -> None:
+    made = step(name="one", kind=step.__name__.lower(), batch_size=batch)
+    rows = Lengths(told=229, asked=45, said=26, longest=314)
+    found = budget.needed(made, _shape("llama-3.1-8b-instruct"), GPU, 8, rows, shared)
+    assert found.total - budget._CONTEXT == pytest.approx(gigabytes * GIGA, rel=0.08)
+
+
+@pytest.mark.parametrize(
     ("name", "placed", "step", "least", "most"),
     [
         (

@@ -39,6 +39,8 @@ def optimize_model(model: Any, kernels: Kernels) -> dict[str, str]:
     off = {}
     for name, patch in _PATCHES.items():
         switch = getattr(kernels, name)
+        if name == "matmul" and switch == "auto" and _on_gpu(model):
+            continue  # how a CPU multiplies is of no account there
         if name == "flex_attention" and (kernels.prefix_sharing is False or (switch == "auto" and not _on_gpu(model))):
             if switch == "auto" and torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_FSDP") == "true":
                 off[name] = "a sharded student (FSDP) comes to its GPUs once kernels are tried"
