@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from empathic import files
+from empathic.endpoints.open import open_endpoint
 from empathic.phone import card, modelfile
 from empathic.phone.recommend import recommend
 from empathic.run import Display, Run, exports
@@ -65,12 +66,14 @@ def reply(run: Run, folder: Path, found: Export, n: int, display: Display) -> No
         for row in found.rows:
             if not row.file:
                 continue
-            path, started = exports.replies(folder, row.file), time.monotonic()
+            gguf, path, started = folder / row.file, exports.replies(folder, row.file), time.monotonic()
             stage = row.file.removeprefix(f"{found.system}-").removesuffix(".gguf")
             display.begin(stage)
             before = sum(1 for _ in files.read_jsonl(path)) if path.exists() else 0
             tests = every[: max(n, before)]
-            replies.write(path, folder / row.file, tests, settings, ledger, "export", _counting(display, len(tests)))
+            advance = _counting(display, len(tests))
+            with open_endpoint(f"local:{gguf}") as endpoint:
+                replies.write(path, endpoint, str(gguf), tests, settings, ledger, "export", advance)
             row.replies = len(tests)
             display.end(stage, f"{row.replies} replies", time.monotonic() - started, False)
             keep(run, folder, found)

@@ -1,4 +1,4 @@
-"""A student's replies to dialogues, as reply files hold them: those of a GGUF file, or of a server that is up."""
+"""A student's replies to dialogues, as reply files hold them."""
 
 from __future__ import annotations
 
@@ -11,44 +11,12 @@ from empathic.endpoints.chat_api import REFUSED, Request
 from empathic.endpoints.client import ask
 from empathic.endpoints.endpoint import Endpoint
 from empathic.endpoints.ledger import Ledger
-from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.recipe import Student
 from empathic.student import prompt
 
 
 def write(
-    path: Path,
-    gguf: Path,
-    dialogues: Sequence[Dialogue],
-    settings: Student,
-    ledger: Ledger,
-    purpose: str,
-    advance: Callable[[], None],
-    seed: int = 0,
-    parallel: int = 1,
-) -> float:
-    """Have a file reply to dialogues, write the rows, and return the share of replies that ended by themselves.
-
-    Args:
-        path: where the rows go: id, emotion, situation, utterance, reply.
-        gguf: the file, served by llama.cpp.
-        dialogues: what it replies to.
-        settings: its instruction, temperature and longest reply.
-        ledger: keeps every answer as it comes; a pass that was stopped goes on from there.
-        purpose: what the ledger files them under.
-        advance: called once for every answer.
-        seed: of the sampling; greedy replies have none.
-        parallel: requests in flight, each to a server of its own.
-
-    Raises:
-        UserError: llama.cpp can't load the file, or a message is too long for it.
-    """
-    with open_endpoint(f"local:{gguf}", parallel=parallel) as endpoint:
-        return write_from(path, endpoint, str(gguf), dialogues, settings, ledger, purpose, advance, seed)
-
-
-def write_from(
     path: Path,
     endpoint: Endpoint,
     name: str,
@@ -59,7 +27,18 @@ def write_from(
     advance: Callable[[], None],
     seed: int = 0,
 ) -> float:
-    """Have a server that is up reply to dialogues; `name` is what it serves, and all else is as `write` has it.
+    """Have a student reply to dialogues, write the rows, and return the share of replies that ended by themselves.
+
+    Args:
+        path: where the rows go: id, emotion, situation, utterance, reply.
+        endpoint: the student, served.
+        name: what errors call it.
+        dialogues: what it replies to.
+        settings: its instruction, temperature and longest reply.
+        ledger: keeps every answer as it comes; a pass that was stopped goes on from there.
+        purpose: what the ledger files them under.
+        advance: called once for every answer.
+        seed: of the sampling; greedy replies have none.
 
     Raises:
         UserError: it can't be asked, or a message is too long for it.

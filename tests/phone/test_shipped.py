@@ -12,6 +12,7 @@ import pytest
 from empathic import files
 from empathic.cli.export import export as command
 from empathic.endpoints.ledger import Ledger
+from empathic.endpoints.open import open_endpoint
 from empathic.errors import UserError
 from empathic.phone import shipped
 from empathic.reading import replies as reading
@@ -56,11 +57,13 @@ def test_every_file_replies_to_the_first_messages_as_systems_do(replied: Path, e
 
 def test_a_files_replies_depend_on_it_alone(replied: Path, tmp_path: Path) -> None:
     run = Run.open(replied)
-    with closing(Ledger(tmp_path / "other.sqlite")) as ledger:
+    gguf = replied / "export" / Q4
+    with closing(Ledger(tmp_path / "other.sqlite")) as ledger, open_endpoint(f"local:{gguf}") as endpoint:
         tests = run.dialogues("test")[:3]
         replies.write(
             tmp_path / "other.jsonl",
-            replied / "export" / Q4,
+            endpoint,
+            "the file",
             tests[::-1],
             run.student.model_copy(update={"temperature": 0.0}),
             ledger,

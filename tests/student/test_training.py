@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trl.trainer import dpo_trainer
 
 from empathic import files
 from empathic.errors import UserError
@@ -55,8 +56,15 @@ def _nothing(done: int, total: int) -> None:
     return None
 
 
+def _hashed(module: Any) -> str:
+    raise AssertionError("weights were hashed, which takes 40 s of an 8B")
+
+
 @pytest.mark.slow
-def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(recipe: Recipe, tmp_path: Path) -> None:
+def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dpo_trainer, "hash_module", _hashed)
     training.train_step("sft", _rows("sft"), recipe, None, tmp_path / "sft", _nothing)
     result = training.train_step("dpo", _rows("dpo"), recipe, tmp_path / "sft", tmp_path / "dpo", _nothing)
     first = result["history"][0]
@@ -66,6 +74,7 @@ def test_dpo_starts_at_ln_2_with_no_reward_since_its_reference_is_the_sft_model(
     assert result["history"][-1]["rewards/margins"] > 0
     assert not (tmp_path / "dpo" / "ref").exists()
     assert (tmp_path / "dpo" / "adapter_model.safetensors").exists()
+    assert dpo_trainer.hash_module is _hashed, "TRL's own is back"
 
 
 @pytest.mark.slow

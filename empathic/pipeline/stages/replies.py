@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from empathic.dialogues import Dialogue
+from empathic.endpoints.endpoint import Endpoint
+from empathic.endpoints.open import open_endpoint
 from empathic.pipeline.stage import Forecast, Stage
 from empathic.run import Row, Run
 from empathic.stats import sample
@@ -26,20 +29,26 @@ def work(run: Run) -> Row:
     stopped: Row = {}
     with run.ledger() as ledger:
         for system, dialogues in tests.items():
-            path, gguf = run.replies(system), run.gguf(system)
-            if not by_vllm:
+            path, name = run.replies(system), system if by_vllm else str(run.gguf(system))
+            with _served(run, system) as endpoint:
                 stopped[system] = replies.write(
-                    path, gguf, dialogues, settings, ledger, "replies", advance, seed, parallel=2
+                    path, endpoint, name, dialogues, settings, ledger, "replies", advance, seed
                 )
-                continue
-            adapter, merged = None if system == run.systems[0] else run.adapter(system), _merged(run) / system
-            merged.parent.mkdir(parents=True, exist_ok=True)
-            with engine.served(settings, adapter, merged, run.display.note) as endpoint:
-                stopped[system] = replies.write_from(
-                    path, endpoint, system, dialogues, settings, ledger, "replies", advance, seed
-                )
-            shutil.rmtree(_merged(run))
     return {"stopped": stopped, "engine": by}
+
+
+@contextmanager
+def _served(run: Run, system: str) -> Iterator[Endpoint]:
+    """A system's file, or its merged weights, which lie there until it has replied."""
+    if not engine.by_vllm(run.student, own=False):
+        with open_endpoint(f"local:{run.gguf(system)}", parallel=2) as endpoint:
+            yield endpoint
+        return
+    adapter, merged = None if system == run.systems[0] else run.adapter(system), _merged(run) / system
+    merged.parent.mkdir(parents=True, exist_ok=True)
+    with engine.served(run.student, adapter, merged, run.display.note) as endpoint:
+        yield endpoint
+    shutil.rmtree(_merged(run))
 
 
 def _merged(run: Run) -> Path:
