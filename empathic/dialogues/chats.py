@@ -18,6 +18,7 @@ _MESSAGE = ("prompt", "instruction", "question", "input")  # columns of a messag
 ANSWERS = ("completion", "output", "response", "answer", "reply")
 _TEXT = "text"  # a message where an answer stands beside it; alone it may be anything
 FIELDS = ("id", "emotion", "situation", "utterance", "split")
+REPLIES = "replies"  # a column of replies by their origins
 _SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
 
 
@@ -93,29 +94,34 @@ def guessed(names: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, s
     known = {str(name).strip().lower(): str(name) for name in reversed(list(names))} | {
         str(name): str(name) for name in names
     }
-    said = {field: known[field] for field in FIELDS if known.get(field, field) != field}
+    said = {field: known[field] for field in (*FIELDS, REPLIES) if known.get(field, field) != field}
     for name in map(str, names):
         kind, _, origin = name.strip().partition(".")
         if origin and kind.lower() in ("reply", "rating") and name != (field := f"{kind.lower()}.{origin}"):
             said[field] = name
-    ours = "replies" in known or any(name.startswith("reply.") for name in known)
-    if "utterance" not in columns and not ours:
-        said |= _shape(names, known, any(field.startswith("reply.") for field in columns))
+    ours = REPLIES in known or any(name.startswith("reply.") for name in known)
+    if not ours:
+        said |= _shape(names, known, columns)
     return {field: column for field, column in said.items() if field not in columns}
 
 
-def _shape(names: Mapping[str, Any], known: Mapping[str, str], replied: bool) -> dict[str, str]:
+def _shape(names: Mapping[str, Any], known: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
     """The message and the replies of a table whose replies go by none of our names.
 
     Args:
         names: column -> value, None where it isn't known.
         known: names in small letters -> columns.
-        replied: whether the recipe says which column is a reply.
+        columns: what the recipe says of them.
     """
-    answers = [known[name] for name in ANSWERS if name in known and not replied and _may_be_said(names[known[name]])]
+    replied = any(field.startswith("reply.") for field in columns)
+    free = {name: column for name, column in known.items() if column not in columns.values()}
+    answers = [free[name] for name in ANSWERS if name in free and not replied and _may_be_said(names[free[name]])]
     messages = [known[name] for name in (*_MESSAGE, *([_TEXT] if answers else ())) if name in known]
-    if "utterance" in known:
-        said = {}
+    said: dict[str, str] = {}
+    if "utterance" in columns:
+        answers = [] if columns["utterance"].lower() in CHATS else answers
+    elif "utterance" in known:
+        pass
     elif chats := [known[name] for name in CHATS if name in known]:
         said, answers = {"utterance": chats[0]}, []
     elif messages:
@@ -124,8 +130,8 @@ def _shape(names: Mapping[str, Any], known: Mapping[str, str], replied: bool) ->
         said = {"utterance": known["chosen"]}
     else:
         return {}
-    if {"chosen", "rejected"} <= known.keys():
-        return said | {"reply.chosen": known["chosen"], "reply.rejected": known["rejected"]}
+    if {"chosen", "rejected"} <= free.keys():
+        return said | {"reply.chosen": free["chosen"], "reply.rejected": free["rejected"]}
     return said | ({f"reply.{REPLY}": answers[0]} if answers else {})
 
 
@@ -133,14 +139,14 @@ def _may_be_said(value: Any) -> bool:
     return value is None or isinstance(value, str) or chat(value) is not None
 
 
-def opened(row: Row, columns: Mapping[str, str]) -> tuple[Row, bool]:
-    """A row with plain texts where it held conversations, and whether any of them goes on.
+def opened(row: Row, columns: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+    """Field -> plain text where a row holds conversations, and whether any of them goes on.
 
     Args:
         row: one of a table.
         columns: field -> column, of which the utterance and replies are looked at.
     """
-    plain: dict[str, Any] = {}
+    plain: dict[str, str] = {}
     more = False
     column = columns.get("utterance", "utterance")
     said = chat(row.get(column))
@@ -153,7 +159,7 @@ def opened(row: Row, columns: Mapping[str, str]) -> tuple[Row, bool]:
     for field, name in columns.items():
         if field.startswith("reply.") and (answer := chat(row.get(name))):
             plain[field], more = answer.reply, more or answer.more
-    return {**row, **plain} if plain else row, more
+    return plain, more
 
 
 def _beside(row: Row) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from empathic.dialogues.encodings import open_text, undecodable
+from empathic.dialogues.encodings import open_text, reading
 from empathic.errors import UserError
 
 _QUOTES: dict[str, dict[str, Any]] = {
@@ -47,7 +46,7 @@ def dialect(path: Path, encoding: str, first: str, number: int, usual: str) -> D
         usual: the delimiter to go by where the content leaves it open.
     """
     csv.field_size_limit(1 << 27)
-    if said := re.fullmatch(r'\ufeff?"?sep=(.)"?[\r\n]*', first):
+    if said := re.fullmatch(r'\ufeff?"?sep=([^"\r\n])"?[\r\n]*', first):
         return Dialect(said[1], begins=number + 1)
     bare = re.sub(r'"[^"]*"', "", first)
     there = [d for d in dict.fromkeys((usual, ",", ";", "\t", "|")) if d in bare] or [usual]
@@ -126,7 +125,21 @@ def rows(path: Path, encoding: str, way: Dialect) -> Iterator[tuple[str, Row]]:
         raise UserError(f"{path}: a header and no rows; want a dialogue a row")
 
 
-def comma_rows(path: Path, encoding: str = "utf-8-sig") -> Iterator[tuple[str, Row]]:
+def is_rewritten(path: Path, encoding: str, way: Dialect) -> bool:
+    """Whether a table with the columns of EmpatheticDialogues isn't its original: quotes in it are a CSV writer's.
+
+    In the original no field holds a comma, and a row with an open quote has fewer fields where quotes count.
+    """
+    with reading(path):
+        if not _fit(path, encoding, way)[0]:
+            return False
+        if any("," in value or "\n" in value for _, record in _records(path, encoding, way) for value in record):
+            return True
+        with open_text(path, encoding) as text:
+            return next(text).startswith('"') or any('""' in line for line in text)
+
+
+def comma_rows(path: Path, encoding: str) -> Iterator[tuple[str, Row]]:
     """The rows of an original EmpatheticDialogues table, where a comma always parts and a quote is a mere character.
 
     Its eighth field, tags, is often empty; valid and test have candidates in a ninth, for which the header has no name.
@@ -134,19 +147,13 @@ def comma_rows(path: Path, encoding: str = "utf-8-sig") -> Iterator[tuple[str, R
     Raises:
         UserError: the file can't be read, isn't in that encoding, or a row has fewer fields than an utterance needs.
     """
-    try:
-        with open_text(path, encoding) as text:
-            lines: Iterable[str] = (line.strip("\r\n") for line in text)
-            names: list[str] = []
-            for number, line in enumerate(lines, 1):
-                fields = line.split(",")
-                if not names:
-                    names = fields
-                elif line.strip(", "):
-                    if len(fields) < min(6, len(names)):
-                        raise UserError(f"{path}:{number}: {len(fields)} fields; an utterance has at least six")
-                    yield f"{path}:{number}", dict(zip(names, fields, strict=False))
-    except UnicodeDecodeError as error:
-        raise UserError(undecodable(path, encoding)) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: can't be read ({error}); is the file whole?") from error
+    with reading(path), open_text(path, encoding) as text:
+        names: list[str] = []
+        for number, line in enumerate(text, 1):
+            fields = line.strip("\r\n").split(",")
+            if not names:
+                names = fields
+            elif any(field.strip() for field in fields):
+                if len(fields) < min(6, len(names)):
+                    raise UserError(f"{path}:{number}: {len(fields)} fields; an utterance has at least six")
+                yield f"{path}:{number}", dict(zip(names, fields, strict=False))

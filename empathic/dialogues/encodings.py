@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from empathic.errors import UserError
 
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -39,7 +44,22 @@ def encoding_of(head: bytes) -> str:
     return "utf-8"
 
 
-def undecodable(path: Path, encoding: str) -> str:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell what keeps a file from being read.
+
+    Raises:
+        UserError: it isn't in the encoding that it is read in, or can't be read to its end.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise UserError(_undecodable(path, error.encoding)) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: can't be read ({error}); is the file whole?") from error
+
+
+def _undecodable(path: Path, encoding: str) -> str:
     """What to say of a file that isn't in the encoding it begins as, with the first line that isn't."""
     if not encoding.startswith("utf-8") and encoding != "utf8":
         return f"{path}: not the {encoding.upper()} that it begins as; save the file as UTF-8"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from empathic.dialogues import csv_rows, json_rows, parquet_rows
-from empathic.dialogues.encodings import encoding_of, open_bytes, open_text, undecodable
+from empathic.dialogues.encodings import encoding_of, open_bytes, open_text, reading
 from empathic.errors import UserError
 
 ENDINGS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".gz")
@@ -52,24 +51,25 @@ def rows(path: Path, wanted: parquet_rows.Wanted = list) -> Iterator[tuple[str, 
         UserError: the file is missing, empty, in no format or encoding that is known, or broken; names the line.
     """
     found = format_of(path)
-    try:
+    with reading(path):
         if found.kind == "Parquet":
             yield from parquet_rows.rows(path, wanted)
         elif found.dialect:
             yield from csv_rows.rows(path, found.encoding, found.dialect)
         else:
-            with open_text(path, found.encoding) as text:
-                held = json_rows.READERS[found.kind](path, text)
-                if (first := next(held, None)) is None:
-                    raise UserError(f"{path}: no rows; want a dialogue a row")
-                yield first
-                yield from held
-    except UnicodeDecodeError as error:
-        raise UserError(undecodable(path, found.encoding)) from error
+            yield from _json_rows(path, found)
+
+
+def _json_rows(path: Path, found: Format) -> json_rows.Rows:
+    try:
+        with open_text(path, found.encoding) as text:
+            held = json_rows.READERS[found.kind](path, text)
+            if (first := next(held, None)) is None:
+                raise UserError(f"{path}: no rows; want a dialogue a row")
+            yield first
+            yield from held
     except RecursionError as error:
         raise UserError(f"{path}: nested too deeply; want a flat object a row") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: can't be read ({error}); is the file whole?") from error
 
 
 def format_of(path: Path) -> Format:
@@ -81,13 +81,9 @@ def format_of(path: Path) -> Format:
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
         raise UserError(f"{path}: {what}; dialogues.source wants {WANTED}")
-    try:
+    with reading(path):
         stat = path.stat()
         return _format_of(path, stat.st_size, stat.st_mtime_ns)
-    except UnicodeDecodeError as error:
-        raise UserError(undecodable(path, error.encoding)) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: can't be read ({error}); is the file whole?") from error
 
 
 @functools.lru_cache(maxsize=64)
@@ -106,7 +102,7 @@ def _format_of(path: Path, size: int, changed: int) -> Format:
     if not opens:
         raise UserError(f"{path}: the file is empty; want a dialogue a line")
     ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if ending not in (".csv", ".tsv") or (opens[0] in "[{" and _is_json(opens)):
+    if ending not in (".csv", ".tsv") or (opens[0] in "[{" and _json(opens) is not None):
         if opens[0] == "[":
             return Format("JSON array", encoding)
         if opens[0] == "{":
@@ -156,18 +152,15 @@ def _bare(line: str) -> str:
     return line.replace("\ufeff", "").strip()
 
 
-def _is_json(line: str) -> bool:
+def _json(line: str) -> Any:
+    """The value in a line, None where it is no JSON."""
     try:
-        json.loads(line)
+        return json.loads(line)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return None
 
 
 def _wraps(line: str) -> bool:
     """Whether a line is a whole object that holds nothing but lists of rows, such as `{"train": [{...}]}`."""
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
+    found = _json(line)
     return isinstance(found, dict) and json_rows.wrapped(found) is not None

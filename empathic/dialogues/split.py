@@ -48,9 +48,8 @@ def assign(source: Source, how: str, test_share: float, seed: int) -> Iterator[D
         yield d if d.split == side else replace(d, split=side)
     for side, count in counts.items():
         if not count:
-            raise UserError(
-                f"dialogues.split: no dialogue is left to {side} on ({counts.total()} in all); add dialogues"
-            )
+            mend = "add dialogues, or let split: random draw them" if how == "given" else "add dialogues"
+            raise UserError(f"dialogues.split: no dialogue is left to {side} on ({counts.total()} in all); {mend}")
 
 
 def _given(number: int, d: Dialogue) -> bool:

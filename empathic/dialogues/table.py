@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 import shlex
 import textwrap
@@ -82,7 +83,7 @@ def needed(names: Iterable[str], columns: Mapping[str, str]) -> list[str]:
     read = {**columns, **chats.guessed(there, columns)}
     if not all(field in there or column in there for field, column in {"utterance": "utterance", **read}.items()):
         return list(there)
-    used = {*FIELDS, *read, *read.values(), "replies"}
+    used = {*FIELDS, chats.REPLIES, *read, *read.values()}
     return [n for n in there if n in used or n.startswith(("reply.", "rating.")) or n.lower() == chats.BESIDE]
 
 
@@ -121,16 +122,16 @@ class Reader:
         facts: counts what was dropped, cut to its first exchange, or mended.
 
     Attributes:
-        columns: the same and those that were guessed, once a row was read.
-        begun: whether its columns were found to do.
+        columns: the same and those that were guessed, as rows were read.
         used: how many dialogues it made.
         examples: the place of the first row of what was dropped, by its name in the facts.
     """
 
     def __init__(self, columns: Mapping[str, str], facts: Counter[str]) -> None:
         self.columns = dict(columns)
+        self._said = columns
+        self._names: dict[str, None] = {}  # of the columns so far, in their order
         self.facts = facts
-        self.begun = False
         self.used = 0
         self.examples: dict[str, str] = {}
         self._seen: dict[int, int] = {}  # hash of an id -> 8 bits of its words': a million ids take 60 MB
@@ -142,15 +143,18 @@ class Reader:
         Raises:
             UserError: a row that can't be used; names the place.
         """
-        if not self.begun:
-            self.columns |= chats.guessed(row, self.columns)
+        begins = not self._names
+        if not row.keys() <= self._names.keys():  # a row of JSON may have what those before it lack
+            self._names |= dict.fromkeys(row)
+            self.columns = {**chats.guessed({**self._names, **row}, self._said), **self.columns}
+        if begins:
             _check_columns(place, row, self.columns)
-            self.begun = True
         if not any(value.strip() if isinstance(value, str) else value not in (None, [], {}) for value in row.values()):
             self._left_out(BLANK, place)
             return None
-        plain, more = chats.opened(row, self.columns)
-        columns = {field: field if field in plain else column for field, column in self.columns.items()}
+        opened, more = chats.opened(row, self.columns)
+        plain = {**row, **opened}
+        columns = {f: f if f in opened or column not in row else column for f, column in self.columns.items()}
         noted = Counter({MORE: int(more)})
         values = {field: _text(place, field, plain.get(columns.get(field, field)), noted) for field in FIELDS}
         if not values["utterance"]:
@@ -193,8 +197,10 @@ class Reader:
 
 def _check_columns(place: str, row: Row, columns: Mapping[str, str]) -> None:
     for field, column in {"utterance": "utterance", **columns}.items():
-        if field not in FIELDS and not field.startswith(("reply.", "rating.")):
-            raise ColumnError(f"columns: {field!r} is no field; want {', '.join(FIELDS)}, reply.X or rating.X")
+        if field not in (*FIELDS, chats.REPLIES) and not field.startswith(("reply.", "rating.")):
+            raise ColumnError(
+                f"columns: {field!r} is no field; want {', '.join((*FIELDS, chats.REPLIES))}, reply.X or rating.X"
+            )
         if field not in row and column not in row:
             close = difflib.get_close_matches(column, list(row), 1, 0.5)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {_listed(row)}"
@@ -236,7 +242,7 @@ def _replies(place: str, row: Row, columns: Mapping[str, str], noted: Counter[st
             texts[origin] = value
         elif origin and kind == "rating":
             ratings[origin] = value
-    nested = row.get("replies") or {}
+    nested = row.get(columns.get(chats.REPLIES, chats.REPLIES)) or {}
     if not isinstance(nested, Mapping):
         raise RowError(place, f'replies is {type(nested).__name__}; want origin: text, such as {{"human": "..."}}')
     for origin, value in nested.items():
@@ -256,11 +262,16 @@ def _replies(place: str, row: Row, columns: Mapping[str, str], noted: Counter[st
 
 
 def _text(place: str, field: str, value: Any, noted: Counter[str]) -> str:
-    if value is None:
+    if _is_none(value):
         return ""
     if not isinstance(value, str | int):
         raise RowError(place, f"{field} is {type(value).__name__}; want text")
     return _mended(str(value), noted).strip()
+
+
+def _is_none(value: Any) -> bool:
+    """Whether a value stands for none: null, or NaN, which is what pandas makes of it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _mended(text: str, noted: Counter[str]) -> str:
@@ -277,7 +288,7 @@ def rating(place: str, origin: str, value: Any) -> int | None:
     Raises:
         UserError: anything else.
     """
-    if value is None or value == "":
+    if _is_none(value) or value == "":
         return None
     if str(value).strip() not in _RATINGS:
         why = f"the rating of {origin} is {value!r}; want 1 (bad), 2 (okay) or 3 (good)"

@@ -16,12 +16,15 @@ _DIMENSION = re.compile(
     r"(?:\n\s*|\Z|[\s,;.|/]+(?=[*_]*(?:(?:new|improved) )?reply[*_]*\s*:))",
     re.I,
 )
-_DOUBTFUL_MARKS = re.compile(r"```|~~~|\A(?:\*\*|__)|(?:\*\*|__)\Z|\\boxed\b")
+_DOUBTFUL_MARKS = re.compile(  # among them what may be a stage direction beside a reply: *nods*
+    r"```|~~~|\A(?:\*\*|__)|(?:\*\*|__)\Z|\\boxed\b|\*(?=\S)[^*]+(?<=\S)\*|(?<!\w)_(?=\S)[^_]+(?<=\S)_(?!\w)"
+)
 _SECOND_ITEM = re.compile(r"^\W*1[.)]\s.*\n\W*2[.)]\s", re.M | re.S)
 _LEFT = {  # what may not be left in a reply, beside what `refusals` finds
     "thinks aloud": r"^\W*(?:ok|okay|alright|hmm+|so|well|first|let me)\b[^.!?]*"
     r"\bthe (?:user|person (?:says|said|feels|is))\b",
-    "offers several replies": r"^\W*(?:option|version|reply|response) ?(?:\d|[ab])\b\W",
+    "offers several replies": r"^\W*(?:option|version|reply|response) ?(?:\d|[ab])\b\W"
+    r"|[.!?][\"”]?\s(?:or|alternatively)\s?:",
     "leaves a gap to fill in": r"\[[^\]\n]{1,40}\]|<[^>\n]{1,40}>|\{[^}\n]{1,40}\}",
 }
 
@@ -93,6 +96,8 @@ def _check(text: str, before: str) -> None:
         raise UncleanReply("has a quotation mark without its fellow")
     if _DOUBTFUL_MARKS.search(text):
         raise UncleanReply("has marks left that can't be taken off")
+    if labels.LEFT.search(text):
+        raise UncleanReply("has a label left")
     for why, pattern in _LEFT.items():
         if re.search(pattern, text, re.I):
             raise UncleanReply(why)

@@ -7,8 +7,9 @@ import re
 _REPLY = (  # what a reply is called, with the words of a language that may stand before and after
     (
         r"(?:(?:the|my|a|an|your)\s+)?"
-        r"(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic|direct|suggested|possible)\s+)*",
-        "reply|response|answer|version|rewrite|assistant",
+        r"(?:(?:new|improved|better|revised|rewritten|final|more|empathetic|empathic|direct|suggested|possible|enhanced|"
+        r"updated|rephrased|refined|compassionate|affective|cognitive),?\s+)*",
+        "reply|response|answer|version|rewrite|assistant|revision|revised|rewritten|improved|draft|output",
         "",
     ),
     (
@@ -56,10 +57,16 @@ _REPLY = (  # what a reply is called, with the words of a language that may stan
 _NAMED = "|".join(f"(?:{before}(?:{called}){after})" for before, called, after in _REPLY)
 _CALLED = "|".join(called for _, called, _ in _REPLY)
 LABEL = re.compile(
-    rf"\A(?P<open>[\[【(]?)(?P<bold>[*_]{{0,3}})(?:{_NAMED})"
+    rf"\A(?P<open>[\[【(]?)(?P<bold>[*_]{{0,3}})(?:{_NAMED})(?:\s\([^()\n]{{1,40}}\))?"
     r"(?:(?P=bold)[\]】)]?\s*[:：]|[\]】)]?\s*[:：](?P=bold)|(?P=bold)[\]】)]?[^\S\n]*\n)\s*",  # noqa: RUF001
     re.I,
 )  # before a colon, or on a line of its own
+LEFT = re.compile(  # one that stands where it can't be told what is the reply: in a turn that goes on, between two
+    rf"(?:\A|[.!?…。！？][\"”»)*]*\s)[*_]{{0,3}}(?:(?:original|old|first|second)\s+)?(?:{_NAMED}"  # noqa: RUF001
+    r"|user|human|speaker|listener|supporter|therapist|counsell?or|ai|bot|chatbot|message|situation|dimension)"
+    r"(?:\s\([^()]{1,40}\))?[*_]{0,3}\s?[:：]",  # noqa: RUF001
+    re.I,
+)
 _AGREES = r"(?:sure(?: thing)?|certainly|of course|absolutely|ok(?:ay)?|gladly)"
 _SHOWS = r"here(?:['’]s| is| are)|below is|i(?:['’]ve| have) (?:re\w+|improved|made)"  # noqa: RUF001
 _SHOWN = (
@@ -73,10 +80,13 @@ _ABROAD = (  # how a teacher shows its reply in other languages, after a word or
 )
 _QUOTED = '(?=["“«„「『].*["”»“」』]\\Z)'
 PREAMBLE = re.compile(
-    rf"\A{_AGREES}\W*[:：]\s*(?:\n\s*|\Z|{_QUOTED})"  # noqa: RUF001
+    rf"\A{_AGREES}[!.]?[^\S\n]*\n\s*"
+    rf"|\A{_AGREES}\W*[:：]\s*(?:\n\s*|\Z|{_QUOTED})"  # noqa: RUF001
     rf"|\A(?:{_AGREES}|{_SHOWS}|let me)\b[^\n]*\b(?:{_SHOWN})\b[^\n]*[:：][*_]*[^\S\n]*\n\s*"  # noqa: RUF001
     rf"|\A(?:{_AGREES}\b[^\n:：]{{0,20}})?\b(?:{_SHOWS})\b[^.!?:：\n]{{0,60}}"  # noqa: RUF001
     r"\b(?:reply|response|answer|version|rewrite|draft)\b[^.!?:：\n]{0,60}[:：]\s*"  # noqa: RUF001
+    rf"|\A(?:{_AGREES}[!.,]?\s+)?(?:here(?:['’]s| is)|below is) (?:the|an?|my)\b[^.!?:\n]{{0,40}}"  # noqa: RUF001
+    r"\b(?:reply|response|version|rewrite)[.!]?[^\S\n]*\n\s*"
     rf"|\A(?:{_AGREES}\b[^\n:：]{{0,20}})?\b(?:here it is|here you (?:go|are)|i(?:['’]ve| have) re\w+ it as follows)"  # noqa: RUF001
     r"[:：]\s*"  # noqa: RUF001
     rf"|\A(?:[^\W\d_]+(?: [^\W\d_]+)?[!！.。,，]\s*)?(?:{_ABROAD})[^.!?:：。\n]{{0,40}}"  # noqa: RUF001
@@ -84,9 +94,11 @@ PREAMBLE = re.compile(
     re.I | re.S,
 )
 AFTERWORD = re.compile(
-    r"\n\s*[-*_#>(\[•\s]*(?:(?:note|explanation|rationale|changes?|why|dimension|word count)\b[^\n]*:"
-    r"|\(?(?:this|the) (?:new |improved |revised )?(?:reply|response|version)\b"
-    r"|i (?:improved|added|kept|made|focused)\b|\(\d+ words\)).*"
+    r"\n\s*[-*_#>(\[•\s]*(?:(?:notes?(?: (?:on|about)\b[^\n:]*)?|(?:explanation|rationale|word count)\b[^\n:]*|"
+    r"(?:empathy )?dimension|changes?(?: (?:i|made|in)\b[^\n:]*)?|(?:key )?improvements?(?: made)?|"
+    r"why(?: (?:this|it|that|i)\b[^\n:,;?]*)?)(?:\s\([^()\n]*\))?[*_]*\s?[:：]"  # noqa: RUF001
+    r"|\(?(?:this|the) (?:new |improved |revised )?(?:reply|response|version)\b(?! (?:from|of|to|you)\b)"
+    r"|i (?:improved|added|kept|made|focused)\b|\(\d+ words\)|words?\s?:\s?\d).*"
     r"|\s\(\d+ words\)\s*\Z",
     re.I | re.S,
 )

@@ -15,6 +15,7 @@ _TAG = re.compile(r"\A<(reply|response|answer|output|text|p|b|i|em|strong|q|bloc
 _MATHS = re.compile(r"\A(?:\$\$?|\\\[|\\\()\s*(\\.*?)\s*(?:\$\$?|\\\]|\\\))\Z", re.S)
 _TEX = re.compile(r"\A\\(?:boxed|fbox|text|textbf|textit|emph)\s*\{(.*)\}\Z", re.S)
 _LINE_MARK = re.compile(r"^[^\S\n]*(?:#{1,6}|>|[-*•·–—])[^\S\n]+", re.M)  # noqa: RUF001
+_RULE = re.compile(r"^[^\S\n]*([-*_=])(?:[^\S\n]*\1){2,}[^\S\n]*$", re.M)  # Markdown's line between paragraphs
 _NUMBER = re.compile(r"\A(?:\d{1,2}\.|\(?\d{1,2}\)(?=\s+[^a-z]))\s+")  # "1) is a fine number" is no list
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.S)
 _ITALIC_LINE = re.compile(r"([*_])(?=\S)([^*_]|(?<=\w)_(?=\w))+(?<=\S)\1")
@@ -54,7 +55,7 @@ def unwrapped(text: str) -> str:
 
 def _without_marks(text: str) -> str:
     """A text without markdown."""
-    text = _NUMBER.sub("", _LINE_MARK.sub("", text)).strip()
+    text = _NUMBER.sub("", _LINE_MARK.sub("", _RULE.sub("", text))).strip()
     if (bold := _BOLD.fullmatch(text)) and bold[2][:1].islower() and not _ENDS.search(bold[2]):
         raise NotText("is a stage direction")
     text = _BOLD.sub(r"\2", text)
@@ -86,7 +87,7 @@ def _data(text: str) -> str:
     """The one text in JSON; with the dimension in front, as a teacher says it elsewhere, where there is one."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         if text.startswith('"'):
             return quotes.unquoted(text)
         raise NotText("is data that can't be read") from None

@@ -43,6 +43,7 @@ def _one(folder: Path, row: dict[str, Any], columns: dict[str, str] | None = Non
         ({"Instruction": SAID, "Output": ANSWER}, CHOSEN),
         ({"text": SAID, "label": 3, "response": ANSWER}, CHOSEN),
         ({"utterance": SAID, "reply": ANSWER}, CHOSEN),
+        ({"Utterance": SAID, "Replies": {"kind": {"text": ANSWER, "rating": 3}}}, {"kind": ANSWER}),
         ({" Utterance ": SAID, "Reply.worse": ANSWER}, {"worse": ANSWER}),
         ({"utterance": SAID, "reply.worse": ANSWER, "response": "Hm."}, {"worse": ANSWER}),
         ({"utterance": SAID, "response": ["no", "chat"]}, {}),
@@ -91,6 +92,31 @@ def test_a_recipe_that_names_a_reply_has_no_other_guessed(tmp_path: Path) -> Non
     assert set(found.replies) == {"kind"}
     found, _ = _one(tmp_path, {"Text": SAID, "a": ANSWER, "reply": "Hm."}, {"utterance": "Text", "reply.kind": "a"})
     assert set(found.replies) == {"kind"}
+
+
+@pytest.mark.parametrize(
+    ("beside", "replies"),
+    [
+        ({"response": ANSWER}, CHOSEN),
+        ({"chosen": ANSWER, "rejected": "Get a new one."}, BOTH),
+        ({"chosen": EXCHANGE, "rejected": REJECTED}, BOTH),
+        ({"Replies": {"kind": ANSWER}}, {"kind": ANSWER}),
+    ],
+)
+def test_replies_are_told_by_their_names_beside_a_message_that_the_recipe_names(
+    tmp_path: Path, beside: dict[str, Any], replies: dict[str, str]
+) -> None:
+    found, _ = _one(tmp_path, {"post": SAID, **beside}, {"utterance": "post"})
+    assert found.utterance == SAID
+    assert {origin: reply.text for origin, reply in found.replies.items()} == replies
+
+
+def test_a_column_that_the_recipe_takes_for_the_message_is_no_reply(tmp_path: Path) -> None:
+    found, _ = _one(tmp_path, {"response": SAID}, {"utterance": "response"})
+    assert (found.utterance, dict(found.replies)) == (SAID, {})
+    chat_beside = {"messages": EXCHANGE, "response": "Hm."}
+    found, _ = _one(tmp_path, chat_beside, {"utterance": "messages"})
+    assert found.replies["assistant"].text == ANSWER
 
 
 def test_an_instruction_in_capitals_has_its_input_beside_it(tmp_path: Path) -> None:

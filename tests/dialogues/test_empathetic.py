@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from empathic.dialogues import sources
+from empathic.dialogues import sources, table
 from empathic.errors import UserError
 from empathic.recipe import Dialogues
 
@@ -80,6 +82,64 @@ def test_empathetic_dialogues_is_told_by_its_columns_in_every_layout(tmp_path: P
     }
     if layout != "file":
         assert {d.id: d.split for d in found} == {"c1": "train", "c2": "train", "c3": "test"}
+
+
+HEAD = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags\n"
+
+
+@pytest.mark.parametrize("comma", ["_comma_", ","])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_table_that_was_written_anew_has_its_quotes_taken_for_quotes(
+    tmp_path: Path, comma: str, quoting: Any, alone: bool
+) -> None:
+    for side, rows in (("train", ED[:3]), ("test", ED[6:])):
+        with (tmp_path / f"{side}.csv").open("w", encoding="utf-8", newline="") as file:
+            written = csv.DictWriter(file, list(ED[0]), quoting=quoting)
+            written.writeheader()
+            written.writerows(
+                {name: str(value).replace("_comma_", comma) for name, value in row.items()} for row in rows
+            )
+    if alone:
+        (tmp_path / "test.csv").unlink()
+        train = tmp_path / "train.csv"
+        train.write_text(train.read_text() + train.read_text().partition("\n")[2].replace("c1", "c3"))
+    source = tmp_path / "train.csv" if alone else tmp_path
+    found = sources.load_dialogues(Dialogues(source=str(source), split="random" if alone else "source"), 1)
+    assert [(d.id, d.situation, d.utterance, d.replies["human"].text) for d in found] == [
+        (c, f"{c}, so", f'My dog, "{c} died.', f'"Oh no, {c}"') for c in ("c1", "c3")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("c1,2,sad,p,2,Oh no.,5,\nc1,3,sad,p,1,Yes.,5,\n", None),
+        ("c1,1,sad,p,1, ,5,\nc1,2,sad,p,2,Oh no.,5,\n", None),
+        ("c1,1,sad,p,1,Lost.,5,\nc1,2,sad,p,2, ,5,\nc1,3,sad,p,1,Yes.,5,\n", ("Lost.", None)),
+        ("c1,1,sad,p,1,Lost.,5,\nc1,1,sad,p,1,Lost.,5,\nc1,2,sad,p,2,Oh no.,5,\n", ("Lost.", "Oh no.")),
+    ],
+)
+def test_nobody_says_what_the_other_said(tmp_path: Path, rows: str, said: tuple[str, str | None] | None) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"{HEAD}{rows}c2,1,sad,p,1,Gone.,5,\nc3,1,sad,p,1,Away.,5,\n", encoding="utf-8")
+    facts: Counter[str] = Counter()
+    found = {d.id: d for d in sources.stream_dialogues(Dialogues(source=str(path), split="random"), 1, facts)}
+    assert facts[table.EMPTY] == (said is None)
+    assert len(found) == 2 + (said is not None)
+    if said:
+        replies = found["c1"].replies
+        assert (found["c1"].utterance, replies["human"].text if replies else None) == said
+
+
+@pytest.mark.parametrize("utterances", [["Lost.", "Oh."], [{"speaker": "a", "text": "Lost."}], "Lost.", None])
+def test_what_holds_no_pairs_is_no_dialogue_of_theirs(tmp_path: Path, utterances: Any) -> None:
+    whole = {"conv_id": "c1", "emotion": "sad", "situation": "s", "utterances": [["1", "Lost."]]}
+    path = tmp_path / "x.jsonl"
+    for rows, says in (([{**whole, "utterances": utterances}], ":1: no column 'utterance'"), ([whole, {}], ":2: want")):
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        with pytest.raises(UserError, match=says):
+            sources.load_dialogues(Dialogues(source=str(path), split="random"), 1)
 
 
 def test_another_table_is_none_of_empathetic_dialogues(tmp_path: Path, monkeypatch: Any) -> None:

@@ -47,6 +47,13 @@ def test_excels_line_that_names_the_delimiter_is_none_of_the_table(tmp_path: Pat
     assert [d.utterance for d in _read(tmp_path / "x.csv", "\ufeffsep=;\r\n" + _table(";"))] == TEXTS
 
 
+@pytest.mark.parametrize("names", ["", '"'])
+def test_a_line_that_names_no_delimiter_parts_nothing(tmp_path: Path, names: str) -> None:
+    """Python 3.13 refuses such a delimiter by a ValueError."""
+    with pytest.raises(UserError, match="no column 'utterance'; it has 'sep="):
+        _read(tmp_path / "x.csv", f"sep={names}\r\n" + _table(","))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.json"])
 def test_encodings_with_a_mark_and_utf_16_without_one_are_read(tmp_path: Path, name: str, encoding: str) -> None:

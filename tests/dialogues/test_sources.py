@@ -94,6 +94,38 @@ def test_columns_named_in_the_recipe(tmp_path: Path) -> None:
     assert found[1].replies["human"].rating == 2
 
 
+def test_a_column_of_the_recipe_is_read_though_another_goes_by_the_fields_name(tmp_path: Path) -> None:
+    columns = {"id": "message", "utterance": "clean", "reply.kind": "better"}
+    text = "id,message,utterance,clean,reply.kind,better\n1,m1,raw,one,x,hi\n1,m2,raw,two,y,ho\n"
+    found = _read(tmp_path / "x.csv", text, columns=columns, split="random")
+    assert [(d.id, d.utterance, d.replies["kind"].text) for d in found] == [("m1", "one", "hi"), ("m2", "two", "ho")]
+
+
+def test_replies_that_the_first_row_lacks_are_read_from_those_that_have_them(tmp_path: Path) -> None:
+    rows = [{"utterance": "one"}, {"utterance": "two", "response": "hi", "Emotion": "sad"}, {"utterance": "three"}]
+    _, two, _ = _read(tmp_path / "x.jsonl", "\n".join(map(json.dumps, rows)), split="random")
+    assert (two.replies["assistant"].text, two.emotion) == ("hi", "sad")
+
+
+def test_what_pandas_writes_for_none_is_none(tmp_path: Path) -> None:
+    rows = [{"utterance": f"u{n}", "emotion": float("nan"), "reply.kind": "hi", "rating.kind": n} for n in (1.0, 3.0)]
+    rows += [{**rows[0], "utterance": "u4", "rating.kind": float("nan")}]
+    rows += [{**rows[0], "utterance": "u5", "reply.kind": float("nan")}]
+    found = _read(tmp_path / "x.jsonl", "\n".join(map(json.dumps, rows)), split="random")
+    assert [{o: r.rating for o, r in d.replies.items()} for d in found] == [
+        {"kind": 1},
+        {"kind": 3},
+        {"kind": None},
+        {},
+    ]
+    assert {d.emotion for d in found} == {""}
+
+
+def test_a_source_with_one_side_alone_is_told_how_to_get_the_other(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"left to test on .*let split: random draw"):
+        _read(tmp_path / "x.csv", "utterance,split\na,train\nb,validation\n")
+
+
 def test_a_hugging_face_folder_is_a_source(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

@@ -26,6 +26,23 @@ REPLY = "Three weeks of waiting, and still no letter. No wonder you check the bo
         f"{REPLY}\n\nNote: I kept it short.",
         f"{REPLY}\n\n**Explanation:** it names the waiting.\n- and the letter",
         f"{REPLY}\n(17 words)",
+        f"{REPLY}\n\nWords: 17",
+        f"{REPLY}\n\nWhy this works:\n- it names the waiting",
+        f"{REPLY}\n\n**Key improvements:**\n- it names the waiting",
+        f"{REPLY}\n\nChanges made: it names the waiting.",
+        f"{REPLY}\n\nExplanation of the changes: it names the waiting.",
+        f"{REPLY}\n\n**Why**: it names the waiting.",
+        f"{REPLY}\n\nNote (on length): I kept it short.",
+        f"{REPLY}\n\nEmpathy dimension: affective",
+        f"Improved Response (17 words): {REPLY}",
+        f"Reply (affective): {REPLY}",
+        f"**Enhanced reply:** {REPLY}",
+        f"New, more compassionate reply: {REPLY}",
+        f"Revised: {REPLY}",
+        f"Certainly!\n\n{REPLY}",
+        f"Here is the improved reply.\n\n{REPLY}",
+        f"---\n\n{REPLY}\n\n---",
+        f"{REPLY}\n\n* * *\n\nNote: I kept it short.",
         REPLY.replace("still no letter", "**still** no letter"),
         REPLY.replace(". No", ".\n\nNo"),
     ],
@@ -62,10 +79,25 @@ def test_a_named_dimension_is_taken_off_and_kept(answer: str, dimension: str) ->
         "🙂 Four legs, two crutches, one finish line!",
         "That reply from your boss was cold.",
         "1) is a fine number, and so is your son's first place.",
+        "Her reply: a shrug. And you stood there with the flowers.",
     ],
 )
 def test_a_reply_that_only_looks_unclean_is_kept(kept: str) -> None:
     assert clean(kept).text == kept
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Three weeks of waiting.\nWhy does it have to be so: nobody answers, nobody calls?",
+        "Three weeks of waiting.\nThe response from your boss was cold, and you felt it.",
+        "That hurts.\n\nNote how far you have come, though: three weeks without a drink.",
+        "Three weeks of waiting.\nChange is like that: slow.",
+        f"Here is a box without a reply in it.\n{REPLY}",
+    ],
+)
+def test_no_line_of_a_reply_is_taken_for_an_afterword(lines: str) -> None:
+    assert clean(lines).text == " ".join(lines.split())
 
 
 @pytest.mark.parametrize(
@@ -83,6 +115,16 @@ def test_a_reply_that_only_looks_unclean_is_kept(kept: str) -> None:
         ("The original reply was too short for so much grief.", "task"),
         ("Option 1: That hurts.\nOption 2: That stings.", "several"),
         ("Dear [Name], that must have hurt.", "gap"),
+        (f"{REPLY}\n\nUser: Thank you so much.", "label"),
+        (f"{REPLY}\nHuman: Thanks.", "label"),
+        (f"{REPLY}\n\nReply: {REPLY}", "label"),
+        (f"Original reply: Oh.\nImproved reply: {REPLY}", "label"),
+        (f"Listener: {REPLY}", "label"),
+        (f"{REPLY}\n\nOr: That stings.", "several"),
+        (f"*nods* {REPLY}", "marks"),
+        (f"{REPLY} *hugs you*", "marks"),
+        (f"_softly_ {REPLY}", "marks"),
+        ('{"a": ' * 3000, "can't be read"),
     ],
 )
 def test_what_is_no_reply_is_refused(answer: str, why: str) -> None:
