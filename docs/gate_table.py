@@ -35,9 +35,11 @@ def table() -> str:
         ("distress", "distress", ""),
         ("harmful", "harmful requests", ""),
     ):
-        for number in (3, 2) if label == "harmful" else (5, 3, 2):
+        for number in (6, 3, 2) if label == "harmful" else (5, 3, 2):
             said = [text for text in _read(f"test{number}-other.jsonl") if text.label == label]
             lines += _rows(gate, said, f"{title}, set {number}", mark)
+    asked = [text for text in _read("test6-other.jsonl") if text.label == "ordinary"]
+    lines += _rows(gate, asked, "has a harmful request's words and isn't one, set 6", "")
     for number in (5, 3, 1):
         scripts = _read(f"scripts{number if number > 1 else ''}-test.jsonl")
         crises = [text for text in scripts if text.label == "crisis"]
