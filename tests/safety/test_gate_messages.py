@@ -25,6 +25,8 @@ from empathic.safety.gate import Gate
         ("my best friend wants to kill himself", "someone"),
         ("my husband hits me every night", "abuse"),
         ("i am going to stab my brother tonight", "others"),
+        ("i am going to slit my throat", "self"),
+        ("my tenant threatened to slit my throat and he's at the foot of my stairs", "abuse"),
     ],
 )
 def test_plain_words_of_danger_get_the_reply_for_them(gate: Gate, text: str, kind: str) -> None:
