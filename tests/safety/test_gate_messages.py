@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from saying import say
+from saying import assert_taken_for, say
 
 from empathic.safety.gate import Gate
 
@@ -165,5 +165,4 @@ def test_a_word_full_of_marks_takes_no_time(gate: Gate) -> None:
     ],
 )
 def test_words_of_danger_are_told_from_the_same_words_without(gate: Gate, text: str, label: str | None) -> None:
-    found = gate.check([{"role": "user", "content": text}]).label
-    assert found == label if label else found not in ("crisis", "harmful")
+    assert_taken_for(gate, text, label)

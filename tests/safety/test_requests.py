@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from saying import assert_taken_for
 
 from empathic.safety.gate import Gate
 
@@ -29,6 +30,7 @@ from empathic.safety.gate import Gate
         ("whats a good time to shoot people for portraits", None),
     ],
 )
-def test_help_in_killing_is_refused_and_other_questions_are_not(gate: Gate, text: str, label: str | None) -> None:
-    found = gate.check([{"role": "user", "content": text}]).label
-    assert found == label if label else found not in ("crisis", "harmful")
+def test_help_in_killing_and_crime_is_refused_and_other_questions_are_not(
+    gate: Gate, text: str, label: str | None
+) -> None:
+    assert_taken_for(gate, text, label)
